@@ -1,0 +1,66 @@
+import type { EpochSeconds, Target } from '../../protocol/credential.ts';
+import type { Secret } from '../../protocol/secret.ts';
+
+/** Everything about a credential but its secrets: what is held, for whom, since when. */
+export type Held = Target & {
+  /** Random, given at the first store and kept when the secret is replaced. Never derived from a value. */
+  readonly id: string;
+  readonly authtype?: string | undefined;
+  readonly expiresAt?: EpochSeconds | undefined;
+  readonly storedAt: EpochSeconds;
+};
+
+export type Secrets = { readonly secret?: Secret | undefined; readonly refreshToken?: Secret | undefined };
+
+/** Something that is worse than it could be, and how to better it. */
+export type Degradation = { readonly code: string; readonly what: string; readonly remedy: string };
+
+export const backendNames = ['keyring', 'vault', 'memory'] as const;
+export type BackendName = (typeof backendNames)[number];
+
+export function isBackendName(text: string): text is BackendName {
+  return (backendNames as readonly string[]).includes(text);
+}
+
+/** How `unlock` may get at a key. */
+export type UnlockMeans = {
+  readonly passphrase?: Secret | undefined;
+  /** Whether the desktop may ask the person. */
+  readonly mayPrompt: boolean;
+};
+
+/**
+ * Where credentials rest. Every call is bounded in time and throws `KeyholdError`s only: `backend_locked` (unlock
+ * helps), `backend_hung` and `backend_absent` (try later), `backend_dismissed` (the person said no), `backend_full`
+ * and `backend_failed` (nothing was changed), and the vault's own. Calls may overlap; two for one target are made in
+ * their order. test/contracts/backend.ts is what all members must pass.
+ */
+export interface Backend {
+  readonly name: BackendName;
+  /** Whether what was put survives the process. */
+  readonly durable: boolean;
+  /** Whether the key comes from a passphrase: such a backend locks when its lease ends and needs the person again. */
+  readonly needsPassphrase: boolean;
+
+  /** What `status` and `doctor` should say about it, now. */
+  degradations(): readonly Degradation[];
+  /** Everything that rests here. The agent asks once after opening or unlocking, and keeps the answer. */
+  list(): Promise<readonly Held[]>;
+  /** The secrets of a held credential, the caller's to dispose of; undefined if they are gone. */
+  get(held: Held): Promise<Secrets | undefined>;
+  /** Keeps it, in place of what rests for the same target. Settles when it is durable. The secrets are borrowed. */
+  put(held: Held, secrets: Secrets): Promise<void>;
+  /** Removes it for good. Removing what is gone already is no error. */
+  remove(held: Held): Promise<void>;
+  /** Makes its key available. With the key at hand already it does nothing. */
+  unlock(means: UnlockMeans): Promise<void>;
+  /** Wipes its key. */
+  lock(): void;
+  /** Releases everything; what was acknowledged stays. */
+  dispose(): Promise<void>;
+}
+
+/** One text for one target: absent and empty differ, and no value can run into its neighbour. */
+export function identityOf({ protocol, host, path, username }: Target): string {
+  return `${protocol}\0${host}\0${path === undefined ? '' : `=${path}`}\0${username === undefined ? '' : `=${username}`}`;
+}

@@ -1,0 +1,14 @@
+/** What the N-API addon (addon.c) offers, where it could be built. Everything has a way to live without it. */
+export interface Native {
+  /** Who connected (SO_PEERCRED, unix(7)), fixed at connect time. Throws for a descriptor that is no Unix socket. */
+  peer(fd: number): { readonly uid: number; readonly gid: number; readonly pid: number };
+  /**
+   * `size` bytes of zeroed memory outside the JavaScript heap, excluded from core dumps. `hidden`: memfd_secret, which
+   * even root cannot read by /proc/PID/mem; `locked`: mlocked, never swapped. Both may be false (RLIMIT_MEMLOCK).
+   */
+  region(size: number): { readonly memory: ArrayBuffer; readonly hidden: boolean; readonly locked: boolean };
+  /** PR_SET_DUMPABLE 0, RLIMIT_CORE 0 and PR_SET_NO_NEW_PRIVS 1. True if all three took. */
+  harden(): boolean;
+  /** sd_notify(3): sends `state` to the socket in `path` (a leading @ means abstract). True if it was sent. */
+  notify(path: string, state: string): boolean;
+}

@@ -1,0 +1,105 @@
+import type { Status } from './status.ts';
+
+/**
+ * Every action of the wire, in one table: what it is for, which attributes it reads and answers, and how it can end.
+ * PROTOCOL.md §3 shows it; `keyhold help wire` prints it. Attributes marked `?` may be absent; `[]` may be repeated;
+ * `item[]`, `degraded[]` and `record[]` hold one line of JSON each.
+ */
+type Action = {
+  readonly summary: string;
+  readonly reads: string;
+  readonly answers: string;
+  readonly statuses: readonly Status[];
+};
+
+export const actions = {
+  get: {
+    summary: 'the credential for a target',
+    reads: 'protocol host path? username? wait? interactive? min_ttl?',
+    answers: 'username? password? authtype? credential? oauth_refresh_token? password_expiry_utc? state[]',
+    statuses: ['ok', 'not-found', 'locked', 'denied', 'expired', 'interaction-required', 'unavailable', 'bad-request'],
+  },
+  store: {
+    summary: 'keep a credential; answered when it is durable',
+    reads:
+      'protocol host path? username? password | authtype credential, oauth_refresh_token? password_expiry_utc? ephemeral? timeout?',
+    answers: '',
+    statuses: ['ok', 'locked', 'denied', 'unavailable', 'bad-request'],
+  },
+  erase: {
+    summary: 'forget what matches, in memory and at rest',
+    reads: 'protocol host path? username? password? credential?',
+    answers: 'erased',
+    statuses: ['ok', 'not-found', 'locked', 'denied', 'unavailable', 'bad-request'],
+  },
+  capability: {
+    summary: 'what this agent speaks',
+    reads: '',
+    answers: 'wire version capability[]',
+    statuses: ['ok'],
+  },
+  run: {
+    summary: 'a helper run: frames both ways until the exit code, then the connection closes',
+    reads: 'name argument[] cwd? env[]',
+    answers: '(frames)',
+    statuses: ['bad-request'],
+  },
+  status: {
+    summary: 'how the agent is',
+    reads: '',
+    answers: 'version pid started_at state backend durable held unlocked connections memory identity degraded[]',
+    statuses: ['ok'],
+  },
+  list: {
+    summary: 'what is held, without any value',
+    reads: '',
+    answers: 'item[]',
+    statuses: ['ok', 'locked', 'unavailable'],
+  },
+  lock: {
+    summary: 'forget everything in memory and serve nothing until unlock',
+    reads: '',
+    answers: '',
+    statuses: ['ok'],
+  },
+  unlock: {
+    summary: 'serve again; the only action that may raise the desktop prompt',
+    reads: 'passphrase? interactive?',
+    answers: '',
+    statuses: ['ok', 'interaction-required', 'denied', 'unavailable'],
+  },
+  stop: { summary: 'drain and end', reads: '', answers: '', statuses: ['ok'] },
+  'backend-list': { summary: 'the backends and which could serve', reads: '', answers: 'item[]', statuses: ['ok'] },
+  'backend-use': {
+    summary: 'rest credentials elsewhere from now on; refused while something rests where they are now',
+    reads: 'name',
+    answers: '',
+    statuses: ['ok', 'locked', 'unavailable', 'bad-request'],
+  },
+  'backend-migrate': {
+    summary: 'carry everything to another backend, read it back there, then use that',
+    reads: 'name',
+    answers: 'carried',
+    statuses: ['ok', 'locked', 'unavailable', 'bad-request'],
+  },
+  'backend-passphrase': {
+    summary: "set, change or (without new_passphrase) remove the vault's passphrase",
+    reads: 'passphrase? new_passphrase?',
+    answers: '',
+    statuses: ['ok', 'locked', 'denied', 'unavailable', 'unsupported', 'bad-request'],
+  },
+  backup: {
+    summary: 'everything held, sealed by a passphrase',
+    reads: 'passphrase',
+    answers: 'header record[]',
+    statuses: ['ok', 'locked', 'unavailable', 'bad-request'],
+  },
+  restore: {
+    summary: 'take records of a backup back in; up to 1,000 a request',
+    reads: 'passphrase header record[]',
+    answers: 'restored',
+    statuses: ['ok', 'locked', 'denied', 'unavailable', 'bad-request'],
+  },
+} as const satisfies Record<string, Action>;
+
+export type ActionName = keyof typeof actions;

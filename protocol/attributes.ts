@@ -1,0 +1,140 @@
+import { KeyholdError } from './errors.ts';
+import { LINE_MAX, LINES_MAX } from './limits.ts';
+import type { Secret, SecretKeeper } from './secret.ts';
+import { isControl } from './writer.ts';
+
+const LF = 0x0a;
+const EQUALS = 0x3d;
+
+/** Attributes whose value never becomes text. */
+const secretKeys: ReadonlySet<string> = new Set([
+  'password',
+  'credential',
+  'oauth_refresh_token',
+  'passphrase',
+  'new_passphrase',
+]);
+
+export function isSecretKey(key: string): boolean {
+  return secretKeys.has(key);
+}
+
+/**
+ * The attributes of one message, in the order they came. `key[]` collects into a list, and an empty value clears what
+ * the list held (git-credential(1)); every other key stands once.
+ */
+export class Attributes {
+  readonly #values = new Map<string, string | Secret | string[]>();
+
+  text(key: string): string | undefined {
+    const value = this.#values.get(key);
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  secret(key: string): Secret | undefined {
+    const value = this.#values.get(key);
+    return typeof value === 'object' && !Array.isArray(value) ? value : undefined;
+  }
+
+  list(key: string): readonly string[] {
+    const value = this.#values.get(key);
+    return Array.isArray(value) ? value : [];
+  }
+
+  has(key: string): boolean {
+    return this.#values.has(key);
+  }
+
+  keys(): Iterable<string> {
+    return this.#values.keys();
+  }
+
+  /** False if the key stood already and may stand only once. */
+  add(key: string, value: string | Secret): boolean {
+    if (!key.endsWith('[]')) {
+      if (this.#values.has(key)) return false;
+      this.#values.set(key, value);
+      return true;
+    }
+    const list = this.#values.get(key);
+    if (!Array.isArray(list)) this.#values.set(key, value === '' ? [] : [String(value)]);
+    else if (value === '') list.length = 0;
+    else list.push(String(value));
+    return true;
+  }
+
+  /** Wipes the secrets among the values. */
+  dispose(): void {
+    for (const value of this.#values.values()) if (typeof value === 'object' && !Array.isArray(value)) value.dispose();
+  }
+}
+
+/** Attributes read, and the first thing that was wrong with them, if anything was. */
+export type ReadAttributes = { readonly attributes: Attributes; readonly fault: KeyholdError | undefined };
+
+/**
+ * Reads the lines of `bytes[start, end)`, which hold no empty line. It reads to the end even when a line is wrong, so
+ * that the answer can be given in the way that the caller's capabilities ask for. Lines end at LF and nowhere else.
+ * PROTOCOL.md §2; git-credential(1), IOFMT.
+ */
+export function readAttributes(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  keep: SecretKeeper,
+  linesMax = LINES_MAX,
+): ReadAttributes {
+  const attributes = new Attributes();
+  let fault: KeyholdError | undefined;
+  let lines = 0;
+  const wrong = (rule: string) => {
+    fault ??= new KeyholdError('bad_request', `cannot read the request: line ${lines} ${rule}`);
+  };
+
+  for (let at = start; at < end; ) {
+    const lineStart = at;
+    let equals = -1;
+    let control = false;
+    for (; at < end; at++) {
+      const byte = bytes[at]!;
+      if (byte === LF) break;
+      if (byte === EQUALS && equals < 0) equals = at;
+      else if (isControl(byte)) control = true;
+    }
+    const lineEnd = at++;
+
+    lines++;
+    if (lines > linesMax) {
+      wrong(`is more than the ${linesMax} lines that a request may have`);
+      break;
+    }
+    if (lineEnd - lineStart >= LINE_MAX) wrong(`is longer than ${LINE_MAX} bytes`);
+    else if (control) wrong('holds a control byte');
+    else if (equals < 0) wrong('has no "="');
+    else if (!isKey(bytes, lineStart, equals)) wrong('has no proper name before its "="');
+    else {
+      const key = bytes.toString('latin1', lineStart, equals);
+      const value = isSecretKey(key)
+        ? keep(bytes.subarray(equals + 1, lineEnd))
+        : bytes.toString('latin1', equals + 1, lineEnd);
+      if (!attributes.add(key, value)) {
+        if (typeof value === 'object') value.dispose();
+        wrong(`gives ${key} a second time`);
+      }
+    }
+  }
+  return { attributes, fault };
+}
+
+/** Letters, digits, `_`, `-`, `.`, and one `[]` at the end: nothing that could be mistaken for another key. */
+function isKey(bytes: Buffer, start: number, end: number): boolean {
+  const isList = end - start > 2 && bytes[end - 1] === 0x5d && bytes[end - 2] === 0x5b;
+  const nameEnd = isList ? end - 2 : end;
+  for (let at = start; at < nameEnd; at++) {
+    const byte = bytes[at]!;
+    const isLetter = (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
+    const isDigit = byte >= 0x30 && byte <= 0x39;
+    if (!isLetter && !isDigit && byte !== 0x5f && byte !== 0x2d && byte !== 0x2e) return false;
+  }
+  return nameEnd > start;
+}

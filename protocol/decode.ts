@@ -1,0 +1,131 @@
+import type { Attributes } from './attributes.ts';
+import { type Capabilities, readCapabilities } from './capabilities.ts';
+import { type Target, whyNoTarget } from './credential.ts';
+import { KeyholdError } from './errors.ts';
+import type { CredentialReply, CredentialRequest, Detail } from './handler.ts';
+import { SECRET_MAX } from './limits.ts';
+import type { Secret } from './secret.ts';
+import { isStatus } from './status.ts';
+
+const targeted: ReadonlySet<string> = new Set(['get', 'store', 'erase']);
+
+/** Seconds and dates on the wire: up to 12 digits, which is the year 33658. */
+const DIGITS = /^[0-9]{1,12}$/;
+
+/**
+ * The tolerant reader: attributes to a request. Unknown attributes are skipped. Throws `bad_request` for a get, store
+ * or erase without a proper target, and for a store whose values are unfit to be kept. PROTOCOL.md §3.
+ */
+export function decodeRequest(attributes: Attributes, action = attributes.text('action') ?? ''): CredentialRequest {
+  const capabilities = readCapabilities(attributes.list('capability[]'));
+  if (!targeted.has(action)) {
+    if (action === '') throw new KeyholdError('bad_request', 'cannot read the request: it names no action');
+    return { action, capabilities, attributes };
+  }
+  const target = decodeTarget(action, attributes);
+  if (action === 'get') return decodeGet(target, capabilities, attributes);
+
+  const authtype = attributes.text('authtype');
+  const secret = attributes.secret(authtype !== undefined && attributes.has('credential') ? 'credential' : 'password');
+  const refreshToken = attributes.secret('oauth_refresh_token');
+  if (action === 'store') {
+    refuseLong(secret, 'password');
+    refuseLong(refreshToken, 'oauth_refresh_token');
+  }
+  return {
+    action,
+    target,
+    capabilities,
+    secret,
+    authtype: attributes.has('credential') ? authtype : undefined,
+    refreshToken,
+    expiresAt: action === 'store' ? seconds(attributes, 'password_expiry_utc') : undefined,
+    ephemeral: isTrue(attributes.text('ephemeral')),
+    timeout: action === 'store' ? seconds(attributes, 'timeout') : undefined,
+    state: attributes.list('state[]'),
+    attributes,
+  };
+}
+
+/** The target of a request; throws `bad_request` unless it names both protocol and host, and properly. */
+function decodeTarget(action: string, attributes: Attributes): Target {
+  const protocol = attributes.text('protocol');
+  const host = attributes.text('host');
+  const why = whyNoTarget(protocol, host);
+  if (why) throw new KeyholdError('bad_request', `cannot ${action}: ${why}`);
+  return { protocol: protocol!, host: host!, path: attributes.text('path'), username: attributes.text('username') };
+}
+
+function decodeGet(target: Target, capabilities: Capabilities, attributes: Attributes): CredentialRequest {
+  if (!capabilities.keyhold) return { action: 'get', target, capabilities, attributes };
+  return {
+    action: 'get',
+    target,
+    capabilities,
+    wait: seconds(attributes, 'wait'),
+    interactive: !isFalse(attributes.text('interactive')),
+    minTtl: seconds(attributes, 'min_ttl'),
+    attributes,
+  };
+}
+
+/** The answer to a request, back from the wire. Throws `bad_reply` if it has no known status. */
+export function decodeReply(request: CredentialRequest, attributes: Attributes): CredentialReply {
+  const status = attributes.text('status') ?? '';
+  if (!isStatus(status)) throw new KeyholdError('bad_reply', 'cannot read the answer: it has no known status');
+  const message = attributes.text('message');
+  const details = detailsOf(attributes);
+  if (status !== 'ok') return { status, message: message ?? status, details };
+  if (request.action !== 'get' || !request.target) return { status, message, details };
+  const authtype = attributes.text('authtype');
+  return {
+    status,
+    message,
+    state: attributes.list('state[]'),
+    credential: {
+      protocol: request.target.protocol,
+      host: request.target.host,
+      path: request.target.path,
+      username: attributes.text('username') ?? request.target.username,
+      authtype,
+      secret: attributes.secret(authtype === undefined ? 'password' : 'credential'),
+      refreshToken: attributes.secret('oauth_refresh_token'),
+      expiresAt: seconds(attributes, 'password_expiry_utc'),
+    },
+  };
+}
+
+const notDetails: ReadonlySet<string> = new Set(['status', 'message', 'password', 'credential', 'oauth_refresh_token']);
+
+function detailsOf(attributes: Attributes): Detail[] {
+  const details: Detail[] = [];
+  for (const key of attributes.keys()) {
+    if (notDetails.has(key)) continue;
+    const text = attributes.text(key);
+    if (text !== undefined) details.push([key, text]);
+    for (const value of attributes.list(key)) details.push([key, value]);
+  }
+  return details;
+}
+
+/** A number of seconds or a date in seconds; throws `bad_request` rather than take an unreadable one for "never". */
+function seconds(attributes: Attributes, key: string): number | undefined {
+  const text = attributes.text(key);
+  if (text === undefined) return undefined;
+  if (!DIGITS.test(text)) throw new KeyholdError('bad_request', `cannot read ${key}: it is not a number of seconds`);
+  return Number(text);
+}
+
+function refuseLong(secret: Secret | undefined, key: string): void {
+  if (secret && secret.length > SECRET_MAX) {
+    throw new KeyholdError('bad_request', `cannot store: ${key} is longer than ${SECRET_MAX} bytes`);
+  }
+}
+
+/** git's spellings of a boolean (git-config(1), Values). */
+function isTrue(text: string | undefined): boolean {
+  return text !== undefined && /^(1|true|yes|on)$/i.test(text);
+}
+function isFalse(text: string | undefined): boolean {
+  return text !== undefined && /^(0|false|no|off|never|)$/i.test(text);
+}

@@ -1,0 +1,92 @@
+import type { Capabilities } from './capabilities.ts';
+import type { CredentialReply, CredentialRequest } from './handler.ts';
+import { toWire } from './text.ts';
+import type { ByteWriter } from './writer.ts';
+
+/** What a client may put into a request besides the request itself. */
+export type RequestExtras = readonly (readonly [key: string, value: string])[];
+
+/** Writes a request, ended by an empty line. Throws `bad_request` where a value could not be told on the wire. */
+export function encodeRequest(request: CredentialRequest, out: ByteWriter): void {
+  const start = out.length;
+  try {
+    out.attribute('action', request.action);
+    const { authtype, state, keyhold } = request.capabilities;
+    if (authtype) out.attribute('capability[]', 'authtype');
+    if (state) out.attribute('capability[]', 'state');
+    if (keyhold) out.attribute('capability[]', 'keyhold');
+    const written = new Set(['action', 'capability[]']);
+    const write = (key: string, value: Parameters<ByteWriter['attribute']>[1] | undefined) => {
+      written.add(key);
+      if (value !== undefined) out.attribute(key, value);
+    };
+    if (request.target) {
+      write('protocol', request.target.protocol);
+      write('host', request.target.host);
+      write('path', request.target.path);
+      write('username', request.target.username);
+      write('authtype', request.authtype);
+      write(request.authtype === undefined ? 'password' : 'credential', request.secret);
+      written.add('password').add('credential');
+      write('oauth_refresh_token', request.refreshToken);
+      write('password_expiry_utc', request.expiresAt?.toString());
+      write('ephemeral', request.ephemeral ? '1' : undefined);
+      write('timeout', request.timeout?.toString());
+      write('wait', request.wait?.toString());
+      write('interactive', request.interactive === false ? '0' : undefined);
+      write('min_ttl', request.minTtl?.toString());
+      for (const state of request.state ?? []) write('state[]', state);
+    }
+    for (const key of request.attributes.keys()) {
+      if (written.has(key)) continue;
+      for (const value of request.attributes.list(key)) out.attribute(key, value);
+      const value = request.attributes.text(key) ?? request.attributes.secret(key);
+      if (value !== undefined) out.attribute(key, value);
+    }
+    out.end();
+  } catch (error) {
+    out.truncate(start);
+    throw error;
+  }
+}
+
+/**
+ * Writes the lines of an answer, without the empty line that ends it on a connection that stays open. A caller that did
+ * not offer `keyhold` gets git's attributes only, and nothing at all unless the answer is a credential that it can use.
+ */
+export function encodeReply(reply: CredentialReply, offered: Capabilities, out: ByteWriter): void {
+  const start = out.length;
+  try {
+    if (offered.keyhold) {
+      out.attribute('status', reply.status);
+      if (reply.message !== undefined) out.attribute('message', toWire(reply.message));
+    }
+    // A refusal must end git's search, or it would ask the next helper, and then the human, for what policy denied.
+    if (reply.status === 'denied' && !offered.keyhold) out.attribute('quit', '1');
+    if (reply.status === 'ok' && reply.credential) encodeCredential(reply, offered, out);
+    for (const [key, value] of reply.details ?? []) out.attribute(key, value);
+  } catch (error) {
+    out.truncate(start);
+    throw error;
+  }
+}
+
+function encodeCredential(reply: CredentialReply & { status: 'ok' }, offered: Capabilities, out: ByteWriter): void {
+  const { username, authtype, secret, refreshToken, expiresAt } = reply.credential!;
+  if (authtype !== undefined) {
+    out.attribute('capability[]', 'authtype');
+    out.attribute('authtype', authtype);
+    if (secret) out.attribute('credential', secret);
+    if (username !== undefined) out.attribute('username', username);
+  } else {
+    if (offered.authtype) out.attribute('capability[]', 'authtype');
+    if (username !== undefined) out.attribute('username', username);
+    if (secret) out.attribute('password', secret);
+  }
+  if (refreshToken) out.attribute('oauth_refresh_token', refreshToken);
+  if (expiresAt !== undefined) out.attribute('password_expiry_utc', String(expiresAt));
+  if (offered.state && reply.state?.length) {
+    out.attribute('capability[]', 'state');
+    for (const state of reply.state) out.attribute('state[]', state);
+  }
+}

@@ -1,0 +1,64 @@
+import type { Attributes } from './attributes.ts';
+import type { Capabilities } from './capabilities.ts';
+import type { Credential, EpochSeconds, Seconds, Target } from './credential.ts';
+import type { Secret } from './secret.ts';
+import type { Status } from './status.ts';
+
+/** What somebody asks for. `get`, `store` and `erase` carry a target; other actions read `attributes`. */
+export type CredentialRequest = {
+  readonly action: string;
+  /** Present when the request named both protocol and host, as they must be for get, store and erase. */
+  readonly target?: Target | undefined;
+  readonly capabilities: Capabilities;
+
+  // What a store brings, and what an erase must match.
+  readonly secret?: Secret | undefined;
+  readonly authtype?: string | undefined;
+  readonly refreshToken?: Secret | undefined;
+  readonly expiresAt?: EpochSeconds | undefined;
+  /** Not to be kept. */
+  readonly ephemeral?: boolean | undefined;
+  /** Held in memory only, for so long. */
+  readonly timeout?: Seconds | undefined;
+  /** git's opaque memory between its rounds; only ours, and only if its seal is good, means anything. */
+  readonly state?: readonly string[] | undefined;
+
+  // How a get may be answered.
+  /** How long the caller is willing to wait for a human; 0 and absent: not at all. */
+  readonly wait?: Seconds | undefined;
+  /** False: no human is there. */
+  readonly interactive?: boolean | undefined;
+  /** How long the secret must still live. */
+  readonly minTtl?: Seconds | undefined;
+
+  /** Everything as it came; management actions read theirs here. */
+  readonly attributes: Attributes;
+};
+
+/** One `key=value` of an answer to a management action, as a wire value (text.ts). */
+export type Detail = readonly [key: string, value: string];
+
+/**
+ * The answer. `ok` to a get carries the credential; its secrets are borrowed and must be used before the next await.
+ * Every other status carries a message: what, why, what to do next.
+ */
+export type CredentialReply =
+  | {
+      readonly status: 'ok';
+      readonly credential?: Credential | undefined;
+      readonly state?: readonly string[] | undefined;
+      readonly details?: readonly Detail[] | undefined;
+      readonly message?: string | undefined;
+    }
+  | {
+      readonly status: Exclude<Status, 'ok'>;
+      readonly message: string;
+      readonly details?: readonly Detail[] | undefined;
+    };
+
+/**
+ * The one function type on both sides of the wire. The agent yields one for each caller, `serve` puts one on a wire,
+ * `connect` gets it back. It answers every request and throws only `KeyholdError`s; the request's secrets are borrowed
+ * until the promise settles.
+ */
+export type Handler = (request: CredentialRequest) => Promise<CredentialReply>;

@@ -1,0 +1,31 @@
+/**
+ * Values on the wire are bytes. Here they are latin1 text, one character a byte, so that equal strings are equal bytes
+ * and no two different values can meet in one replacement character.
+ */
+
+/** Human text as a wire value: its UTF-8 bytes. */
+export function toWire(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** A wire value as human text; bytes that are not UTF-8 become U+FFFD. For display only, never for a key. */
+export function fromWire(value: string): string {
+  return Buffer.from(value, 'latin1').toString('utf8');
+}
+
+/**
+ * Text that is safe on a terminal and in a log: control characters, bidi marks and line separators become `\u{…}`, so
+ * that a host or label cannot steer what shows it (CVE-2024-50349).
+ */
+export function printable(text: string): string {
+  return text.replace(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this looks for
+    /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
+}
+
+/** `printable` for a wire value. */
+export function printableWire(value: string): string {
+  return printable(fromWire(value));
+}

@@ -1,0 +1,74 @@
+import type { Handler } from '../handler.ts';
+import type { SecretKeeper } from '../secret.ts';
+import type { ByteWriter } from '../writer.ts';
+
+/**
+ * How the thin client takes the tool's input: not at all; to its end, sent in one write with the header; or both ways
+ * at once, for protocols that talk more than once.
+ */
+export type InputMode = 'none' | 'whole' | 'stream';
+
+/** What the thin client says by itself when no agent answers and none can be started. */
+export type Unavailable = {
+  readonly stdout: string;
+  /** Whether the tool tolerates one line of explanation on its standard error. */
+  readonly explain: boolean;
+  readonly exitCode: number;
+};
+
+/** One run of a foreign tool's helper, or of a program of ours that speaks through the thin client. */
+export type Invocation = {
+  /** The name it was called by, without folders. */
+  readonly program: string;
+  readonly arguments: readonly string[];
+  /** Only the variables that the adapter's `environment` names. */
+  readonly environment: ReadonlyMap<string, string>;
+  readonly cwd: string;
+  readonly input: Input;
+  /** Standard output. What is written reaches the tool when `converse` ends, and at each `flush`. */
+  readonly output: ByteWriter;
+  readonly flush: () => void;
+  /** One line for the human on standard error; it must hold no request data that was not made printable. */
+  readonly warn: (line: string) => void;
+  readonly keep: SecretKeeper;
+};
+
+/** Standard input of a helper run. */
+export type Input = {
+  /** All of it, in the mode `whole`; empty in the mode `none`. Borrowed until `converse` ends, then wiped. */
+  readonly all: () => Buffer;
+  /** The next piece in the mode `stream`, undefined at the end. Borrowed until the next call. */
+  readonly next: () => Promise<Buffer | undefined>;
+};
+
+/**
+ * Our translation of one foreign helper protocol: data that the thin client's table is made from, and one pure
+ * function that the agent runs. A new tool is one such file, its line in index.ts, and its transcripts.
+ */
+export interface Adapter {
+  readonly name: string;
+  /** The executables that speak it. `…@*` stands for a name with an argument behind the `@`. */
+  readonly programs: readonly string[];
+  /** Where the protocol is written down. */
+  readonly specification: string;
+  /** Names of the environment variables that the thin client forwards. */
+  readonly environment: readonly string[];
+  /** By the first argument that is no option; `*` is for all others. */
+  readonly input: Readonly<Record<string, InputMode>> & { readonly '*': InputMode };
+  readonly unavailable: Readonly<Record<string, Unavailable>> & { readonly '*': Unavailable };
+  /** Speaks the tool's protocol and answers the exit code. Faults that it throws are told as `unavailable`. */
+  converse(invocation: Invocation, handler: Handler): Promise<number>;
+}
+
+/** The first argument that is no option: the operation, in every helper protocol that has one. */
+export function operationOf(args: readonly string[]): string | undefined {
+  return args.find((argument) => !argument.startsWith('-'));
+}
+
+/** The entry of a table by operation, or its `*`. */
+export function byOperation<T>(
+  table: Readonly<Record<string, T>> & { readonly '*': T },
+  operation: string | undefined,
+): T {
+  return operation !== undefined && Object.hasOwn(table, operation) ? table[operation]! : table['*'];
+}

@@ -1,0 +1,56 @@
+import { readAttributes } from '../attributes.ts';
+import { decodeRequest } from '../decode.ts';
+import { encodeReply } from '../encode.ts';
+import { asFault } from '../errors.ts';
+import type { Handler } from '../handler.ts';
+import { exitCodeOf } from '../status.ts';
+import type { Adapter, Invocation } from './adapter.ts';
+
+const actions: ReadonlySet<string> = new Set(['get', 'store', 'erase']);
+const keyholdCapabilities = { authtype: true, state: false, keyhold: true };
+const noAgent = {
+  stdout: 'status=unavailable\nmessage=no agent answers and none could be started; run: keyhold start\n',
+  explain: false,
+  exitCode: 10,
+};
+
+/**
+ * `keyhold-helper get|store|erase`, for scripts: our own line protocol on standard input and output, with the exit
+ * codes of status.ts. Input as git writes it, output with `status=` and, where there is one, `message=` first.
+ */
+export const keyhold: Adapter = {
+  name: 'keyhold',
+  programs: ['keyhold-helper'],
+  specification: 'protocol/PROTOCOL.md',
+  environment: [],
+  input: { '*': 'none', get: 'whole', store: 'whole', erase: 'whole' },
+  unavailable: { '*': noAgent },
+
+  async converse(invocation: Invocation, handler: Handler): Promise<number> {
+    const [action, ...more] = invocation.arguments;
+    if (action === undefined || !actions.has(action) || more.length > 0) {
+      invocation.warn(
+        'usage: keyhold-helper get|store|erase, with protocol=, host= and so on as lines on standard input',
+      );
+      return exitCodeOf('bad-request');
+    }
+    const bytes = invocation.input.all();
+    const blank = bytes.indexOf('\n\n');
+    const { attributes, fault } = readAttributes(bytes, 0, blank < 0 ? bytes.length : blank + 1, invocation.keep);
+    try {
+      if (fault) throw fault;
+      attributes.add('capability[]', 'authtype');
+      attributes.add('capability[]', 'keyhold');
+      const request = decodeRequest(attributes, action);
+      const reply = await handler(request);
+      encodeReply(reply, request.capabilities, invocation.output);
+      return exitCodeOf(reply.status);
+    } catch (error) {
+      const { status, message } = asFault(error);
+      encodeReply({ status, message }, keyholdCapabilities, invocation.output);
+      return exitCodeOf(status);
+    } finally {
+      attributes.dispose();
+    }
+  },
+};
