@@ -45,9 +45,11 @@ void say(const char *what, const char *path) {
 }
 
 static NORETURN void give_up(const char *what, const char *path, int loud) {
-  if (!spoken) write_all(1, operation->answer, strlen(operation->answer));
+  int begun = spoken;
+  spoken = 1; /* the alarm may still come */
+  if (!begun) write_all(1, operation->answer, strlen(operation->answer));
   if (operation->explain || loud) say(what, path);
-  leave(spoken && operation->exit_code == 0 ? 1 : operation->exit_code);
+  leave(begun && operation->exit_code == 0 ? 1 : operation->exit_code);
 }
 
 void unavailable(const char *what, const char *path) { give_up(what, path, 0); }

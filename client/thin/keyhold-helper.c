@@ -8,6 +8,7 @@
 enum { ROWS = sizeof rows / sizeof *rows };
 
 const struct operation *operation;
+static const char *volatile late = "the input did not end in time";
 
 /* A secret must never be written to a file that happened to get the number of a closed standard descriptor. */
 static void guard_descriptors(void) {
@@ -46,7 +47,7 @@ static const struct operation *operation_of(const struct row *row, char **argume
 static void on_alarm(int signal_number) {
   (void)signal_number;
   alarm(1); /* the handler is reset by now: a reader that takes nothing cannot hold us */
-  unavailable("the agent did not answer in time; run: keyhold doctor", "");
+  unavailable(late, "");
 }
 
 static void set_signals(void) {
@@ -100,6 +101,7 @@ int main(int count, char **arguments) {
   put_header(program, arguments, row);
   if (operation->mode == WHOLE) put_input();
   if (operation->mode != STREAM) end_input();
+  late = "the agent did not answer in time; run: keyhold doctor";
   int fd = reach_agent();
   if (operation->mode == STREAM) alarm(STREAM_SECONDS);
   send_request(fd);
