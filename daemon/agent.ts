@@ -4,7 +4,7 @@ import { asFault, KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest } from '../protocol/handler.ts';
 import type { Secret, SecretKeeper } from '../protocol/secret.ts';
 import { copySecret } from '../protocol/secret.ts';
-import type { Backend, Held, Secrets, UnlockMeans } from './backends/backend.ts';
+import type { Backend, BackendName, Held, Secrets, UnlockMeans } from './backends/backend.ts';
 import { identityOf } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
@@ -14,7 +14,8 @@ import { endOf, type Lease, type LeasePolicy, passphrasePolicy, silentPolicy } f
 import { dispose, type Entry, UnlockedSet } from './unlocked/set.ts';
 
 const notFound: CredentialReply = { status: 'not-found', message: 'no credential is held for this target' };
-const lockedReply: CredentialReply = { status: 'locked', message: 'the credentials are locked; run: keyhold unlock' };
+const LOCKED = 'the credentials are locked; run: keyhold unlock';
+const lockedReply: CredentialReply = { status: 'locked', message: LOCKED };
 const expiredReply: CredentialReply = {
   status: 'expired',
   message: 'the credential is past its expiry; store a new one',
@@ -35,6 +36,8 @@ export type AgentParts = {
   readonly clock: Clock;
   readonly log: Log;
   readonly lockMark: LockMark;
+  /** Told before anything comes to rest in a backend, so that the next start looks there. */
+  readonly onRest: (backend: BackendName) => void;
   /** Leases for backends that are read again silently; a passphrase vault has its own, shorter one at most. */
   readonly lease?: LeasePolicy | undefined;
 };
@@ -48,6 +51,7 @@ export class Agent {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #lockMark: LockMark;
+  readonly #onRest: (backend: BackendName) => void;
   readonly #lease: LeasePolicy;
 
   readonly #set = new UnlockedSet();
@@ -65,11 +69,12 @@ export class Agent {
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweepAt: Seconds | undefined;
 
-  constructor({ keep, clock, log, lockMark, lease }: AgentParts) {
+  constructor({ keep, clock, log, lockMark, onRest, lease }: AgentParts) {
     this.#keep = keep;
     this.#clock = clock;
     this.#log = log;
     this.#lockMark = lockMark;
+    this.#onRest = onRest;
     this.#lease = lease ?? silentPolicy;
   }
 
@@ -101,6 +106,12 @@ export class Agent {
   /** Settles when opening has ended, well or not. */
   async settled(): Promise<void> {
     if (this.#state === 'opening') await this.#opened;
+  }
+
+  /** Settles when credentials can be served; throws why they cannot. */
+  async ready(): Promise<void> {
+    const refusal = await this.#refusal();
+    if (refusal) throw this.#failure ?? new KeyholdError('locked', LOCKED);
   }
 
   async get(request: CredentialRequest): Promise<CredentialReply> {
@@ -193,13 +204,50 @@ export class Agent {
     await this.#backend?.dispose();
   }
 
-  /** Swaps the backend for one that holds the same. */
-  async replaceBackend(next: Backend): Promise<void> {
+  /**
+   * Carries what rests here to another backend and uses that from now on; `beforeFarewell` is called when every copy
+   * has read back the same, before the old ones are removed. Requests wait meanwhile. If it fails, nothing has changed.
+   * Answers how many were carried; what is held in memory only stays where it is.
+   */
+  async migrate(next: Backend, beforeFarewell: () => void): Promise<number> {
     await this.#serial.idle();
-    const before = this.#backend;
-    this.#set.clear();
-    await this.open(async () => next);
-    await before?.dispose();
+    const before = this.#backend!;
+    let carried: Held[] = [];
+    let fault: unknown;
+    await this.open(async () => {
+      try {
+        carried = await this.#carryTo(next);
+        return next;
+      } catch (error) {
+        fault = error;
+        return before;
+      }
+    });
+    if (fault) throw fault;
+    beforeFarewell();
+    for (const held of carried) await before.remove(held);
+    await before.dispose();
+    return carried.length;
+  }
+
+  async #carryTo(next: Backend): Promise<Held[]> {
+    const carried: Held[] = [];
+    for (const entry of [...this.#set.entries()]) {
+      if (!entry.resting) continue;
+      const secrets = await this.secretsOf(entry);
+      if (!secrets) continue;
+      try {
+        await next.put(entry.resting, secrets);
+        const back = await next.get(entry.resting);
+        const isWhole = back !== undefined && equal(back.secret, secrets.secret) && equal(back.refreshToken, secrets.refreshToken);
+        if (back) dispose(back);
+        if (!isWhole) throw new KeyholdError('backend_failed', `cannot carry to ${next.name}: a copy did not read back the same`);
+      } finally {
+        dispose(secrets);
+      }
+      carried.push(entry.resting);
+    }
+    return carried;
   }
 
   async #open(): Promise<void> {
@@ -211,7 +259,7 @@ export class Agent {
         return;
       }
       const all = await this.#backend.list();
-      this.#set.clear();
+      this.#set.forgetResting();
       for (const held of all) this.#set.know(held);
       this.#state = 'open';
       const now = this.#clock.sinceBoot();
@@ -323,8 +371,10 @@ export class Agent {
     const copy = this.#copy(secrets);
     try {
       const before = this.#set.at(held);
-      if (durable) await this.#backend!.put(held, copy);
-      else if (before?.resting) await this.#backend!.remove(before.resting);
+      if (durable) {
+        this.#onRest(this.#backend!.name);
+        await this.#backend!.put(held, copy);
+      } else if (before?.resting) await this.#backend!.remove(before.resting);
     } catch (error) {
       dispose(copy);
       throw error;
@@ -397,4 +447,8 @@ function isSame(entry: Entry, request: CredentialRequest): boolean {
   if (request.expiresAt !== undefined && request.expiresAt !== entry.expiresAt) return false;
   if (request.secret !== undefined && !(secret?.equals(request.secret) ?? false)) return false;
   return request.refreshToken === undefined || (refreshToken?.equals(request.refreshToken) ?? false);
+}
+
+function equal(one: Secret | undefined, other: Secret | undefined): boolean {
+  return one === undefined || other === undefined ? one === other : one.equals(other);
 }

@@ -95,6 +95,11 @@ export class UnlockedSet {
     return entry.forgetAt ?? endOf(entry.lease!, policy);
   }
 
+  /** Forgets what rests in a backend, and keeps what lives in memory only. */
+  forgetResting(): void {
+    for (const entry of [...this.#byIdentity.values()]) if (entry.resting) this.remove(entry);
+  }
+
   /** Whether the secrets of an entry may be served now; wipes them if their lease is over. */
   isServable(entry: Entry, policy: LeasePolicy, now: Seconds): boolean {
     if (entry.secrets === undefined) return false;
