@@ -239,9 +239,11 @@ export class Agent {
       try {
         await next.put(entry.resting, secrets);
         const back = await next.get(entry.resting);
-        const isWhole = back !== undefined && equal(back.secret, secrets.secret) && equal(back.refreshToken, secrets.refreshToken);
+        const isWhole =
+          back !== undefined && equal(back.secret, secrets.secret) && equal(back.refreshToken, secrets.refreshToken);
         if (back) dispose(back);
-        if (!isWhole) throw new KeyholdError('backend_failed', `cannot carry to ${next.name}: a copy did not read back the same`);
+        if (!isWhole)
+          throw new KeyholdError('backend_failed', `cannot carry to ${next.name}: a copy did not read back the same`);
       } finally {
         dispose(secrets);
       }

@@ -4,12 +4,12 @@ import type { CredentialReply, CredentialRequest, Detail } from '../protocol/han
 import { copySecret, type SecretKeeper } from '../protocol/secret.ts';
 import { fromWire, toWire } from '../protocol/text.ts';
 import type { Agent } from './agent.ts';
-import { openBackup, sealBackup } from './backends/backup.ts';
 import { type BackendName, type Degradation, type Held, isBackendName, type Secrets } from './backends/backend.ts';
+import { openBackup, sealBackup } from './backends/backup.ts';
 import type { Backends } from './backends/index.ts';
 import { isVault } from './backends/vault/vault.ts';
 import { dispose } from './unlocked/set.ts';
-import { WIRE_VERSION, version } from './version.ts';
+import { version, WIRE_VERSION } from './version.ts';
 
 /** What management needs beside the agent itself. */
 export type Management = {
@@ -108,7 +108,10 @@ const acts: Readonly<Record<string, Act>> = {
     await agent.settled();
     const { backend } = agent;
     if (!backend || !isVault(backend)) {
-      throw new KeyholdError('unsupported', `cannot set a passphrase: ${backend?.name ?? 'no backend'} has none of its own`);
+      throw new KeyholdError(
+        'unsupported',
+        `cannot set a passphrase: ${backend?.name ?? 'no backend'} has none of its own`,
+      );
     }
     await backend.setPassphrase(attributes.secret('passphrase'), attributes.secret('new_passphrase'));
     return done;
@@ -149,7 +152,10 @@ export function manage(management: Management, request: CredentialRequest): Prom
   if (!act) return undefined;
   // git's cache client could send `exit`, `lock` or `stop` by mistake: who manages says that they know this agent.
   if (!request.capabilities.keyhold) {
-    return Promise.resolve({ status: 'unsupported', message: 'cannot answer: management needs the capability keyhold' });
+    return Promise.resolve({
+      status: 'unsupported',
+      message: 'cannot answer: management needs the capability keyhold',
+    });
   }
   return act(management, request);
 }
@@ -170,18 +176,22 @@ function capability(name: string): Detail {
 
 function backendNamed(attributes: Attributes): BackendName {
   const name = attributes.text('name') ?? '';
-  if (!isBackendName(name)) throw new KeyholdError('bad_request', 'cannot use that backend: name is keyring, vault or memory');
+  if (!isBackendName(name))
+    throw new KeyholdError('bad_request', 'cannot use that backend: name is keyring, vault or memory');
   return name;
 }
 
 function requiredPassphrase(attributes: Attributes, verb: string) {
   const passphrase = attributes.secret('passphrase');
-  if (!passphrase || passphrase.length === 0) throw new KeyholdError('bad_request', `cannot ${verb}: it needs a passphrase`);
+  if (!passphrase || passphrase.length === 0)
+    throw new KeyholdError('bad_request', `cannot ${verb}: it needs a passphrase`);
   return passphrase;
 }
 
 function failureOf({ state, failure }: Agent): Degradation[] {
-  return failure && state === 'failed' ? [{ code: failure.code, what: failure.message, remedy: 'run: keyhold doctor' }] : [];
+  return failure && state === 'failed'
+    ? [{ code: failure.code, what: failure.message, remedy: 'run: keyhold doctor' }]
+    : [];
 }
 
 /** What an entry is, for people: never a value. */

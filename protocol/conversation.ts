@@ -13,18 +13,18 @@ const LF = 0x0a;
 const EMPTY = Buffer.alloc(0);
 
 /** What a conversation needs of its connection. */
-export type Transport = {
+export interface Transport {
   /**
    * Sends bytes. True: they are on their way, and the memory may be used again. False: the transport keeps the memory
    * until it has sent it, wipes it then, and calls `drained`; until then the conversation sends nothing more.
    */
-  readonly send: (bytes: Buffer) => boolean;
+  send(bytes: Buffer): boolean;
   /** Ends the connection once everything is sent. */
-  readonly close: () => void;
+  close(): void;
   /** Stops and restarts the flow of incoming bytes. */
-  readonly pause: () => void;
-  readonly resume: () => void;
-};
+  pause(): void;
+  resume(): void;
+}
 
 type Arrived = {
   readonly attributes: Attributes;
@@ -43,7 +43,7 @@ export class Conversation {
   readonly #keep: SecretKeeper;
   readonly #transport: Transport;
 
-  readonly #out: ByteWriter = new ByteWriter();
+  readonly #out: ByteWriter;
   readonly #arrived: Arrived[] = [];
   /** The beginning of a request whose end has not come. */
   #tail: Buffer = EMPTY;
@@ -55,7 +55,9 @@ export class Conversation {
   #closed = false;
   #completed = 0;
 
-  constructor(handler: Handler, keep: SecretKeeper, transport: Transport) {
+  /** `out` is where answers are gathered; it is empty and wiped again when the conversation is over. */
+  constructor(handler: Handler, keep: SecretKeeper, transport: Transport, out: ByteWriter = new ByteWriter()) {
+    this.#out = out;
     this.#handler = handler;
     this.#keep = keep;
     this.#transport = transport;
@@ -152,7 +154,7 @@ export class Conversation {
         new KeyholdError('line_too_long', `cannot read the request: a line is longer than ${LINE_MAX} bytes`),
       );
     } else if (rest > 0) {
-      this.#tail = Buffer.allocUnsafeSlow(rest);
+      this.#tail = Buffer.allocUnsafe(rest);
       bytes.copy(this.#tail, 0, start);
     }
   }

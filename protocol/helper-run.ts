@@ -123,7 +123,7 @@ export class HelperRun {
         `cannot run the helper: its input is longer than ${REQUEST_MAX} bytes`,
       );
     }
-    const piece = Buffer.allocUnsafeSlow(length);
+    const piece = Buffer.allocUnsafe(length);
     bytes.copy(piece, 0, start, start + length);
     this.#input.push(piece);
   }
