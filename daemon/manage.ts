@@ -1,14 +1,21 @@
 import type { Attributes } from '../protocol/attributes.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
-import { copySecret, type SecretKeeper } from '../protocol/secret.ts';
+import type { SecretKeeper } from '../protocol/secret.ts';
 import { fromWire, toWire } from '../protocol/text.ts';
 import type { Agent } from './agent.ts';
-import { type BackendName, type Degradation, type Held, isBackendName, type Secrets } from './backends/backend.ts';
+import {
+  type Backend,
+  type BackendName,
+  type Degradation,
+  type Held,
+  isBackendName,
+  type Secrets,
+} from './backends/backend.ts';
 import { openBackup, sealBackup } from './backends/backup.ts';
 import type { Backends } from './backends/index.ts';
-import { isVault } from './backends/vault/vault.ts';
-import { dispose } from './unlocked/set.ts';
+import { disposeSecrets } from './backends/secrets.ts';
+import type { Vault } from './backends/vault/vault.ts';
 import { version, WIRE_VERSION } from './version.ts';
 
 /** What management needs beside the agent itself. */
@@ -129,18 +136,21 @@ const acts: Readonly<Record<string, Act>> = {
       const { header, records } = await sealBackup(passphrase, items);
       return { status: 'ok', details: [['header', header], ...records.map((record): Detail => ['record[]', record])] };
     } finally {
-      for (const { secrets } of items) dispose(secrets);
+      for (const { secrets } of items) disposeSecrets(secrets);
     }
   },
 
   async restore({ agent, keep }, { attributes }) {
     const passphrase = requiredPassphrase(attributes, 'restore');
     await agent.ready();
-    const items = await openBackup(passphrase, attributes.text('header') ?? '', attributes.list('record[]'), keep);
+    const backup = await openBackup(passphrase, attributes.text('header') ?? '', keep);
+    const items = [];
     try {
+      items.push(...backup.read(attributes.list('record[]')));
       for (const { held, secrets } of items) await agent.take(held, secrets);
     } finally {
-      for (const { secrets } of items) dispose(secrets);
+      for (const { secrets } of items) disposeSecrets(secrets);
+      backup.dispose();
     }
     return { status: 'ok', details: [['restored', String(items.length)]] };
   },
@@ -168,6 +178,11 @@ async function carry(agent: Agent, backends: Backends, name: BackendName): Promi
     await next.dispose();
     throw error;
   }
+}
+
+/** Told by the name, because the vault's own module is loaded only where a vault is used. */
+function isVault(backend: Backend): backend is Vault {
+  return backend.name === 'vault';
 }
 
 function capability(name: string): Detail {
