@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { KeyholdError } from '../../../protocol/errors.ts';
+import type { Breaker } from './breaker.ts';
 import { frame, framesOf, type Operation, type Outcome, openReply, outcomes, REPLY_KEY_LENGTH } from './frames.ts';
 import { childEnvironment, type SessionEnvironment, sessionBus } from './session-bus.ts';
 
@@ -32,17 +33,20 @@ type Waiting = { readonly replyKey: Uint8Array; resolve: (answer: Answer) => voi
 
 /**
  * The keyring child, started when there is something to do and let go soon after. Operations are made one at a time,
- * in their order. One that takes longer than its deadline costs the child its life, and throws `backend_hung`.
+ * in their order. One that takes longer than its deadline costs the child its life, and throws `backend_hung`, which
+ * those behind it then hear at once for as long as the breaker says.
  */
 export class Burst {
   readonly #options: ChildOptions;
+  readonly #breaker: Breaker | undefined;
   #child: ChildProcess | undefined;
   #waiting: Waiting | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(options: ChildOptions) {
+  constructor(options: ChildOptions, breaker?: Breaker) {
     this.#options = options;
+    this.#breaker = breaker;
   }
 
   /**
@@ -60,6 +64,11 @@ export class Burst {
     });
   }
 
+  /** Ends the child in the middle of what it does: `backend_failed` to who waits for it. */
+  abandon(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
   /** Waits for what was asked, then ends the child. */
   async dispose(): Promise<void> {
     await this.#last;
@@ -68,11 +77,13 @@ export class Burst {
 
   #ask(bytes: Buffer, replyKey: Uint8Array, deadline: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
+      if (this.#breaker?.open) throw hung();
       clearTimeout(this.#idle);
       const child = this.#running();
       const timer = setTimeout(() => {
         child.kill('SIGKILL');
-        this.#fell(child, new KeyholdError('backend_hung', 'cannot reach the keyring: it does not answer in time'));
+        this.#breaker?.hung();
+        this.#fell(child, hung());
       }, deadline);
       const settle = () => {
         clearTimeout(timer);
@@ -137,6 +148,7 @@ export class Burst {
     if (!waiting) return;
     const [name, value] = openReply(waiting.replyKey, body);
     const outcome = outcomes.find((outcome) => outcome === name?.toString('latin1')) ?? 'failed';
+    this.#breaker?.answered();
     waiting.resolve({ outcome, value });
   }
 
@@ -155,6 +167,10 @@ export class Burst {
     const timer = setTimeout(() => child.kill('SIGKILL'), END_DEADLINE).unref();
     child.once('exit', () => clearTimeout(timer));
   }
+}
+
+function hung(): KeyholdError {
+  return new KeyholdError('backend_hung', 'cannot use the keyring: it does not answer in time; restart your keyring');
 }
 
 /** No writing, no further processes or threads, no inspector; the library itself needs reading and an addon. */

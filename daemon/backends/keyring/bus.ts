@@ -114,7 +114,8 @@ export class Bus {
       if (this.#input.length > 1_024) throw new Error('the bus greets with too long a line');
       return false;
     }
-    if (!this.#input.subarray(0, end).toString('latin1').startsWith('OK ')) throw new Error('the bus refuses this user');
+    if (!this.#input.subarray(0, end).toString('latin1').startsWith('OK '))
+      throw new Error('the bus refuses this user');
     this.#input = this.#input.subarray(end + 2);
     this.#greeting = undefined;
     this.#socket.write('BEGIN\r\n');
@@ -124,7 +125,7 @@ export class Bus {
 
   #take(bytes: Buffer): void {
     const { type, path, member, errorName, replyTo, body } = readMessage(bytes);
-    if (type === SIGNAL) return this.onSignal({ type, path, member, body });
+    if (type === SIGNAL) this.onSignal({ type, path, member, body });
     const waiting = replyTo === undefined ? undefined : this.#pending.get(replyTo);
     if (!waiting) return;
     this.#pending.delete(replyTo!);

@@ -19,8 +19,8 @@ export const VAULT_KEY_ITEM: ItemName = { service: 'keyhold', account: 'vault' }
  */
 export function itemOf({ protocol, host, path, username }: Target): ItemName {
   return {
-    service: `${protocol}://${host}${path === undefined ? '' : `/${fit(path)}`}`,
-    account: username === undefined ? '' : username === '' ? '\\' : fit(username),
+    service: `${protocol}://${host}${path === undefined ? '' : `/${legible(path)}`}`,
+    account: username === undefined ? '' : username === '' ? '\\' : legible(username),
   };
 }
 
@@ -31,7 +31,7 @@ export function refreshItemOf(target: Target): ItemName {
 }
 
 /** A wire value (latin1, one character a byte) as text for people. */
-function fit(value: string): string {
+function legible(value: string): string {
   const bytes = Buffer.from(value, 'latin1');
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
