@@ -16,16 +16,26 @@ type Options = {
   /** What to give as file descriptor 3. */
   readonly third?: string;
   readonly environment?: Record<string, string>;
-  readonly cwd?: string;
+  /** A folder that stands first on PATH. */
+  readonly path?: string;
 };
 
 /** Runs `keyhold` from its source as a program of its own, with an environment of only what it needs. */
-export function keyhold(args: readonly string[], { home, input, third, environment, cwd }: Options): Promise<Ended> {
+export function keyhold(args: readonly string[], options: Options): Promise<Ended> {
+  return runProgram(process.execPath, [MAIN, ...args], options);
+}
+
+/** Runs any program the same way. */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  { home, input, third, environment, path }: Options,
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MAIN, ...args], {
-      cwd: cwd ?? home,
+    const child = spawn(program, args, {
+      cwd: home,
       env: {
-        PATH: process.env['PATH'],
+        PATH: path === undefined ? process.env['PATH'] : `${path}:${process.env['PATH']}`,
         HOME: home,
         KEYHOLD_HOME: home,
         KEYHOLD_NO_AUTOSTART: '1',
