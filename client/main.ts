@@ -2,11 +2,14 @@ import { Command, CommanderError } from 'commander';
 import { asFault } from '../protocol/errors.ts';
 import { exitCodeOf } from '../protocol/status.ts';
 import { CommandFailure } from './cli/failure.ts';
+import { addInstall } from './cli/install.ts';
+import { addLifecycle } from './cli/lifecycle.ts';
 import { remark } from './cli/page.ts';
+import { addSetup } from './cli/setup.ts';
 import { addStatus } from './cli/status.ts';
 
 /** Every noun, in the order that `keyhold --help` lists them. A new one is its file in cli/ and its line here. */
-const nouns: readonly ((program: Command) => void)[] = [addStatus];
+const nouns: readonly ((program: Command) => void)[] = [addInstall, addLifecycle, addSetup, addStatus];
 
 const USAGE = exitCodeOf('bad-request');
 
