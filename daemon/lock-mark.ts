@@ -1,0 +1,27 @@
+import { closeSync, existsSync, fsyncSync, openSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { LockMark } from './agent.ts';
+
+/** The file that says that the person locked the agent: it outlives the process and a power cut. */
+export function openLockMark(file: string): LockMark {
+  return {
+    isSet: () => existsSync(file),
+    set() {
+      closeSync(openSync(file, 'w', 0o600));
+      syncFolder(dirname(file));
+    },
+    clear() {
+      rmSync(file, { force: true });
+      syncFolder(dirname(file));
+    },
+  };
+}
+
+function syncFolder(folder: string): void {
+  const fd = openSync(folder, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

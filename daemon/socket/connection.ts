@@ -1,0 +1,109 @@
+import { Socket } from 'node:net';
+import { Conversation } from '../../protocol/conversation.ts';
+import type { Handler } from '../../protocol/handler.ts';
+import { REQUEST_DEADLINE } from '../../protocol/limits.ts';
+import type { SecretKeeper } from '../../protocol/secret.ts';
+
+/** The stream handle behind a socket: node's own, undocumented; test/daemon/socket pins what we use of it. */
+export type StreamHandle = { readonly fd: number };
+
+/** One read's worth. Sockets take turns with it: a read is parsed and wiped before the next can begin. */
+const scratch = Buffer.allocUnsafeSlow(65_536);
+const NOTHING = Buffer.alloc(0);
+
+/** A connection of the agent: a socket, its conversation, and the clock of a slow request. */
+export class Connection {
+  readonly #socket: Socket;
+  readonly #conversation: Conversation;
+  readonly #onClose: (connection: Connection) => void;
+  /** When it last had something to do, on node's monotonic clock. */
+  usedAt = performance.now();
+  #deadline: NodeJS.Timeout | undefined;
+  #deadlineOf = -1;
+  #draining = false;
+
+  constructor(handle: StreamHandle, handler: Handler, keep: SecretKeeper, onClose: (connection: Connection) => void) {
+    this.#onClose = onClose;
+    // Bytes are read into our own buffer: node's would leave copies of secrets behind in memory that it frees unwiped.
+    this.#socket = new Socket({
+      handle,
+      allowHalfOpen: true,
+      onread: { buffer: scratch, callback: (length: number) => this.#receive(length) },
+    } as unknown as ConstructorParameters<typeof Socket>[0]);
+    this.#conversation = new Conversation(handler, keep, {
+      send: (bytes) => this.#send(bytes),
+      close: () => this.#close(),
+      pause: () => this.#socket.pause(),
+      resume: () => this.#socket.resume(),
+    });
+    this.#socket.on('end', () => this.#conversation.end());
+    // Without a listener one reset connection would end the whole agent.
+    this.#socket.on('error', () => this.#socket.destroy());
+    this.#socket.on('close', () => this.#closed());
+    this.#socket.resume();
+  }
+
+  get idle(): boolean {
+    return this.#conversation.idle;
+  }
+
+  /** Answers what has arrived, takes nothing more, and closes. */
+  drain(): void {
+    this.#draining = true;
+    if (this.#conversation.idle) this.destroy();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #receive(length: number): boolean {
+    this.usedAt = performance.now();
+    const bytes = scratch.subarray(0, length);
+    this.#conversation.receive(bytes);
+    bytes.fill(0);
+    this.#watch();
+    return true;
+  }
+
+  #send(bytes: Buffer): boolean {
+    if (this.#socket.destroyed) return true;
+    this.#socket.write(bytes);
+    if (this.#socket.writableLength === 0) {
+      if (this.#draining) queueMicrotask(() => this.#conversation.idle && this.destroy());
+      return true;
+    }
+    // The rest waits for a slow reader. An empty write behind it says when it has gone.
+    this.#socket.write(NOTHING, () => {
+      bytes.fill(0);
+      this.#conversation.drained();
+    });
+    return false;
+  }
+
+  #close(): void {
+    // destroy() at once saves a shutdown and two turns of the event loop, and loses nothing that was written.
+    if (this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.end(() => this.#socket.destroy());
+  }
+
+  /** A request that has begun must end in time; a silent connection costs nothing and may stay. */
+  #watch(): void {
+    const { incomplete, completed } = this.#conversation;
+    if (incomplete && this.#deadlineOf === completed) return;
+    if (this.#deadline) {
+      clearTimeout(this.#deadline);
+      this.#deadline = undefined;
+      this.#deadlineOf = -1;
+    }
+    if (!incomplete) return;
+    this.#deadlineOf = completed;
+    this.#deadline = setTimeout(() => this.destroy(), REQUEST_DEADLINE);
+  }
+
+  #closed(): void {
+    clearTimeout(this.#deadline);
+    this.#conversation.dispose();
+    this.#onClose(this);
+  }
+}
