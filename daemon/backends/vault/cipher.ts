@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, randomFillSync } from 'node:crypto';
-import { expose, type Secret, type SecretKeeper } from '../../../protocol/secret.ts';
+import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
+import { withBytes } from '../secrets.ts';
 
 const NONCE = 12;
 const TAG = 16;
@@ -7,7 +8,7 @@ export const KEY_LENGTH = 32;
 
 /**
  * Seals `plain` by AES-256-GCM with a fresh random nonce: nonce, ciphertext, tag. `bound` names where it belongs;
- * what was sealed for one place does not open in another. One key may seal 2^32 times (NIST SP 800-38D §8.3).
+ * what was sealed for one place does not open in another. Keys go in as raw bytes: a KeyObject cannot be wiped. One key may seal 2^32 times (NIST SP 800-38D §8.3).
  */
 export function seal(key: Secret, plain: Uint8Array, bound: string): Buffer {
   const nonce = randomBytes(NONCE);
@@ -59,16 +60,6 @@ export function randomKey(keep: SecretKeeper): Secret {
   randomFillSync(bytes);
   try {
     return keep(bytes);
-  } finally {
-    bytes.fill(0);
-  }
-}
-
-/** Lends the bytes of a secret to `use` and wipes them. Raw bytes, because a KeyObject cannot be wiped. */
-export function withBytes<T>(secret: Secret, use: (bytes: Uint8Array) => T): T {
-  const bytes = expose(secret);
-  try {
-    return use(bytes);
   } finally {
     bytes.fill(0);
   }

@@ -1,11 +1,11 @@
-import { closeSync, linkSync, mkdirSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { closeSync, linkSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import { sizeOfOwnFile, syncFolder, temporaryBeside } from './durable.ts';
 import { SCHEMA } from './header.ts';
-import { sqliteFault } from './sqlite-fault.ts';
+import { storageFault } from './storage-fault.ts';
 
 const SQLITE_HEADER = 100;
 /** 'KeyH': what file(1) and a wrong path are told by. */
@@ -129,7 +129,7 @@ export class Database {
     try {
       return work();
     } catch (error) {
-      const { fault, lasting } = sqliteFault(error, verb, this.#file);
+      const { fault, lasting } = storageFault(error, verb, this.#file);
       if (lasting) this.#readOnly = true;
       if (this.#sqlite.isOpen && this.#sqlite.isTransaction) this.#rollBack();
       throw fault;
@@ -150,9 +150,12 @@ export class Database {
  * name and linked to its own when it is durable. Throws `vault_in_use` if another process was faster.
  */
 export function createDatabase(file: string, header: Uint8Array): Database {
+  for (const leftover of [`${file}-wal`, `${file}-journal`]) {
+    // SQLite would replay it into the new file.
+    if ((sizeOfOwnFile(leftover) ?? 0) > 0) throw truncated(file);
+  }
   const temporary = temporaryBeside(file);
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     // SQLite gives its WAL the mode of the file, so this is the one place where a mode is set.
     closeSync(openSync(temporary, 'wx', 0o600));
     const sqlite = connect(temporary);
@@ -168,10 +171,7 @@ export function createDatabase(file: string, header: Uint8Array): Database {
     syncFolder(dirname(file));
   } catch (error) {
     for (const suffix of ['', '-wal', '-journal']) rmSync(temporary + suffix, { force: true });
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      throw new KeyholdError('vault_in_use', `cannot create ${file}: another process just did`, { cause: error });
-    }
-    throw sqliteFault(error, 'create', file).fault;
+    throw storageFault(error, 'create', file).fault;
   }
   return openDatabase(file)!;
 }
@@ -200,7 +200,7 @@ export function openDatabase(file: string): Database | undefined {
     return new Database(file, sqlite);
   } catch (error) {
     sqlite?.close();
-    const fault = sqliteFault(error, 'open', file).fault;
+    const fault = storageFault(error, 'open', file).fault;
     throw fault.code === 'vault_corrupt' && isCut(file) ? truncated(file) : fault;
   }
 }

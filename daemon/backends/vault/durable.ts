@@ -1,11 +1,29 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, lstatSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { KeyholdError } from '../../../protocol/errors.ts';
 
 /** A name beside `file` that nothing else uses: what is built there is linked to its real name when it is whole. */
 export function temporaryBeside(file: string): string {
   return join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}.new`);
+}
+
+/** Removes what processes that were killed while they created `file` have left beside it. */
+export function removeLeftovers(file: string): void {
+  const leftover = /^\.(.+)\.[0-9a-f]{12}\.new(-wal|-journal)?$/;
+  for (const name of readdirSync(dirname(file))) {
+    if (leftover.exec(name)?.[1] === basename(file)) rmSync(join(dirname(file), name), { force: true });
+  }
 }
 
 /** Creates `file` (0600) with `bytes`, whole and durable or not at all. Throws EEXIST rather than replace one. */

@@ -2,10 +2,10 @@ import type { Target } from '../../../protocol/credential.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
 import { type Held, identityOf, type Secrets } from '../backend.ts';
+import { decodeSecrets, encodeSecrets } from '../secrets.ts';
 import { derive, mac, randomKey, seal, unseal } from './cipher.ts';
 import { corrupt, createDatabase, type Database, openDatabase } from './database.ts';
 import { decodeHeader, encodeHeader, SCHEMA, unwrap, wrap } from './header.ts';
-import { decodeSecrets, encodeSecrets } from './secrets.ts';
 
 /**
  * A file of individually sealed records, one for each target. It shows neither host nor account, only how many records
@@ -26,7 +26,7 @@ export interface Records {
 }
 
 /**
- * Opens the records in `file`, creating it where there is none, under a key of 32 bytes that the caller has (it is
+ * Opens the records in `file`, creating it where there is none (in a folder that exists), under a key of 32 bytes that the caller has (it is
  * borrowed for the call). Throws what `openDatabase` throws, and `vault_wrong_key`.
  */
 export function openRecords({ file, key, keep }: { file: string; key: Secret; keep: SecretKeeper }): Records {
@@ -35,7 +35,14 @@ export function openRecords({ file, key, keep }: { file: string; key: Secret; ke
   try {
     const dataKey = unwrap(decodeHeader(database.header() ?? new Uint8Array(0), file), key, keep);
     if (!dataKey) throw new KeyholdError('vault_wrong_key', `cannot open ${file}: this is not its key`);
-    return unlockRecords(database, file, dataKey, keep, () => database.close());
+    const records = unlockRecords(database, file, dataKey, keep);
+    return {
+      ...records,
+      close() {
+        records.close();
+        database.close();
+      },
+    };
   } catch (error) {
     database.close();
     throw error;
@@ -51,14 +58,8 @@ function createRecords(file: string, key: Secret, keep: SecretKeeper): Database 
   }
 }
 
-/** The records of an open database, under its data key, which is taken over and wiped. `closed` runs at their end. */
-export function unlockRecords(
-  database: Database,
-  file: string,
-  dataKey: Secret,
-  keep: SecretKeeper,
-  closed: () => void,
-): Records {
+/** The records of an open database, under its data key, which is taken over and wiped. Closing them leaves it open. */
+export function unlockRecords(database: Database, file: string, dataKey: Secret, keep: SecretKeeper): Records {
   // One key for each use, so that no two algorithms share one.
   const findKey = derive(dataKey, 'keyhold vault 1: find', keep);
   const heldKey = derive(dataKey, 'keyhold vault 1: held', keep);
@@ -112,7 +113,6 @@ export function unlockRecords(
 
     close() {
       for (const key of [findKey, heldKey, secretsKey]) key.dispose();
-      closed();
     },
   };
 }

@@ -12,7 +12,7 @@ const NOTADB = 26;
  * What an error of SQLite or of the file system means for a vault. `lasting`: nobody knows what is on the disk now, so
  * nothing more may be written until the file was opened anew. Its text shows no value: statements bind them.
  */
-export function sqliteFault(error: unknown, verb: string, file: string): { fault: KeyholdError; lasting: boolean } {
+export function storageFault(error: unknown, verb: string, file: string): { fault: KeyholdError; lasting: boolean } {
   if (error instanceof KeyholdError) return { fault: error, lasting: false };
   const { code, errcode } = error as { code?: string; errcode?: number };
   const make = (fault: ConstructorParameters<typeof KeyholdError>[0], rule: string, lasting = false) => ({
@@ -20,6 +20,7 @@ export function sqliteFault(error: unknown, verb: string, file: string): { fault
     lasting,
   });
   if (code === 'ENOSPC' || code === 'EDQUOT') return make('backend_full', 'the disk is full; make room and try again');
+  if (code === 'EEXIST') return make('vault_in_use', 'another process creates it at the same time');
   if (errcode === undefined) return make('backend_failed', `the file system says ${code ?? 'nothing'}`);
   switch (errcode & 0xff) {
     case BUSY:

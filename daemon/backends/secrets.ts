@@ -1,5 +1,5 @@
-import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
-import type { Secrets } from '../backend.ts';
+import { expose, type Secret, type SecretKeeper } from '../../protocol/secret.ts';
+import type { Secrets } from './backend.ts';
 
 const FORMAT = 1;
 const HAS_SECRET = 1;
@@ -36,4 +36,26 @@ export function decodeSecrets(bytes: Uint8Array, keep: SecretKeeper): Secrets {
   const secret = flags & HAS_SECRET ? next() : undefined;
   const refreshToken = flags & HAS_REFRESH_TOKEN ? next() : undefined;
   return { secret, refreshToken };
+}
+
+/** Copies of both, which are the caller's to dispose of. */
+export function copySecrets({ secret, refreshToken }: Secrets, keep: SecretKeeper): Secrets {
+  const copy = (original: Secret | undefined) => original && withBytes(original, keep);
+  return { secret: copy(secret), refreshToken: copy(refreshToken) };
+}
+
+/** Wipes both. */
+export function disposeSecrets({ secret, refreshToken }: Secrets): void {
+  secret?.dispose();
+  refreshToken?.dispose();
+}
+
+/** Lends the bytes of a secret to `use` and wipes them. */
+export function withBytes<T>(secret: Secret, use: (bytes: Uint8Array) => T): T {
+  const bytes = expose(secret);
+  try {
+    return use(bytes);
+  } finally {
+    bytes.fill(0);
+  }
 }
