@@ -98,8 +98,13 @@ function removeLines({ file, existed, value }: Entry, { environment }: Ground): 
   // git can name an empty line by its value only: where there are several, ours is the one right before our helper.
   if (isReset && resets === 1) changeConfig(file, ['--unset-all', KEY, '^$'], environment);
   else if (isReset) removeResetBefore(file, value);
-  changeConfig(file, ['--unset-all', KEY, `^${value.replace(/[^A-Za-z0-9_/ -]/g, '\\$&')}$`], environment);
+  changeConfig(file, ['--unset-all', KEY, `^${literal(value)}$`], environment);
   if (!existed && statSync(file).size === 0) rmSync(behindLinks(file));
+}
+
+/** A value as git's regular expression for it; GNU's `\\'` is an anchor, so only what must be is escaped. */
+function literal(value: string): string {
+  return value.replace(/[.[\]\\()*+?{}|^$]/g, '\\$&');
 }
 
 function removeResetBefore(file: string, value: string): void {
