@@ -3,15 +3,15 @@ import type { Seconds, Target } from '../protocol/credential.ts';
 import { asFault, KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest } from '../protocol/handler.ts';
 import type { Secret, SecretKeeper } from '../protocol/secret.ts';
-import { copySecret } from '../protocol/secret.ts';
 import type { Backend, BackendName, Held, Secrets, UnlockMeans } from './backends/backend.ts';
 import { identityOf } from './backends/backend.ts';
+import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import { RoundState } from './round.ts';
 import { Serial } from './serial.ts';
 import { endOf, type Lease, type LeasePolicy, passphrasePolicy, silentPolicy } from './unlocked/lease.ts';
-import { dispose, type Entry, UnlockedSet } from './unlocked/set.ts';
+import { type Entry, UnlockedSet } from './unlocked/set.ts';
 
 const notFound: CredentialReply = { status: 'not-found', message: 'no credential is held for this target' };
 const LOCKED = 'the credentials are locked; run: keyhold unlock';
@@ -173,7 +173,7 @@ export class Agent {
   /** The secrets of an entry, copied: the caller disposes of them. Undefined if they are gone. */
   async secretsOf(entry: Entry): Promise<Secrets | undefined> {
     if (!this.#isServable(entry)) await this.#obtain(entry);
-    return entry.secrets && this.#copy(entry.secrets);
+    return entry.secrets && copySecrets(entry.secrets, this.#keep);
   }
 
   /** Forgets everything in memory and serves nothing until `unlock`, also after a restart. */
@@ -239,11 +239,13 @@ export class Agent {
       try {
         await next.put(entry.resting, secrets);
         const back = await next.get(entry.resting);
-        const isWhole = back !== undefined && equal(back.secret, secrets.secret) && equal(back.refreshToken, secrets.refreshToken);
-        if (back) dispose(back);
-        if (!isWhole) throw new KeyholdError('backend_failed', `cannot carry to ${next.name}: a copy did not read back the same`);
+        const isWhole =
+          back !== undefined && equal(back.secret, secrets.secret) && equal(back.refreshToken, secrets.refreshToken);
+        if (back) disposeSecrets(back);
+        if (!isWhole)
+          throw new KeyholdError('backend_failed', `cannot carry to ${next.name}: a copy did not read back the same`);
       } finally {
-        dispose(secrets);
+        disposeSecrets(secrets);
       }
       carried.push(entry.resting);
     }
@@ -368,7 +370,7 @@ export class Agent {
   /** At rest first, then in memory: what is served has been kept. */
   async #put(held: Held, secrets: Secrets, durable: boolean, timeout: Seconds | undefined): Promise<void> {
     if (this.#state !== 'open') throw new KeyholdError('locked', 'cannot store: the credentials were locked meanwhile');
-    const copy = this.#copy(secrets);
+    const copy = copySecrets(secrets, this.#keep);
     try {
       const before = this.#set.at(held);
       if (durable) {
@@ -376,7 +378,7 @@ export class Agent {
         await this.#backend!.put(held, copy);
       } else if (before?.resting) await this.#backend!.remove(before.resting);
     } catch (error) {
-      dispose(copy);
+      disposeSecrets(copy);
       throw error;
     }
     const now = this.#clock.sinceBoot();
@@ -396,13 +398,6 @@ export class Agent {
     this.#set.remove(entry);
     this.#log('erased', { id: entry.id });
     return true;
-  }
-
-  #copy({ secret, refreshToken }: Secrets): Secrets {
-    return {
-      secret: secret && copySecret(secret, this.#keep),
-      refreshToken: refreshToken && copySecret(refreshToken, this.#keep),
-    };
   }
 
   #forget(): void {

@@ -1,15 +1,16 @@
+import type { Config } from '../protocol/config.ts';
 import type { CredentialReply, Detail, Handler } from '../protocol/handler.ts';
 import type { Places } from '../protocol/places.ts';
 import { Agent } from './agent.ts';
 import type { Degradation } from './backends/backend.ts';
 import { openBackends } from './backends/index.ts';
 import type { Clock } from './clock.ts';
-import type { AgentConfig } from './config.ts';
 import { openLockMark } from './lock-mark.ts';
 import type { Log } from './log.ts';
 import { manage } from './manage.ts';
 import type { Native } from './native/native.ts';
 import { Reception } from './socket/reception.ts';
+import { silentPolicy } from './unlocked/lease.ts';
 import { openRegion } from './unlocked/region.ts';
 
 /** Milliseconds that running conversations get to end when the agent does. */
@@ -17,7 +18,7 @@ const DRAIN_DEADLINE = 2_000;
 
 export type Composition = {
   readonly places: Places;
-  readonly config: AgentConfig;
+  readonly config: Config;
   readonly clock: Clock;
   readonly log: Log;
   readonly native: Native | undefined;
@@ -46,7 +47,7 @@ export function compose({ places, config, clock, log, native, degradations, stop
     log,
     lockMark: openLockMark(`${places.state}/locked`),
     onRest: (name) => backends.remember(name),
-    lease: config.lease,
+    lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
 
   const facts = (): Detail[] => [

@@ -1,6 +1,7 @@
-import { closeSync, existsSync, fsyncSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LockMark } from './agent.ts';
+import { syncFolder } from './durable.ts';
 
 /** The file that says that the person locked the agent: it outlives the process and a power cut. */
 export function openLockMark(file: string): LockMark {
@@ -15,13 +16,4 @@ export function openLockMark(file: string): LockMark {
       syncFolder(dirname(file));
     },
   };
-}
-
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

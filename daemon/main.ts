@@ -1,9 +1,9 @@
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, fstatSync, lstatSync } from 'node:fs';
 import { KeyholdError } from '../protocol/errors.ts';
 import { type Places, placesOf } from '../protocol/places.ts';
-import { systemClock } from './clock.ts';
+import { openSystemClock } from './clock.ts';
 import { compose } from './compose.ts';
-import { readConfig } from './config.ts';
+import { loadConfig } from './config.ts';
 import { openLog } from './log.ts';
 import { openLogFile } from './log-file.ts';
 import { loadNative } from './native/load.ts';
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   const hardened = native?.harden() ?? false;
   const places = findPlaces();
   for (const folder of [places.config, places.state, places.run]) ensurePrivateFolder(folder);
-  const { config, degradations } = readConfig(`${places.config}/config.json`);
+  const { config, degradations } = loadConfig(`${places.config}/config.json`);
   const lock = takeLock(`${places.run}/agent.lock`, LOCK_PATIENCE);
 
   const { log, attach } = openLog();
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
   const composed = compose({
     places,
     config,
-    clock: systemClock,
+    clock: openSystemClock(),
     log,
     native,
     degradations: [...degradations, ...(native && !hardened ? [notHardened] : [])],
@@ -73,8 +73,13 @@ async function main(): Promise<void> {
   log('listening', { version, pid: process.pid, socket: inherited === undefined ? 'own' : 'inherited' });
   native?.notify(environment['NOTIFY_SOCKET'] ?? '', 'READY=1');
 
-  const underServiceManager = environment['JOURNAL_STREAM'] !== undefined || environment['NOTIFY_SOCKET'] !== undefined;
-  await attach(underServiceManager ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
+  await attach(isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
+}
+
+/** Whether a descriptor leads to the journal (systemd.exec(5), JOURNAL_STREAM): the variable alone is inherited too. */
+function isJournal(fd: number, environment: NodeJS.ProcessEnv): boolean {
+  const { dev, ino } = fstatSync(fd);
+  return environment['JOURNAL_STREAM'] === `${dev}:${ino}`;
 }
 
 const notHardened = {
@@ -90,6 +95,7 @@ function findPlaces(): Places {
     return found !== undefined && found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0;
   };
   const places = placesOf({ environment: process.env, uid, isOwn });
-  if (!places) throw new KeyholdError('bad_config', 'cannot start: neither HOME nor KEYHOLD_HOME says where to keep things');
+  if (!places)
+    throw new KeyholdError('bad_config', 'cannot start: neither HOME nor KEYHOLD_HOME says where to keep things');
   return places;
 }

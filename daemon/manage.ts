@@ -1,15 +1,22 @@
 import type { Attributes } from '../protocol/attributes.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
-import { copySecret, type SecretKeeper } from '../protocol/secret.ts';
+import type { SecretKeeper } from '../protocol/secret.ts';
 import { fromWire, toWire } from '../protocol/text.ts';
 import type { Agent } from './agent.ts';
+import {
+  type Backend,
+  type BackendName,
+  type Degradation,
+  type Held,
+  isBackendName,
+  type Secrets,
+} from './backends/backend.ts';
 import { openBackup, sealBackup } from './backends/backup.ts';
-import { type BackendName, type Degradation, type Held, isBackendName, type Secrets } from './backends/backend.ts';
 import type { Backends } from './backends/index.ts';
-import { isVault } from './backends/vault/vault.ts';
-import { dispose } from './unlocked/set.ts';
-import { WIRE_VERSION, version } from './version.ts';
+import { disposeSecrets } from './backends/secrets.ts';
+import type { Vault } from './backends/vault/vault.ts';
+import { version, WIRE_VERSION } from './version.ts';
 
 /** What management needs beside the agent itself. */
 export type Management = {
@@ -108,7 +115,10 @@ const acts: Readonly<Record<string, Act>> = {
     await agent.settled();
     const { backend } = agent;
     if (!backend || !isVault(backend)) {
-      throw new KeyholdError('unsupported', `cannot set a passphrase: ${backend?.name ?? 'no backend'} has none of its own`);
+      throw new KeyholdError(
+        'unsupported',
+        `cannot set a passphrase: ${backend?.name ?? 'no backend'} has none of its own`,
+      );
     }
     await backend.setPassphrase(attributes.secret('passphrase'), attributes.secret('new_passphrase'));
     return done;
@@ -126,18 +136,21 @@ const acts: Readonly<Record<string, Act>> = {
       const { header, records } = await sealBackup(passphrase, items);
       return { status: 'ok', details: [['header', header], ...records.map((record): Detail => ['record[]', record])] };
     } finally {
-      for (const { secrets } of items) dispose(secrets);
+      for (const { secrets } of items) disposeSecrets(secrets);
     }
   },
 
   async restore({ agent, keep }, { attributes }) {
     const passphrase = requiredPassphrase(attributes, 'restore');
     await agent.ready();
-    const items = await openBackup(passphrase, attributes.text('header') ?? '', attributes.list('record[]'), keep);
+    const backup = await openBackup(passphrase, attributes.text('header') ?? '', keep);
+    const items = [];
     try {
+      items.push(...backup.read(attributes.list('record[]')));
       for (const { held, secrets } of items) await agent.take(held, secrets);
     } finally {
-      for (const { secrets } of items) dispose(secrets);
+      for (const { secrets } of items) disposeSecrets(secrets);
+      backup.dispose();
     }
     return { status: 'ok', details: [['restored', String(items.length)]] };
   },
@@ -149,7 +162,10 @@ export function manage(management: Management, request: CredentialRequest): Prom
   if (!act) return undefined;
   // git's cache client could send `exit`, `lock` or `stop` by mistake: who manages says that they know this agent.
   if (!request.capabilities.keyhold) {
-    return Promise.resolve({ status: 'unsupported', message: 'cannot answer: management needs the capability keyhold' });
+    return Promise.resolve({
+      status: 'unsupported',
+      message: 'cannot answer: management needs the capability keyhold',
+    });
   }
   return act(management, request);
 }
@@ -164,24 +180,33 @@ async function carry(agent: Agent, backends: Backends, name: BackendName): Promi
   }
 }
 
+/** Told by the name, because the vault's own module is loaded only where a vault is used. */
+function isVault(backend: Backend): backend is Vault {
+  return backend.name === 'vault';
+}
+
 function capability(name: string): Detail {
   return ['capability[]', name];
 }
 
 function backendNamed(attributes: Attributes): BackendName {
   const name = attributes.text('name') ?? '';
-  if (!isBackendName(name)) throw new KeyholdError('bad_request', 'cannot use that backend: name is keyring, vault or memory');
+  if (!isBackendName(name))
+    throw new KeyholdError('bad_request', 'cannot use that backend: name is keyring, vault or memory');
   return name;
 }
 
 function requiredPassphrase(attributes: Attributes, verb: string) {
   const passphrase = attributes.secret('passphrase');
-  if (!passphrase || passphrase.length === 0) throw new KeyholdError('bad_request', `cannot ${verb}: it needs a passphrase`);
+  if (!passphrase || passphrase.length === 0)
+    throw new KeyholdError('bad_request', `cannot ${verb}: it needs a passphrase`);
   return passphrase;
 }
 
 function failureOf({ state, failure }: Agent): Degradation[] {
-  return failure && state === 'failed' ? [{ code: failure.code, what: failure.message, remedy: 'run: keyhold doctor' }] : [];
+  return failure && state === 'failed'
+    ? [{ code: failure.code, what: failure.message, remedy: 'run: keyhold doctor' }]
+    : [];
 }
 
 /** What an entry is, for people: never a value. */

@@ -74,8 +74,8 @@ function decodeGet(target: Target, capabilities: Capabilities, attributes: Attri
 export function decodeReply(request: CredentialRequest, attributes: Attributes): CredentialReply {
   const status = attributes.text('status') ?? '';
   if (!isStatus(status)) throw new KeyholdError('bad_reply', 'cannot read the answer: it has no known status');
-  const told = attributes.text('message');
-  const message = told === undefined ? undefined : fromWire(told);
+  const text = attributes.text('message');
+  const message = text === undefined ? undefined : fromWire(text);
   const details = detailsOf(attributes);
   if (status !== 'ok') return { status, message: message ?? status, details };
   if (request.action !== 'get' || !request.target) return { status, message, details };

@@ -102,16 +102,6 @@ export function expose(secret: Secret): Uint8Array {
   return bytes;
 }
 
-/** A secret of its own for somebody who outlives the first one's owner. */
-export function copySecret(secret: Secret, keep: SecretKeeper): Secret {
-  const bytes = expose(secret);
-  try {
-    return keep(bytes);
-  } finally {
-    bytes.fill(0);
-  }
-}
-
 export function secretDisposed(): KeyholdError {
   return new KeyholdError('secret_disposed', 'cannot read a secret: it was erased');
 }

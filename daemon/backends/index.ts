@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { SecretKeeper } from '../../protocol/secret.ts';
 import type { Clock } from '../clock.ts';
+import { replaceDurably } from '../durable.ts';
 import type { Log } from '../log.ts';
 import { type Backend, type BackendName, backendNames, isBackendName } from './backend.ts';
-import { writeDurably } from './durable.ts';
 
 export type BackendsOptions = {
   /** The folder that the vault and the keyring's index lie in. */
@@ -51,7 +51,7 @@ export function openBackends(options: BackendsOptions): Backends {
     open: (name) => openers[name](options),
     remember(name) {
       if (name === remembered || name === 'memory') return;
-      writeDurably(note, `${name}\n`);
+      replaceDurably(note, `${name}\n`);
       remembered = name;
     },
     async survey() {

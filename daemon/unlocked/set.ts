@@ -1,6 +1,7 @@
 import type { Seconds, Target } from '../../protocol/credential.ts';
 import type { Held, Secrets } from '../backends/backend.ts';
 import { identityOf } from '../backends/backend.ts';
+import { disposeSecrets } from '../backends/secrets.ts';
 import { endOf, type Lease, type LeasePolicy } from './lease.ts';
 import { TargetIndex } from './match.ts';
 
@@ -68,7 +69,7 @@ export class UnlockedSet {
   unlock(entry: Entry, secrets: Secrets, now: Seconds): void {
     this.#wipe(entry);
     if (this.at(entry) !== entry) {
-      dispose(secrets);
+      disposeSecrets(secrets);
       return;
     }
     entry.secrets = secrets;
@@ -137,14 +138,9 @@ export class UnlockedSet {
 
   #wipe(entry: Entry): void {
     if (entry.secrets === undefined) return;
-    dispose(entry.secrets);
+    disposeSecrets(entry.secrets);
     entry.secrets = undefined;
     entry.lease = undefined;
     this.#unlocked--;
   }
-}
-
-export function dispose(secrets: Secrets): void {
-  secrets.secret?.dispose();
-  secrets.refreshToken?.dispose();
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { KeyholdError } from '../../../protocol/errors.ts';
-import { sizeOfOwnFile, syncFolder, temporaryBeside } from './durable.ts';
+import { sizeOfOwnFile, syncFolder, temporaryBeside } from '../../durable.ts';
 import { SCHEMA } from './header.ts';
 import { storageFault } from './storage-fault.ts';
 
