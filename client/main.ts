@@ -13,7 +13,9 @@ const nouns: readonly ((program: Command) => void)[] = [addInstall, addLifecycle
 
 const USAGE = exitCodeOf('bad-request');
 
-process.exitCode = await main(process.argv.slice(2));
+void main(process.argv.slice(2)).then((exitCode) => {
+  process.exitCode = exitCode;
+});
 
 /** Runs one command and answers its exit code; the one place where a command's failure is caught. */
 async function main(args: readonly string[]): Promise<number> {

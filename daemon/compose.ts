@@ -22,6 +22,8 @@ export type Composition = {
   readonly clock: Clock;
   readonly log: Log;
   readonly native: Native | undefined;
+  /** The program of the keyring child. */
+  readonly keyringChild: string;
   /** What was found wrong before composing: a configuration that cannot be read, say. */
   readonly degradations: readonly Degradation[];
   /** Called by the action `stop`. */
@@ -37,10 +39,25 @@ export type Composed = {
 };
 
 /** Builds the agent: who gets which part is decided here and nowhere else. */
-export function compose({ places, config, clock, log, native, degradations, stop }: Composition): Composed {
+export function compose({
+  places,
+  config,
+  clock,
+  log,
+  native,
+  keyringChild,
+  degradations,
+  stop,
+}: Composition): Composed {
   const startedAt = clock.now();
   const region = openRegion({ native });
-  const backends = openBackends({ state: places.state, configured: config.backend, keep: region.keep, clock, log });
+  const backends = openBackends({
+    state: places.state,
+    configured: config.backend,
+    keyringChild,
+    keep: region.keep,
+    clock,
+  });
   const agent = new Agent({
     keep: region.keep,
     clock,

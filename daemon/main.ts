@@ -15,18 +15,16 @@ import { version } from './version.ts';
 /** Milliseconds that an agent which is just ending gets to let go of the lock. */
 const LOCK_PATIENCE = 3_000;
 
-const options = new Set(process.argv.slice(2));
-if (options.has('--version')) process.stdout.write(`keyhold-agent ${version}\n`);
-else {
-  try {
-    await main();
-  } catch (error) {
-    const fault = error instanceof KeyholdError ? error : undefined;
-    process.stderr.write(`keyhold-agent: ${fault?.message ?? 'cannot start'}\n`);
-    if (!fault) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-    // Whoever lost the race to start is done: the winner serves.
-    process.exit(fault?.code === 'agent_running' ? 0 : 1);
-  }
+if (process.argv[2] === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
+else main().catch(fail);
+
+/** The one place where what nobody else could handle ends. */
+function fail(error: unknown): never {
+  const fault = error instanceof KeyholdError ? error : undefined;
+  process.stderr.write(`keyhold-agent: ${fault?.message ?? 'cannot start'}\n`);
+  if (!fault) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  // Whoever lost the race to start is done: the winner serves.
+  process.exit(fault?.code === 'agent_running' ? 0 : 1);
 }
 
 /** Starts the agent and returns once it listens; it then lives until it is told to stop. */
@@ -57,6 +55,7 @@ async function main(): Promise<void> {
     clock: openSystemClock(),
     log,
     native,
+    keyringChild: keyringChild(),
     degradations: [...degradations, ...(native && !hardened ? [notHardened] : [])],
     stop: () => stop('asked'),
   });
@@ -80,6 +79,12 @@ async function main(): Promise<void> {
 function isJournal(fd: number, environment: NodeJS.ProcessEnv): boolean {
   const { dev, ino } = fstatSync(fd);
   return environment['JOURNAL_STREAM'] === `${dev}:${ino}`;
+}
+
+/** Beside the bundle, or among the sources when these are run as they are. */
+function keyringChild(): string {
+  const folder = import.meta.dirname;
+  return import.meta.filename.endsWith('.ts') ? `${folder}/backends/keyring/child.ts` : `${folder}/keyring-child.cjs`;
 }
 
 const notHardened = {

@@ -2,17 +2,21 @@ import { readFileSync } from 'node:fs';
 import type { SecretKeeper } from '../../protocol/secret.ts';
 import type { Clock } from '../clock.ts';
 import { replaceDurably } from '../durable.ts';
-import type { Log } from '../log.ts';
+
 import { type Backend, type BackendName, backendNames, isBackendName } from './backend.ts';
 
 export type BackendsOptions = {
   /** The folder that the vault and the keyring's index lie in. */
   readonly state: string;
   readonly configured: BackendName | 'auto';
+  /** The program of the keyring child. */
+  readonly keyringChild: string;
   readonly keep: SecretKeeper;
   readonly clock: Clock;
-  readonly log: Log;
 };
+
+/** Milliseconds that a keyring gets to say that it is there. */
+const CALL_DEADLINE = 900;
 
 /** What one backend could do here, now. */
 export type Survey = { readonly name: BackendName; readonly usable: boolean; readonly what: string };
@@ -29,7 +33,13 @@ export type Backends = {
 
 /** Each member is loaded when it is opened: what is not used costs nothing. */
 const openers: Record<BackendName, (options: BackendsOptions) => Promise<Backend>> = {
-  keyring: async ({ state, keep }) => (await import('./keyring/keyring.ts')).openKeyring({ folder: state, keep }),
+  keyring: async ({ state, keyringChild, keep, clock }) =>
+    (await import('./keyring/keyring.ts')).openKeyring({
+      file: `${state}/keyring.db`,
+      childPath: keyringChild,
+      keep,
+      clock,
+    }),
   vault: async ({ state, keep }) => (await import('./vault/vault.ts')).openVault({ folder: state, keep }),
   memory: async ({ keep }) => (await import('./memory.ts')).openMemory({ keep }),
 };
@@ -38,11 +48,13 @@ export function openBackends(options: BackendsOptions): Backends {
   const note = `${options.state}/backend`;
   let remembered = read(note);
 
+  const probe = async () =>
+    (await import('./keyring/probe.ts')).probeKeyring(CALL_DEADLINE, { childPath: options.keyringChild });
+
   const choose = async (): Promise<BackendName> => {
     if (options.configured !== 'auto') return options.configured;
     if (remembered) return remembered;
-    const { probeKeyring } = await import('./keyring/keyring.ts');
-    const keyring = await probeKeyring();
+    const keyring = await probe();
     return keyring === 'usable' || keyring === 'locked' ? 'keyring' : 'vault';
   };
 
@@ -55,8 +67,7 @@ export function openBackends(options: BackendsOptions): Backends {
       remembered = name;
     },
     async survey() {
-      const { probeKeyring } = await import('./keyring/keyring.ts');
-      const keyring = await probeKeyring();
+      const keyring = await probe();
       return backendNames.map((name) => {
         if (name === 'keyring') return { name, usable: keyring === 'usable', what: `the OS keyring is ${keyring}` };
         if (name === 'vault') return { name, usable: true, what: 'our own encrypted file' };

@@ -30,11 +30,13 @@ export async function listen(
 ): Promise<Listener> {
   const server = createServer({ allowHalfOpen: true });
   if (inherited === undefined) await claim(path);
+  // The mode of a socket is decided at bind(2): 0600 from its first moment, in one synchronous call.
+  const umask = process.umask(0o177);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(inherited === undefined ? { path, backlog: BACKLOG } : { fd: inherited }, resolve);
     takeHandles(server, onHandle);
-  });
+  }).finally(() => process.umask(umask));
   return {
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type FaultCode, KeyholdError } from '../../../protocol/errors.ts';
 import { expose, type Secret, type SecretKeeper } from '../../../protocol/secret.ts';
-import { type Clock, systemClock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { Backend, Degradation, Held, Secrets, UnlockMeans } from '../backend.ts';
 import { Breaker } from './breaker.ts';
 import { Burst, type ChildOptions, UNLOCK_DEADLINE } from './burst.ts';
@@ -16,8 +16,7 @@ export type KeyringOptions = ChildOptions & {
   /** The sealed index: what is held, without secrets. Its folder is there. */
   readonly file: string;
   readonly keep: SecretKeeper;
-  /** @default {systemClock} */
-  readonly clock?: Pick<Clock, 'sinceBoot'> | undefined;
+  readonly clock: Pick<Clock, 'sinceBoot'>;
 };
 
 /**
@@ -57,7 +56,7 @@ class KeyringBackend implements Backend {
 
   constructor(options: KeyringOptions) {
     this.#options = options;
-    this.#breaker = new Breaker(options.clock ?? systemClock);
+    this.#breaker = new Breaker(options.clock);
     this.#burst = new Burst({ ...options, mayPrompt: false }, this.#breaker);
   }
 

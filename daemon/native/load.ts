@@ -1,0 +1,4 @@
+import type { Native } from './native.ts';
+export function loadNative(): Native | undefined {
+  return undefined;
+}
