@@ -10,7 +10,6 @@ import { stopAgent } from '../agent/stop.ts';
 import { CommandFailure } from '../cli/failure.ts';
 import { dial } from '../dial.ts';
 import { undoGit } from '../setup/git.ts';
-import { setupFolder } from '../setup/journal.ts';
 import { undoSystemd } from '../setup/systemd.ts';
 import { removeEmpty } from './files.ts';
 import type { Ground } from './ground.ts';
@@ -56,7 +55,6 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
     done.push(`versions removed: ${ground.data}`);
   }
   dropManifest(ground);
-  removeEmpty([setupFolder(ground)]);
   if (purge) {
     for (const folder of [ground.places.run, ground.places.config, ground.places.state]) removeOwnFolder(folder, done);
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeyholdError } from '../../protocol/errors.ts';
-import { readIfThere, writeWhole } from '../install/files.ts';
+import { readIfThere, removeEmpty, writeWhole } from '../install/files.ts';
 import type { Ground } from '../install/ground.ts';
 
 /**
@@ -41,6 +41,7 @@ export function openJournal<Entry extends { readonly format: 1 }>(ground: Ground
     drop() {
       rmSync(file, { force: true });
       rmSync(before, { force: true });
+      removeEmpty([setupFolder(ground)]);
     },
   };
 }
