@@ -1,70 +1,62 @@
 import { lstatSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import { KeyholdError } from '../protocol/errors.ts';
-import { placesOf, SOCKET_PATH_MAX } from '../protocol/places.ts';
+import { type Places, placesOf, SOCKET_PATH_MAX } from '../protocol/places.ts';
 
-/** Where an agent of this user would listen, and what could start one. */
-export type Location = {
-  readonly socket: string;
-  /** The socket's folder. */
-  readonly folder: string;
-  /** The link that autostart runs (DESIGN §9), whether or not it is there; undefined without a state folder. */
-  readonly autostart: string | undefined;
-};
-
-type Environment = Readonly<Record<string, string | undefined>>;
+/** Bits of a mode that let the group or everybody in. */
+export const OTHERS = 0o077;
 
 /**
- * Finds the place of the agent's socket by the environment's rules (protocol/places.ts). Throws `agent_unreachable`
- * where no home is known, and `socket_path_too_long`.
+ * Where a client finds things. Throws `unsafe_place` where no home folder is known, `socket_path_too_long` where the
+ * socket's path does not fit its address.
  */
-export function locate(environment: Environment, uid: number): Location {
-  // Only the socket and the state are looked for here, and these need no folder of settings.
-  const places = placesOf({
-    environment: { XDG_CONFIG_HOME: '/', ...environment },
-    uid,
-    isOwn: (path) => isPrivate(path, uid),
-  });
-  const given = environment['KEYHOLD_SOCKET'];
-  const socket = places?.agentSocket ?? (given?.startsWith('/') ? given : undefined);
-  if (socket === undefined) throw new KeyholdError('agent_unreachable', 'cannot find the agent: HOME is not set');
-  if (Buffer.byteLength(socket) > SOCKET_PATH_MAX) {
+export function locate(environment: Readonly<Record<string, string | undefined>> = process.env): Places {
+  const places = placesOf({ environment, uid: process.getuid!(), isOwn });
+  if (!places)
+    throw new KeyholdError('unsafe_place', 'cannot find the agent: HOME is not set; set HOME or KEYHOLD_HOME');
+  if (Buffer.byteLength(places.agentSocket) > SOCKET_PATH_MAX) {
     throw new KeyholdError(
       'socket_path_too_long',
-      `cannot reach the agent: the path of its socket is longer than ${SOCKET_PATH_MAX} bytes`,
+      `cannot use the socket ${places.agentSocket}: its path is longer than ${SOCKET_PATH_MAX} bytes; set KEYHOLD_HOME or KEYHOLD_SOCKET to a shorter one`,
     );
   }
-  return { socket, folder: dirname(socket), autostart: places && `${places.state}/autostart` };
+  return places;
+}
+
+/** Whether `folder` is a real folder of ours that nobody else may enter. */
+export function isOwn(folder: string): boolean {
+  const stats = look(folder);
+  return stats !== undefined && whyNotOwn(stats) === undefined;
 }
 
 /**
- * Looks whether the socket's folder can be trusted: a real folder, ours, closed to everybody else. False if there is
- * none, so that no agent is there either. Throws `unsafe_place`, with the mend.
+ * Checks the folder of a socket before anything is sent: whoever may write there could have put his own socket in our
+ * agent's place. Throws `unsafe_place`; answers false where there is no folder, and so no agent.
  */
-export function checkFolder(folder: string, uid: number): boolean {
+export function checkSocketFolder(socket: string): boolean {
+  const folder = dirname(socket);
   const stats = look(folder);
   if (!stats) return false;
-  if (!stats.isDirectory()) throw unsafe(`its folder must not be a link: ${folder}`);
-  if (stats.uid !== uid) throw unsafe(`its folder belongs to somebody else: ${folder}`);
-  if ((stats.mode & 0o077) !== 0) throw unsafe(`others may enter its folder; run: chmod 700 ${folder}`);
+  const why = whyNotOwn(stats);
+  if (why) throw new KeyholdError('unsafe_place', `cannot trust the socket folder ${folder}: ${why(folder)}`);
   return true;
 }
 
-/** Whether `folder` exists, is no link, belongs to `uid` and is closed to everybody else. */
-export function isPrivate(folder: string, uid: number): boolean {
-  const stats = look(folder);
-  return stats?.isDirectory() === true && stats.uid === uid && (stats.mode & 0o077) === 0;
-}
-
-/** What lies at `path` itself, links not followed; undefined if nothing does or nobody may look. */
-export function look(path: string): Stats | undefined {
+function look(path: string): Stats | undefined {
   try {
     return lstatSync(path);
-  } catch {
-    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new KeyholdError('unsafe_place', `cannot look at ${path}: ${code}`, { cause: error });
   }
 }
 
-function unsafe(rule: string): KeyholdError {
-  return new KeyholdError('unsafe_place', `refused to ask the agent: ${rule}`);
+/** Why a folder is not ours alone, with the mend; undefined if it is. */
+export function whyNotOwn(stats: Stats): ((path: string) => string) | undefined {
+  if (stats.isSymbolicLink()) return () => 'it is a symbolic link; put a real folder there';
+  if (!stats.isDirectory()) return () => 'it is not a folder; remove it';
+  if (stats.uid !== process.getuid!()) return () => `it belongs to uid ${stats.uid}; remove it or set KEYHOLD_HOME`;
+  if ((stats.mode & OTHERS) !== 0) return (path) => `others may enter it; run: chmod 700 ${path}`;
+  return undefined;
 }

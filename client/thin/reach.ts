@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KeyholdError } from '../protocol/errors.ts';
+import { KeyholdError } from '../../protocol/errors.ts';
 import { autostart, type Start } from './autostart.ts';
 import { checkFolder, locate } from './locate.ts';
 
