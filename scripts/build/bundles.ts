@@ -92,15 +92,17 @@ function lazyPackages(found: Set<string>): Plugin {
 
 /** One package as an ES module with its own names, whichever kind it is written as. */
 async function buildPackage(root: string, lib: string, name: string): Promise<void> {
-  const names = Object.keys(await import(name)).filter(
-    (key) => key !== 'default' && /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key),
-  );
+  const exported = Object.keys(await import(name)).filter((key) => /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key));
+  const names = exported.filter((key) => key !== 'default');
+  const lines = [
+    `import * as all from ${JSON.stringify(name)};`,
+    ...(exported.length > names.length ? [`export { default } from ${JSON.stringify(name)};`] : []),
+    ...names.map((key) => `export const ${key} = all.${key};`),
+  ];
   await build({
     ...common(root, 'esm'),
     stdin: {
-      contents: `import * as all from ${JSON.stringify(name)};
-        export default all.default;
-        ${names.map((key) => `export const ${key} = all.${key} ?? all.default.${key};`).join('\n')}`,
+      contents: lines.join('\n'),
       resolveDir: root,
     },
     outfile: join(lib, fileOf(name)),
