@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { geteuid } from 'node:process';
 import manifest from '../../package.json' with { type: 'json' };
 import { KeyholdError } from '../../protocol/errors.ts';
 import { printable } from '../../protocol/text.ts';
@@ -40,7 +39,7 @@ async function run(name: string, given: readonly string[]): Promise<void> {
     const header = encodeHeader({ program, arguments: args, adapter, environment, cwd, version: manifest.version });
     const request = await whatToSend(header, mode);
     ending.inputEnded();
-    const socket = await reach({ environment, uid: geteuid!(), deadline: DEADLINE, mayStart: true });
+    const socket = await reach({ environment, deadline: DEADLINE, mayStart: true });
     ending.connected();
     converse(socket, request, mode, ending);
   } catch (error) {
