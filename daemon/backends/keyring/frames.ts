@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
 /**
  * How the agent and its keyring child talk: frames of four length bytes (little-endian) and a list of parts, each with
- * four length bytes before it. A request is `[operation, reply key, …]`; a reply is one list of parts, `[outcome, …]`,
+ * four length bytes before it. The child begins with an empty frame when it is up. A request is `[operation, reply key, …]`; a reply is one list of parts, `[outcome, …]`,
  * sealed with AES-256-GCM under the request's reply key, so that no plaintext of it ever lies in the stream's buffers.
  */
 
