@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Held } from '../../../daemon/backends/backend.ts';
 import { heapSecret, secretFromText } from '../../../protocol/secret.ts';
 import { keyringIn } from './harness.ts';
@@ -5,6 +6,7 @@ import { keyringIn } from './harness.ts';
 /**
  * A process that uses the keyring of its environment, for tests that watch or kill one. `once FOLDER`: keeps the secret
  * on its standard input, and asks for it. `loop FOLDER SEED`: puts and removes until it is killed, and tells each time.
+ * `hold FOLDER SEED`: keeps a secret made of the seed, asks for it many times, and stays when all is disposed of.
  */
 const [mode, home, seed] = process.argv.slice(2) as [string, string, string];
 const backend = await keyringIn({ env: process.env as Record<string, string>, home });
@@ -22,6 +24,19 @@ if (mode === 'once') {
     say((error as { code: string }).code);
   }
   await backend.dispose();
+} else if (mode === 'hold') {
+  const digest = createHash('sha256').update(seed).digest();
+  const secret = heapSecret(digest);
+  digest.fill(0);
+  await backend.put(aHeld('hold'), { secret, refreshToken: secret });
+  secret.dispose();
+  for (let i = 0; i < 20; i++) {
+    const found = (await backend.get(aHeld('hold')))!;
+    found.secret!.dispose();
+    found.refreshToken!.dispose();
+  }
+  say('held');
+  setTimeout(() => {}, 30_000);
 } else {
   await backend.list();
   for (let i = 0; ; i++) {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,8 @@ import { openSession } from './harness.ts';
 import { needKeyring } from './need.ts';
 
 const driver = fileURLToPath(new URL('driver.ts', import.meta.url));
+/** Bytes of memory that are read at once. */
+const CHUNK = 8 * 1_048_576;
 const aCanary = () => `${randomBytes(12).toString('hex')}-EXAMPLE`;
 
 describe.skipIf(!needKeyring())('a secret on its way to the keyring', () => {
@@ -43,6 +45,22 @@ describe.skipIf(!needKeyring())('a secret on its way to the keyring', () => {
     expect(seen.includes('CreateItem')).toBe(true);
     expect(seen.includes('dh-ietf1024-sha256-aes128-cbc-pkcs7')).toBe(true);
     expect(formsIn(seen, canary)).toEqual([]);
+  });
+
+  test('leaves no copy in the memory of who put it and got it', async () => {
+    await using session = await startKeyringSession();
+    const seed = randomBytes(12).toString('hex');
+    const child = spawn(process.execPath, [driver, 'hold', session.home, seed], {
+      env: session.env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    const found = (text: string | Buffer) => copiesIn(child.pid!, Buffer.from(text));
+    const secret = createHash('sha256').update(seed).digest();
+    const forms = [secret, secret.toString('hex'), secret.toString('base64').slice(0, 40)];
+    expect(await found(seed)).toBeGreaterThan(0);
+    expect(await Promise.all(forms.map(found))).toEqual([0, 0, 0]);
+    child.kill('SIGKILL');
   });
 
   test.skipIf(!need('strace', 'apt-get install strace'))(
@@ -100,6 +118,27 @@ function formsIn(bytes: Buffer, canary: string): readonly string[] {
     base64: Buffer.from(canary).toString('base64').slice(0, 40),
   };
   return Object.entries(forms).flatMap(([name, form]) => (bytes.includes(form) ? [name] : []));
+}
+
+/** How often bytes stand in a process's writable memory. */
+async function copiesIn(pid: number, wanted: Buffer): Promise<number> {
+  const memory = await open(`/proc/${pid}/mem`);
+  let copies = 0;
+  try {
+    for (const line of (await readFile(`/proc/${pid}/maps`, 'latin1')).split('\n')) {
+      const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? [];
+      if (from === undefined || to === undefined) continue;
+      for (let at = Number.parseInt(from, 16), end = Number.parseInt(to, 16); at < end; at += CHUNK) {
+        const chunk = Buffer.alloc(Math.min(CHUNK + wanted.length, end - at));
+        const { bytesRead } = await memory.read(chunk, 0, chunk.length, at).catch(() => ({ bytesRead: 0 }));
+        const region = chunk.subarray(0, bytesRead);
+        for (let i = region.indexOf(wanted); i >= 0; i = region.indexOf(wanted, i + 1)) copies++;
+      }
+    }
+  } finally {
+    await memory.close();
+  }
+  return copies;
 }
 
 async function filesBelow(folder: string): Promise<readonly string[]> {
