@@ -27,7 +27,7 @@ const TAG_LENGTH = 16;
 /** One frame of parts, in memory of its own, for the caller to wipe. */
 export function frame(parts: readonly Uint8Array[]): Buffer {
   const body = parts.reduce((sum, part) => sum + 4 + part.length, 0);
-  const bytes = Buffer.alloc(4 + body);
+  const bytes = Buffer.from(new ArrayBuffer(4 + body));
   bytes.writeUInt32LE(body);
   let at = 4;
   for (const part of parts) {

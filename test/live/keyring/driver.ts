@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { Held } from '../../../daemon/backends/backend.ts';
-import { heapSecret, secretFromText } from '../../../protocol/secret.ts';
+import { heapSecret, secretFromText, wipeable } from '../../../protocol/secret.ts';
 import { keyringIn } from './harness.ts';
 
 /**
@@ -25,9 +24,10 @@ if (mode === 'once') {
   }
   await backend.dispose();
 } else if (mode === 'hold') {
-  const digest = createHash('sha256').update(seed).digest();
-  const secret = heapSecret(digest);
-  digest.fill(0);
+  const bytes = wipeable(seed.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = seed.charCodeAt(i) ^ 0x55;
+  const secret = heapSecret(bytes);
+  bytes.fill(0);
   await backend.put(aHeld('hold'), { secret, refreshToken: secret });
   secret.dispose();
   for (let i = 0; i < 20; i++) {

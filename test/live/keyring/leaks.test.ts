@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,18 +49,21 @@ describe.skipIf(!needKeyring())('a secret on its way to the keyring', () => {
 
   test('leaves no copy in the memory of who put it and got it', async () => {
     await using session = await startKeyringSession();
-    const seed = randomBytes(12).toString('hex');
+    const seed = randomBytes(24).toString('hex');
     const child = spawn(process.execPath, [driver, 'hold', session.home, seed], {
       env: session.env,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await new Promise((resolve) => child.stdout.once('data', resolve));
     const found = (text: string | Buffer) => copiesIn(child.pid!, Buffer.from(text));
-    const secret = createHash('sha256').update(seed).digest();
+    const secret = Buffer.from(Buffer.from(seed).map((byte) => byte ^ 0x55));
     const forms = [secret, secret.toString('hex'), secret.toString('base64').slice(0, 40)];
-    expect(await found(seed)).toBeGreaterThan(0);
-    expect(await Promise.all(forms.map(found))).toEqual([0, 0, 0]);
-    child.kill('SIGKILL');
+    try {
+      expect(await found(seed)).toBeGreaterThan(0);
+      expect(await Promise.all(forms.map(found))).toEqual([0, 0, 0]);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   test.skipIf(!need('strace', 'apt-get install strace'))(
