@@ -39,7 +39,7 @@ const tokens = [
 
 /** One of the corpus, changed in one to eight places. */
 export function mutate(corpus: readonly Buffer[], chance: Chance, longest = 4_096): Buffer {
-  let bytes = Buffer.from(corpus[chance() % corpus.length]!);
+  let bytes: Buffer = Buffer.from(corpus[chance() % corpus.length]!);
   for (let changes = 1 + (chance() % 8); changes > 0; changes--) {
     const at = bytes.length === 0 ? 0 : chance() % bytes.length;
     const kind = chance() % 8;
