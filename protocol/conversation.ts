@@ -14,18 +14,18 @@ import { ByteWriter } from './writer.ts';
 const LF = 0x0a;
 
 /** What a conversation needs of its connection. */
-export type Transport = {
+export interface Transport {
   /**
    * Sends bytes. True: they are on their way, and the memory may be used again. False: the transport keeps the memory
    * until it has sent it, wipes it then, and calls `drained`; until then the conversation sends nothing more.
    */
-  readonly send: (bytes: Buffer) => boolean;
+  send(bytes: Buffer): boolean;
   /** Ends the connection once everything is sent. */
-  readonly close: () => void;
+  close(): void;
   /** Stops and restarts the flow of incoming bytes. */
-  readonly pause: () => void;
-  readonly resume: () => void;
-};
+  pause(): void;
+  resume(): void;
+}
 
 type Arrived = {
   readonly attributes: Attributes;
@@ -44,7 +44,7 @@ export class Conversation {
   readonly #keep: SecretKeeper;
   readonly #transport: Transport;
 
-  readonly #out: ByteWriter = new ByteWriter();
+  readonly #out: ByteWriter;
   readonly #framing: Framing = new Framing();
   readonly #arrived: Arrived[] = [];
   /** What the handler is working on: its secrets are lent until it settles. */
@@ -62,7 +62,9 @@ export class Conversation {
   #closed = false;
   #completed = 0;
 
-  constructor(handler: Handler, keep: SecretKeeper, transport: Transport) {
+  /** `out` is where answers are gathered; it is empty and wiped again when the conversation is over. */
+  constructor(handler: Handler, keep: SecretKeeper, transport: Transport, out: ByteWriter = new ByteWriter()) {
+    this.#out = out;
     this.#handler = handler;
     this.#keep = keep;
     this.#transport = transport;

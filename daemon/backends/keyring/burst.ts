@@ -1,0 +1,177 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { KeyholdError } from '../../../protocol/errors.ts';
+import type { Breaker } from './breaker.ts';
+import { frame, framesOf, type Operation, type Outcome, openReply, outcomes, REPLY_KEY_LENGTH } from './frames.ts';
+import { childEnvironment, type SessionEnvironment, sessionBus } from './session-bus.ts';
+
+/** Milliseconds that an ordinary operation may take, the child's start included, so that a caller hears within 1 s. */
+export const CALL_DEADLINE = 900;
+/** Milliseconds that `unlock` may take: a person is asked. */
+export const UNLOCK_DEADLINE = 120_000;
+/** Milliseconds without an operation after which the child is let go. */
+const IDLE = 2_000;
+/** Milliseconds that a child may take to end by itself once its input has. */
+const END_DEADLINE = 1_000;
+
+/** How the child is started. */
+export type ChildOptions = {
+  /** The child's program: `keyring-child.js` beside the agent's bundle, or `child.ts`. */
+  readonly childPath: string;
+  /** The node that runs it. @default {process.execPath} */
+  readonly nodePath?: string | undefined;
+  /** Where the session bus is found. @default {process.env} */
+  readonly env?: SessionEnvironment | undefined;
+  /** Whether the desktop may ask the person: passes on where the display is. @default {false} */
+  readonly mayPrompt?: boolean | undefined;
+};
+
+/** How an operation ended and what it answered: views of one buffer, for the caller to wipe. */
+export type Answer = { readonly outcome: Outcome; readonly value: Uint8Array | undefined };
+
+type Waiting = { readonly replyKey: Uint8Array; resolve: (answer: Answer) => void; reject: (error: Error) => void };
+
+/**
+ * The keyring child, started when there is something to do and let go soon after. Operations are made one at a time,
+ * in their order. One that takes longer than its deadline costs the child its life, and throws `backend_hung`, which
+ * those behind it then hear at once for as long as the breaker says.
+ */
+export class Burst {
+  readonly #options: ChildOptions;
+  readonly #breaker: Breaker | undefined;
+  #child: ChildProcess | undefined;
+  #waiting: Waiting | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(options: ChildOptions, breaker?: Breaker) {
+    this.#options = options;
+    this.#breaker = breaker;
+  }
+
+  /**
+   * Asks the child for one operation. The parts are copied at once and stay the caller's. Throws `backend_absent`
+   * without a session bus, `backend_hung` after `deadline` milliseconds, `backend_failed` when the child fell.
+   */
+  request(operation: Operation, parts: readonly Uint8Array[] = [], deadline = CALL_DEADLINE): Promise<Answer> {
+    const replyKey = randomBytes(REPLY_KEY_LENGTH);
+    const bytes = frame([Buffer.from(operation), replyKey, ...parts]);
+    const answer = this.#last.then(() => this.#ask(bytes, replyKey, deadline));
+    this.#last = answer.catch(() => {});
+    return answer.finally(() => {
+      bytes.fill(0);
+      replyKey.fill(0);
+    });
+  }
+
+  /** Ends the child in the middle of what it does: `backend_failed` to who waits for it. */
+  abandon(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
+  /** Waits for what was asked, then ends the child. */
+  async dispose(): Promise<void> {
+    await this.#last;
+    this.#letGo();
+  }
+
+  #ask(bytes: Buffer, replyKey: Uint8Array, deadline: number): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      if (this.#breaker?.open) throw hung();
+      clearTimeout(this.#idle);
+      const child = this.#running();
+      const timer = setTimeout(() => {
+        child.kill('SIGKILL');
+        this.#breaker?.hung();
+        this.#fell(child, hung());
+      }, deadline);
+      const settle = () => {
+        clearTimeout(timer);
+        this.#waiting = undefined;
+        this.#idle = setTimeout(() => this.#letGo(), IDLE).unref();
+      };
+      this.#waiting = {
+        replyKey,
+        resolve: (answer) => {
+          settle();
+          resolve(answer);
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+      };
+      child.stdin!.write(bytes);
+    });
+  }
+
+  #running(): ChildProcess {
+    if (this.#child) return this.#child;
+    const { childPath, nodePath = process.execPath, env = process.env, mayPrompt = false } = this.#options;
+    const bus = sessionBus(env);
+    if (bus === undefined) {
+      throw new KeyholdError('backend_absent', 'cannot reach the keyring: there is no session bus');
+    }
+    const child = spawn(nodePath, [...SEAT_BELT, childPath], {
+      env: childEnvironment(env, bus, mayPrompt),
+      stdio: ['pipe', 'pipe', 'ignore'],
+      cwd: '/',
+    });
+    const fell = () =>
+      this.#fell(child, new KeyholdError('backend_failed', 'cannot use the keyring: its child process ended early'));
+    child.once('error', fell);
+    child.once('exit', fell);
+    // EPIPE; the end of the child tells the story.
+    child.stdin!.on('error', () => {});
+    let input: Buffer = Buffer.alloc(0);
+    child.stdout!.on('data', (chunk: Buffer) => {
+      const bodies = framesOf(Buffer.concat([input, chunk]));
+      try {
+        let next = bodies.next();
+        for (; !next.done; next = bodies.next()) this.#take(next.value);
+        input = next.value;
+      } catch {
+        child.kill('SIGKILL');
+        fell();
+      }
+    });
+    // A child that idles keeps nobody from ending; one that works is waited for by its deadline's timer.
+    child.unref();
+    (child.stdin as unknown as { unref(): void }).unref();
+    (child.stdout as unknown as { unref(): void }).unref();
+    this.#child = child;
+    return child;
+  }
+
+  #take(body: Buffer): void {
+    const waiting = this.#waiting;
+    if (!waiting) return;
+    const [name, value] = openReply(waiting.replyKey, body);
+    const outcome = outcomes.find((outcome) => outcome === name?.toString('latin1')) ?? 'failed';
+    this.#breaker?.answered();
+    waiting.resolve({ outcome, value });
+  }
+
+  #fell(child: ChildProcess, error: KeyholdError): void {
+    if (this.#child !== child) return;
+    this.#child = undefined;
+    this.#waiting?.reject(error);
+  }
+
+  #letGo(): void {
+    clearTimeout(this.#idle);
+    const child = this.#child;
+    if (!child) return;
+    this.#child = undefined;
+    child.stdin!.end();
+    const timer = setTimeout(() => child.kill('SIGKILL'), END_DEADLINE).unref();
+    child.once('exit', () => clearTimeout(timer));
+  }
+}
+
+function hung(): KeyholdError {
+  return new KeyholdError('backend_hung', 'cannot use the keyring: it does not answer in time; restart your keyring');
+}
+
+/** No writing, no further processes or threads, no inspector; the library itself needs reading and an addon. */
+const SEAT_BELT = ['--permission', '--allow-fs-read=*', '--allow-addons', '--disable-sigusr1', '--no-warnings'];

@@ -1,0 +1,58 @@
+import type { Target } from '../../../protocol/credential.ts';
+import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
+import { type Held, identityOf } from '../backend.ts';
+import { openRecords } from '../vault/records.ts';
+
+/** Which items a credential has. */
+export type Items = { readonly secret: boolean; readonly refreshToken: boolean };
+
+/**
+ * How far a credential has come.
+ *
+ * - `whole`: its items hold what the record says.
+ * - `putting`: its items are about to be written. `secret` and `refreshToken` are marks of the new values (marks.ts);
+ *   `was` is what the record said before.
+ * - `removing`: its items are about to go. It is not held any more, whatever happens.
+ */
+export type Progress =
+  | { readonly state: 'whole'; readonly items: Items }
+  | {
+      readonly state: 'putting';
+      readonly secret?: string | undefined;
+      readonly refreshToken?: string | undefined;
+      readonly was?: { readonly held: Held; readonly items: Items } | undefined;
+    }
+  | { readonly state: 'removing' };
+
+export type Row = { readonly held: Held; readonly progress: Progress };
+
+/** What this backend knows beyond the keyring: everything about its credentials but their secrets. */
+export interface Index {
+  rows(): readonly Row[];
+  find(target: Target): Row | undefined;
+  /** Durable when it returns. */
+  write(held: Held, progress: Progress): void;
+  /** Durable when it returns. */
+  drop(target: Target): void;
+  close(): void;
+}
+
+/** Opens the sealed file, creating it where there is none, under a borrowed key. Throws what `openRecords` throws. */
+export function openIndex(options: { file: string; key: Secret; keep: SecretKeeper }): Index {
+  const records = openRecords(options);
+  const rows = new Map<string, Row>();
+  for (const { held, note } of records.all()) rows.set(identityOf(held), { held, progress: JSON.parse(note) });
+  return {
+    rows: () => [...rows.values()],
+    find: (target) => rows.get(identityOf(target)),
+    write(held, progress) {
+      records.put(held, {}, JSON.stringify(progress));
+      rows.set(identityOf(held), { held, progress });
+    },
+    drop(target) {
+      records.remove(target);
+      rows.delete(identityOf(target));
+    },
+    close: () => records.close(),
+  };
+}

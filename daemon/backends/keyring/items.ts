@@ -1,0 +1,77 @@
+import { KeyholdError } from '../../../protocol/errors.ts';
+import { type Burst, CALL_DEADLINE } from './burst.ts';
+import type { Operation, Outcome } from './frames.ts';
+import type { ItemName } from './names.ts';
+
+/** The keyring's items as one call of the backend sees them: all that it does shares one deadline. */
+export interface KeyringItems {
+  /** The value of an item, for the caller to wipe; undefined if there is none. */
+  get(name: ItemName): Promise<Uint8Array | undefined>;
+  /** Writes an item, in place of what it holds. Unless `changedNothing`, it may be written after a throw all the same. */
+  set(name: ItemName, value: Uint8Array): Promise<void>;
+  /** Removes an item. Removing what is not there is no error. */
+  remove(name: ItemName): Promise<void>;
+  /** Which of these are there. */
+  exist(names: readonly ItemName[]): Promise<readonly boolean[]>;
+  /** Throws unless the keyring can be used without a prompt. */
+  probe(): Promise<void>;
+}
+
+/** Begins a call's dealings with the keyring. Its methods throw `KeyholdError`s: `backend_locked`, `…hung`, … */
+export function itemsBy(burst: Burst, milliseconds = CALL_DEADLINE): KeyringItems {
+  const until = performance.now() + milliseconds;
+
+  async function ask(operation: Operation, names: readonly ItemName[], value?: Uint8Array) {
+    const parts = names.flatMap(({ service, account }) => [Buffer.from(service), Buffer.from(account)]);
+    const left = Math.max(1, until - performance.now());
+    const answer = await burst.request(operation, value ? [...parts, value] : parts, left);
+    if (answer.outcome === 'ok' || answer.outcome === 'missing') return answer;
+    throw faultOf(answer.outcome);
+  }
+
+  return {
+    async get(name) {
+      const { outcome, value } = await ask('get', [name]);
+      return outcome === 'ok' ? (value ?? new Uint8Array(0)) : undefined;
+    },
+    async set(name, value) {
+      await ask('set', [name], value);
+    },
+    async remove(name) {
+      await ask('remove', [name]);
+    },
+    async exist(names) {
+      const { value } = await ask('count', names);
+      return names.map((_, index) => (value?.[index] ?? 0) > 0);
+    },
+    async probe() {
+      await ask('probe', []);
+    },
+  };
+}
+
+/** The fault that tells the person how an operation ended, and what to do. */
+export function faultOf(outcome: Exclude<Outcome, 'ok' | 'missing'>): KeyholdError {
+  switch (outcome) {
+    case 'locked':
+      return new KeyholdError('backend_locked', 'cannot use the keyring: it is locked; run: keyhold unlock');
+    case 'absent':
+      return new KeyholdError('backend_absent', 'cannot reach the keyring: none answers on the session bus');
+    case 'dismissed':
+      return new KeyholdError('backend_dismissed', 'cannot unlock the keyring: its prompt was dismissed');
+    case 'ambiguous':
+      return new KeyholdError(
+        'backend_failed',
+        'cannot use a keyring item: others have the same service and username; remove all but one of them',
+      );
+    case 'too-long':
+      return new KeyholdError('backend_failed', 'cannot use a keyring item: it is longer than a secret may be');
+    case 'failed':
+      return new KeyholdError('backend_failed', 'cannot use the keyring: it refused the operation');
+  }
+}
+
+/** Whether a fault of one operation says for certain that it changed nothing. */
+export function changedNothing(error: unknown): boolean {
+  return error instanceof KeyholdError && (error.code === 'backend_locked' || error.code === 'backend_absent');
+}

@@ -1,0 +1,283 @@
+import { existsSync } from 'node:fs';
+import { type FaultCode, KeyholdError } from '../../../protocol/errors.ts';
+import { expose, type Secret, type SecretKeeper } from '../../../protocol/secret.ts';
+import type { Clock } from '../../clock.ts';
+import type { Backend, Degradation, Held, Secrets, UnlockMeans } from '../backend.ts';
+import { Breaker } from './breaker.ts';
+import { Burst, type ChildOptions, UNLOCK_DEADLINE } from './burst.ts';
+import { type Index, type Items, openIndex, type Row } from './index.ts';
+import { readKey, readOrMakeKey } from './index-key.ts';
+import { changedNothing, faultOf, itemsBy, type KeyringItems } from './items.ts';
+import { markOf } from './marks.ts';
+import { INDEX_KEY_ITEM, type ItemName, itemOf, refreshItemOf } from './names.ts';
+import { forget, reconcile, settle } from './settle.ts';
+
+export type KeyringOptions = ChildOptions & {
+  /** The sealed index: what is held, without secrets. Its folder is there. */
+  readonly file: string;
+  readonly keep: SecretKeeper;
+  readonly clock: Pick<Clock, 'sinceBoot'>;
+};
+
+/**
+ * The person's own keyring, by the Secret Service. It never fails at opening: a keyring that is locked, hung or absent
+ * is told by the first call, and may be there at the next.
+ *
+ * A put writes the row, then the items, then the row again; a remove marks the row, removes the items, then the row. So
+ * whatever dies in between, the row says what to look for. A remove that the keyring refuses has marked its row all the
+ * same: the credential is not served again, and its items go as soon as the keyring lets them.
+ *
+ * Another program's item with the same service and username is the same item: a put replaces its value.
+ */
+export async function openKeyring(options: KeyringOptions): Promise<Backend> {
+  return new KeyringBackend(options);
+}
+
+class KeyringBackend implements Backend {
+  readonly name = 'keyring';
+  readonly durable = true;
+  readonly needsPassphrase = false;
+
+  readonly #options: KeyringOptions;
+  readonly #breaker: Breaker;
+  readonly #burst: Burst;
+  /** Present once its key was read. */
+  #index: Index | undefined;
+  #reconciled = false;
+  #locked = false;
+  /** Counts locks, so that an unlock under way when one happens comes to nothing. */
+  #locks = 0;
+  #trouble: FaultCode | undefined;
+  /** The child that asks the person, and the unlock that waits for it: one prompt at a time. */
+  #asking: Burst | undefined;
+  #unlocking: Promise<void> | undefined;
+  /** Calls are made one at a time: two for one target in their order, and none waits twice for a hung keyring. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: KeyringOptions) {
+    this.#options = options;
+    this.#breaker = new Breaker(options.clock);
+    this.#burst = new Burst({ ...options, mayPrompt: false }, this.#breaker);
+  }
+
+  degradations(): readonly Degradation[] {
+    const trouble = this.#trouble === undefined ? undefined : troubles[this.#trouble];
+    return trouble ? [trouble] : [];
+  }
+
+  list(): Promise<readonly Held[]> {
+    return this.#inOrder(async (index) =>
+      index
+        .rows()
+        .filter(({ progress }) => progress.state !== 'removing')
+        .map(({ held }) => held),
+    );
+  }
+
+  get(held: Held): Promise<Secrets | undefined> {
+    return this.#inOrder(async (index, items) => {
+      const row = await settled(held, index, items);
+      if (!row) return undefined;
+      const secret = row.items.secret ? await this.#read(items, itemOf(held)) : undefined;
+      if (row.items.secret && !secret) {
+        await this.#theirRemoval(row.held, index, items);
+        return undefined;
+      }
+      try {
+        return {
+          secret,
+          refreshToken: row.items.refreshToken ? await this.#read(items, refreshItemOf(held)) : undefined,
+        };
+      } catch (error) {
+        secret?.dispose();
+        throw error;
+      }
+    });
+  }
+
+  put(held: Held, secrets: Secrets): Promise<void> {
+    const secret = secrets.secret && expose(secrets.secret);
+    const refreshToken = secrets.refreshToken && expose(secrets.refreshToken);
+    return this.#inOrder(async (index, items) => {
+      const was = await settled(held, index, items);
+      index.write(held, {
+        state: 'putting',
+        secret: secret && markOf(secret),
+        refreshToken: refreshToken && markOf(refreshToken),
+        was,
+      });
+      let begun = false;
+      try {
+        await replace(items, itemOf(held), secret, was?.items.secret);
+        begun = true;
+        await replace(items, refreshItemOf(held), refreshToken, was?.items.refreshToken);
+      } catch (error) {
+        if (!begun && changedNothing(error)) {
+          if (was) index.write(was.held, { state: 'whole', items: was.items });
+          else index.drop(held);
+        }
+        throw error;
+      }
+      index.write(held, {
+        state: 'whole',
+        items: { secret: secret !== undefined, refreshToken: refreshToken !== undefined },
+      });
+    }).finally(() => {
+      secret?.fill(0);
+      refreshToken?.fill(0);
+    });
+  }
+
+  remove(held: Held): Promise<void> {
+    return this.#inOrder(async (index, items) => {
+      const row = index.find(held);
+      if (row) await forget(row, index, items);
+    });
+  }
+
+  unlock({ mayPrompt }: UnlockMeans): Promise<void> {
+    if (!mayPrompt) return this.#unlock(new Burst({ ...this.#options, mayPrompt }), mayPrompt);
+    this.#asking ??= new Burst({ ...this.#options, mayPrompt });
+    this.#unlocking ??= this.#unlock(this.#asking, mayPrompt).finally(() => {
+      this.#asking = undefined;
+      this.#unlocking = undefined;
+    });
+    return this.#unlocking;
+  }
+
+  lock(): void {
+    this.#locked = true;
+    this.#locks++;
+    this.#asking?.abandon();
+    this.#last = this.#last.then(() => this.#close());
+  }
+
+  async dispose(): Promise<void> {
+    this.lock();
+    await this.#last;
+    await this.#burst.dispose();
+  }
+
+  /** By a child of its own: other callers hear "locked" at once while the person is asked. */
+  async #unlock(asking: Burst, mayPrompt: boolean): Promise<void> {
+    const locks = this.#locks;
+    try {
+      let { outcome } = await asking.request('probe');
+      if (outcome === 'locked' && mayPrompt) ({ outcome } = await asking.request('unlock', [], UNLOCK_DEADLINE));
+      if (outcome !== 'ok' && outcome !== 'missing') throw faultOf(outcome);
+    } catch (error) {
+      this.#notice(error);
+      throw error;
+    } finally {
+      await asking.dispose();
+    }
+    if (this.#locks !== locks) throw lockedAgain();
+    this.#locked = false;
+    this.#breaker.answered();
+    await this.#inOrder(async () => {});
+  }
+
+  #inOrder<T>(work: (index: Index, items: KeyringItems) => Promise<T>): Promise<T> {
+    const done = this.#last.then(async () => {
+      if (this.#locked) throw new KeyholdError('backend_locked', 'cannot use the keyring: keyhold is locked');
+      const items = itemsBy(this.#burst);
+      try {
+        const answer = await work(await this.#opened(items), items);
+        this.#trouble = undefined;
+        return answer;
+      } catch (error) {
+        this.#notice(error);
+        throw error;
+      }
+    });
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  async #opened(items: KeyringItems): Promise<Index> {
+    this.#index ??= await this.#openIndex(items);
+    if (!this.#reconciled) await reconcile(this.#index, items);
+    this.#reconciled = true;
+    return this.#index;
+  }
+
+  async #openIndex(items: KeyringItems): Promise<Index> {
+    const { file, keep } = this.#options;
+    const key = existsSync(file)
+      ? await readKey(items, INDEX_KEY_ITEM, keep)
+      : await readOrMakeKey(items, INDEX_KEY_ITEM, keep);
+    if (!key) {
+      throw new KeyholdError(
+        'vault_key_missing',
+        `cannot open ${file}: its key is not in this keyring; open the keyring that has it, or move the file away`,
+      );
+    }
+    try {
+      return openIndex({ file, key, keep });
+    } finally {
+      key.dispose();
+    }
+  }
+
+  async #read(items: KeyringItems, name: ItemName): Promise<Secret | undefined> {
+    const value = await items.get(name);
+    if (value === undefined) return undefined;
+    const secret = this.#options.keep(value);
+    value.fill(0);
+    return secret;
+  }
+
+  /** The item is gone. That is the person's doing only if this is still the keyring that we know. */
+  async #theirRemoval(held: Held, index: Index, items: KeyringItems): Promise<void> {
+    const [ours] = await items.exist([INDEX_KEY_ITEM]);
+    if (!ours) {
+      throw new KeyholdError('backend_absent', 'cannot use the keyring: another one is open; open the one from before');
+    }
+    await forget({ held, progress: { state: 'removing' } }, index, items);
+  }
+
+  #notice(error: unknown): void {
+    if (error instanceof KeyholdError) this.#trouble = error.code;
+  }
+
+  #close(): void {
+    this.#index?.close();
+    this.#index = undefined;
+    this.#reconciled = false;
+  }
+}
+
+/** What stands for a target once nothing about it is in the middle; undefined if nothing does. */
+async function settled(
+  held: Held,
+  index: Index,
+  items: KeyringItems,
+): Promise<{ held: Held; items: Items } | undefined> {
+  const row = index.find(held);
+  if (row) await settle(row, index, items);
+  const now: Row | undefined = index.find(held);
+  return now?.progress.state === 'whole' ? { held: now.held, items: now.progress.items } : undefined;
+}
+
+async function replace(items: KeyringItems, name: ItemName, value: Uint8Array | undefined, had = false): Promise<void> {
+  if (value !== undefined) await items.set(name, value);
+  else if (had) await items.remove(name);
+}
+
+function lockedAgain(): KeyholdError {
+  return new KeyholdError('backend_locked', 'cannot unlock the keyring: it was locked again meanwhile');
+}
+
+const troubles: Partial<Record<FaultCode, Degradation>> = {
+  backend_locked: { code: 'keyring-locked', what: 'the keyring is locked', remedy: 'run: keyhold unlock' },
+  backend_hung: {
+    code: 'keyring-hung',
+    what: 'the keyring does not answer',
+    remedy: 'restart your keyring, or your session',
+  },
+  backend_absent: {
+    code: 'keyring-absent',
+    what: 'no keyring answers on the session bus',
+    remedy: 'start your keyring, or use the vault: keyhold backend use vault',
+  },
+};

@@ -1,0 +1,21 @@
+import { KeyholdError } from '../../../protocol/errors.ts';
+import { Burst, type ChildOptions } from './burst.ts';
+
+/**
+ * Whether a keyring can be used now, without a prompt, for choosing a backend at start. `absent` is known at once where
+ * there is no session bus; whatever takes longer than `deadline` milliseconds is `hung`.
+ */
+export async function probeKeyring(
+  deadline: number,
+  options: ChildOptions,
+): Promise<'usable' | 'locked' | 'hung' | 'absent'> {
+  const burst = new Burst(options);
+  try {
+    const { outcome } = await burst.request('probe', [], deadline);
+    return outcome === 'ok' ? 'usable' : outcome === 'locked' ? 'locked' : 'absent';
+  } catch (error) {
+    return error instanceof KeyholdError && error.code === 'backend_hung' ? 'hung' : 'absent';
+  } finally {
+    await burst.dispose();
+  }
+}

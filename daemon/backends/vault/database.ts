@@ -1,0 +1,275 @@
+import { closeSync, linkSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { KeyholdError } from '../../../protocol/errors.ts';
+import { sizeOfOwnFile, syncFolder, temporaryBeside } from '../../durable.ts';
+import { SCHEMA } from './header.ts';
+import { storageFault } from './storage-fault.ts';
+
+const SQLITE_HEADER = 100;
+/** 'KeyH': what file(1) and a wrong path are told by. */
+const APPLICATION = 0x4b657948;
+
+const TABLES = `
+  CREATE TABLE header (slot INTEGER PRIMARY KEY CHECK (slot = 1), bytes BLOB NOT NULL) STRICT;
+  CREATE TABLE record (found BLOB PRIMARY KEY, held BLOB NOT NULL, secrets BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  PRAGMA application_id = ${APPLICATION};
+  PRAGMA user_version = ${SCHEMA};
+`;
+
+export type Row = { readonly found: Uint8Array; readonly held: Uint8Array };
+
+/**
+ * One SQLite file of sealed rows, open in this process alone. Nothing in here knows a key. What returns is durable
+ * (synchronous=FULL), and what was replaced or removed is in neither file nor WAL (secure_delete, then a truncating
+ * checkpoint). It throws `KeyholdError`s only; behind a failing disk it is read-only until it is opened anew, because
+ * after a failed fsync nobody knows what is on the disk.
+ */
+export class Database {
+  readonly #file: string;
+  readonly #sqlite: DatabaseSync;
+  readonly #statements: Record<
+    'header' | 'setHeader' | 'rows' | 'has' | 'secrets' | 'put' | 'remove' | 'wipe',
+    StatementSync
+  >;
+  #readOnly = false;
+  #wipePending = false;
+
+  constructor(file: string, sqlite: DatabaseSync) {
+    this.#file = file;
+    this.#sqlite = sqlite;
+    this.#statements = {
+      header: sqlite.prepare('SELECT bytes FROM header WHERE slot = 1'),
+      setHeader: sqlite.prepare('INSERT INTO header VALUES (1, ?) ON CONFLICT DO UPDATE SET bytes = excluded.bytes'),
+      rows: sqlite.prepare('SELECT found, held FROM record'),
+      has: sqlite.prepare('SELECT 1 FROM record WHERE found = ?'),
+      secrets: sqlite.prepare('SELECT secrets FROM record WHERE found = ?'),
+      put: sqlite.prepare(
+        'INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET held = excluded.held, secrets = excluded.secrets',
+      ),
+      remove: sqlite.prepare('DELETE FROM record WHERE found = ?'),
+      wipe: sqlite.prepare('PRAGMA wal_checkpoint(TRUNCATE)'),
+    };
+    // What a killed process had removed but not yet wiped.
+    this.#wipe();
+  }
+
+  /** True while bytes that were removed could not be wiped off the disk; it is tried again at every change. */
+  get wipePending(): boolean {
+    return this.#wipePending;
+  }
+
+  /** True behind a disk error. */
+  get readOnly(): boolean {
+    return this.#readOnly;
+  }
+
+  header(): Uint8Array | undefined {
+    return this.#guard('open', () => this.#statements.header.get()?.bytes as Uint8Array | undefined);
+  }
+
+  setHeader(bytes: Uint8Array): void {
+    this.#change('store the key', () => this.#statements.setHeader.run(bytes));
+    this.#wipe();
+  }
+
+  /** All rows, without their secrets. */
+  rows(): Row[] {
+    return this.#guard('list', () => this.#statements.rows.all() as unknown as Row[]);
+  }
+
+  secrets(found: Uint8Array): Uint8Array | undefined {
+    return this.#guard('read', () => this.#statements.secrets.get(found)?.secrets as Uint8Array | undefined);
+  }
+
+  put(found: Uint8Array, held: Uint8Array, secrets: Uint8Array): void {
+    const replaces = this.#guard('store', () => this.#statements.has.get(found) !== undefined);
+    this.#change('store', () => this.#statements.put.run(found, held, secrets));
+    // The new value is durable, so the store stands even if the old one's bytes cannot be wiped at once.
+    if (replaces || this.#wipePending) this.#wipe();
+  }
+
+  /** Throws `backend_failed` or `backend_full` if it is gone but its sealed bytes could not be wiped off the disk. */
+  remove(found: Uint8Array): void {
+    const { changes } = this.#change('erase', () => this.#statements.remove.run(found));
+    if (Number(changes) === 0 && !this.#wipePending) return;
+    const fault = this.#wipe();
+    if (fault) throw fault;
+  }
+
+  close(): void {
+    if (!this.#sqlite.isOpen) return;
+    if (!this.#readOnly) this.#wipe();
+    this.#sqlite.close();
+  }
+
+  #change<T>(verb: string, change: () => T): T {
+    if (this.#readOnly) {
+      throw new KeyholdError(
+        'backend_failed',
+        `cannot ${verb} in ${this.#file}: the disk failed and it is read-only since; mend the disk, then run: keyhold restart`,
+      );
+    }
+    return this.#guard(verb, change);
+  }
+
+  #wipe(): KeyholdError | undefined {
+    try {
+      const busy = this.#guard('wipe erased bytes', () => this.#statements.wipe.get())?.busy;
+      this.#wipePending = busy !== 0;
+      return undefined;
+    } catch (error) {
+      this.#wipePending = true;
+      return error as KeyholdError;
+    }
+  }
+
+  #guard<T>(verb: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const { fault, lasting } = storageFault(error, verb, this.#file);
+      if (lasting) this.#readOnly = true;
+      if (this.#sqlite.isOpen && this.#sqlite.isTransaction) this.#rollBack();
+      throw fault;
+    }
+  }
+
+  #rollBack(): void {
+    try {
+      this.#sqlite.exec('ROLLBACK');
+    } catch {
+      this.#readOnly = true;
+    }
+  }
+}
+
+/**
+ * Creates a file that does not exist yet, whole with its header or not at all, and opens it. It is built under another
+ * name and linked to its own when it is durable. Throws `vault_in_use` if another process was faster.
+ */
+export function createDatabase(file: string, header: Uint8Array): Database {
+  for (const leftover of [`${file}-wal`, `${file}-journal`]) {
+    // SQLite would replay it into the new file.
+    if ((sizeOfOwnFile(leftover) ?? 0) > 0) throw truncated(file);
+  }
+  const temporary = temporaryBeside(file);
+  try {
+    // SQLite gives its WAL the mode of the file, so this is the one place where a mode is set.
+    closeSync(openSync(temporary, 'wx', 0o600));
+    const sqlite = connect(temporary);
+    try {
+      sqlite.exec(`PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; ${TABLES}`);
+      sqlite.prepare('INSERT INTO header VALUES (1, ?)').run(header);
+      sqlite.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)');
+    } finally {
+      sqlite.close();
+    }
+    linkSync(temporary, file);
+    rmSync(temporary);
+    syncFolder(dirname(file));
+  } catch (error) {
+    for (const suffix of ['', '-wal', '-journal']) rmSync(temporary + suffix, { force: true });
+    throw storageFault(error, 'create', file).fault;
+  }
+  return openDatabase(file)!;
+}
+
+/**
+ * Opens a file that exists; undefined if there is none. Throws `vault_truncated` (empty or cut), `vault_corrupt`,
+ * `vault_newer` (its schema is unknown here; it is not touched), `vault_in_use` (another process has it),
+ * `unsafe_place` (others may open it). A file that cannot be opened is left as it is.
+ */
+export function openDatabase(file: string): Database | undefined {
+  const size = sizeOfOwnFile(file);
+  if (size === undefined) return undefined;
+  if (size < SQLITE_HEADER) throw truncated(file);
+  refuseNewer(file);
+  let sqlite: DatabaseSync | undefined;
+  try {
+    sqlite = connect(file);
+    sqlite.exec('BEGIN IMMEDIATE; COMMIT');
+    const pragma = (name: string) => Object.values(sqlite!.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+    const sound =
+      pragma('journal_mode') === 'wal' &&
+      pragma('application_id') === APPLICATION &&
+      pragma('user_version') === SCHEMA &&
+      pragma('quick_check(1)') === 'ok';
+    if (!sound) throw corrupt(file);
+    return new Database(file, sqlite);
+  } catch (error) {
+    sqlite?.close();
+    const fault = storageFault(error, 'open', file).fault;
+    throw fault.code === 'vault_corrupt' && isCut(file) ? truncated(file) : fault;
+  }
+}
+
+function connect(file: string): DatabaseSync {
+  const sqlite = new DatabaseSync(file, {
+    timeout: 0,
+    allowExtension: false,
+    defensive: true,
+    enableDoubleQuotedStringLiterals: false,
+  });
+  // Exclusive before the first access: then SQLite keeps the WAL's index in memory and needs no -shm file.
+  sqlite.exec(`
+    PRAGMA locking_mode = EXCLUSIVE;
+    PRAGMA synchronous = FULL;
+    PRAGMA secure_delete = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA cell_size_check = ON;
+  `);
+  return sqlite;
+}
+
+/** Looks at the version without a lock, a WAL or any write: `immutable` makes SQLite leave everything alone. */
+function refuseNewer(file: string): void {
+  const url = pathToFileURL(file);
+  url.searchParams.set('immutable', '1');
+  let version: unknown;
+  try {
+    using sqlite = new DatabaseSync(url, { readOnly: true });
+    if (sqlite.prepare('PRAGMA application_id').get()?.application_id !== APPLICATION) return;
+    version = sqlite.prepare('PRAGMA user_version').get()?.user_version;
+  } catch {
+    return; // what is wrong with it is said by the real opening
+  }
+  if (Number(version) <= SCHEMA) return;
+  throw new KeyholdError(
+    'vault_newer',
+    `cannot open ${file}: its schema is ${version} and this keyhold knows ${SCHEMA}; install the newer keyhold`,
+  );
+}
+
+/**
+ * Whether pages are missing at the end. It reads the file by itself, which is safe only where no connection of this
+ * process holds a lock on it: closing the descriptor would drop the lock (fcntl(2)).
+ */
+function isCut(file: string): boolean {
+  const head = Buffer.alloc(SQLITE_HEADER);
+  const descriptor = openSync(file, 'r');
+  try {
+    readSync(descriptor, head, 0, SQLITE_HEADER, 0);
+  } finally {
+    closeSync(descriptor);
+  }
+  if (head.toString('latin1', 0, 15) !== 'SQLite format 3') return false;
+  const pageSize = head.readUInt16BE(16) === 1 ? 65_536 : head.readUInt16BE(16);
+  return statSync(file).size < pageSize * head.readUInt32BE(28);
+}
+
+function truncated(file: string): KeyholdError {
+  return new KeyholdError(
+    'vault_truncated',
+    `cannot open ${file}: it is cut short; move it away and restore a backup (run: keyhold restore FILE)`,
+  );
+}
+
+export function corrupt(file: string): KeyholdError {
+  return new KeyholdError(
+    'vault_corrupt',
+    `cannot open ${file}: it is damaged; move it away and restore a backup (run: keyhold restore FILE)`,
+  );
+}

@@ -1,0 +1,43 @@
+import { KeyholdError } from '../../../protocol/errors.ts';
+
+// Primary result codes of https://sqlite.org/rescode.html; the low byte of an extended one.
+const BUSY = 5;
+const LOCKED = 6;
+const IOERR = 10;
+const CORRUPT = 11;
+const FULL = 13;
+const NOTADB = 26;
+
+/**
+ * What an error of SQLite or of the file system means for a vault. `lasting`: nobody knows what is on the disk now, so
+ * nothing more may be written until the file was opened anew. Its text shows no value: statements bind them.
+ */
+export function storageFault(error: unknown, verb: string, file: string): { fault: KeyholdError; lasting: boolean } {
+  if (error instanceof KeyholdError) return { fault: error, lasting: false };
+  const { code, errcode } = error as { code?: string; errcode?: number };
+  const make = (fault: ConstructorParameters<typeof KeyholdError>[0], rule: string, lasting = false) => ({
+    fault: new KeyholdError(fault, `cannot ${verb} ${file}: ${rule}`, { cause: error }),
+    lasting,
+  });
+  if (code === 'ENOSPC' || code === 'EDQUOT') return make('backend_full', 'the disk is full; make room and try again');
+  if (code === 'EEXIST') return make('vault_in_use', 'another process creates it at the same time');
+  if (errcode === undefined) return make('backend_failed', `the file system says ${code ?? 'nothing'}`);
+  switch (errcode & 0xff) {
+    case BUSY:
+    case LOCKED:
+      return make('vault_in_use', 'another process has it; is a second agent running?');
+    case FULL:
+      return make('backend_full', 'the disk is full; make room and try again');
+    case CORRUPT:
+    case NOTADB:
+      return make(
+        'vault_corrupt',
+        'it is damaged; move it away and restore a backup (run: keyhold restore FILE)',
+        true,
+      );
+    case IOERR:
+      return make('backend_failed', `the disk fails (sqlite ${errcode}); mend it, then run: keyhold restart`, true);
+    default:
+      return make('backend_failed', `sqlite says ${errcode}`);
+  }
+}

@@ -1,0 +1,212 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { KeyholdError } from '../../../protocol/errors.ts';
+import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
+import { removeLeftovers } from '../../durable.ts';
+import type { Backend, Degradation, Held, Secrets, UnlockMeans } from '../backend.ts';
+import { randomKey } from './cipher.ts';
+import { createDatabase, type Database, openDatabase } from './database.ts';
+import { decodeHeader, encodeHeader, type Header } from './header.ts';
+import type { Argon2Params } from './passphrase.ts';
+import { type Records, unlockRecords } from './records.ts';
+import { storageFault } from './storage-fault.ts';
+import { dataKeyOf, dropKeyFile, type KeyPlaces, type KeySource, wrapByKey, wrapByPassphrase } from './vault-key.ts';
+
+export type VaultOptions = {
+  /** Where `vault.db` and, without a passphrase, `vault.key` lie. Created 0700 where it is missing. */
+  readonly folder: string;
+  readonly keep: SecretKeeper;
+  /** What a passphrase set from now on shall cost; a second and 256 MiB unless told. */
+  readonly kdf?: Argon2Params | undefined;
+  /** Where the key rests instead of in a key file, for a new vault or one whose passphrase is removed. */
+  readonly keySource?: KeySource | undefined;
+};
+
+/** The backend in an encrypted file of our own, whose key may come from a passphrase. */
+export interface Vault extends Backend {
+  /**
+   * Sets, changes or removes (`next` undefined) the passphrase: the data key is sealed anew, the records stay. Both
+   * are borrowed until the promise settles; whether it is locked stays as it was. Killed at any point, either the old
+   * way in or the new one works. Throws `interaction_required` (`current` is needed), `wrong_passphrase`,
+   * `secret_unfit` (`next` is empty).
+   */
+  setPassphrase(current: Secret | undefined, next: Secret | undefined): Promise<void>;
+}
+
+/**
+ * Opens the vault in a folder, creating it where there is none. With a passphrase it opens locked, and also where the
+ * key's source is locked; else it opens ready. Throws `vault_truncated`, `vault_corrupt`, `vault_newer`,
+ * `vault_in_use`, `vault_key_missing`, `vault_wrong_key`, `unsafe_place`; what cannot be opened is left as it is.
+ */
+export async function openVault({ folder, keep, kdf, keySource }: VaultOptions): Promise<Vault> {
+  const file = join(folder, 'vault.db');
+  const places: KeyPlaces = { file, keyFile: join(folder, 'vault.key'), keySource, kdf, keep };
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const database = openDatabase(file) ?? (await createVault(places));
+  try {
+    removeLeftovers(file);
+    removeLeftovers(places.keyFile);
+    const vault = new FileVault(database, decodeHeader(database.header() ?? new Uint8Array(0), file), places);
+    if (!vault.needsPassphrase) await unlockUnlessLocked(vault);
+    return vault;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+async function createVault(places: KeyPlaces): Promise<Database> {
+  const dataKey = randomKey(places.keep);
+  try {
+    return createDatabase(places.file, encodeHeader(await wrapByKey(dataKey, places)));
+  } catch (error) {
+    throw storageFault(error, 'create', places.file).fault;
+  } finally {
+    dataKey.dispose();
+  }
+}
+
+async function unlockUnlessLocked(vault: Vault): Promise<void> {
+  try {
+    await vault.unlock({ mayPrompt: false });
+  } catch (error) {
+    if (!(error instanceof KeyholdError) || error.code !== 'backend_locked') throw error;
+  }
+}
+
+class FileVault implements Vault {
+  readonly name = 'vault';
+  readonly durable = true;
+
+  readonly #database: Database;
+  readonly #places: KeyPlaces;
+  #header: Header;
+  /** Present while unlocked. */
+  #records: Records | undefined;
+  /** Counts locks, so that an unlock under way when one happens comes to nothing. */
+  #locks = 0;
+  #disposed = false;
+  /** Work on the key, one after the other. */
+  #keyWork: Promise<unknown> = Promise.resolve();
+
+  constructor(database: Database, header: Header, places: KeyPlaces) {
+    this.#database = database;
+    this.#header = header;
+    this.#places = places;
+  }
+
+  get needsPassphrase(): boolean {
+    return this.#header.kind === 'passphrase';
+  }
+
+  degradations(): readonly Degradation[] {
+    const found: Degradation[] = [];
+    if (this.#header.kind === 'key-file') {
+      found.push({
+        code: 'key-beside-vault',
+        what: 'the key lies beside the vault',
+        remedy: 'run: keyhold backend passphrase, or use the keyring',
+      });
+    }
+    if (this.#database.readOnly) {
+      found.push({
+        code: 'vault-read-only',
+        what: 'the disk failed, and the vault takes no changes',
+        remedy: 'mend the disk, then run: keyhold restart',
+      });
+    }
+    if (this.#database.wipePending) {
+      found.push({
+        code: 'wipe-pending',
+        what: 'sealed bytes of what was erased are still on the disk',
+        remedy: 'make room on the disk; the next change wipes them',
+      });
+    }
+    return found;
+  }
+
+  async list(): Promise<readonly Held[]> {
+    return this.#unlocked()
+      .all()
+      .map(({ held }) => held);
+  }
+
+  async get(held: Held): Promise<Secrets | undefined> {
+    return this.#unlocked().get(held);
+  }
+
+  async put(held: Held, secrets: Secrets): Promise<void> {
+    this.#unlocked().put(held, secrets);
+  }
+
+  async remove(held: Held): Promise<void> {
+    this.#unlocked().remove(held);
+  }
+
+  async unlock({ passphrase }: UnlockMeans): Promise<void> {
+    const locks = this.#locks;
+    await this.#oneAtATime(async () => {
+      if (this.#records) return;
+      const dataKey = await dataKeyOf(this.#header, passphrase, this.#places);
+      if (this.#locks !== locks) {
+        dataKey.dispose();
+        throw new KeyholdError('backend_locked', 'cannot unlock the vault: it was locked again meanwhile');
+      }
+      this.#records = unlockRecords(this.#database, this.#places.file, dataKey, this.#places.keep);
+      // Only now is it proven that the key file, left by a kill inside setPassphrase, is not what opens it.
+      dropKeyFile(this.#header, this.#places);
+    });
+  }
+
+  async setPassphrase(current: Secret | undefined, next: Secret | undefined): Promise<void> {
+    if (next?.length === 0) throw new KeyholdError('secret_unfit', 'cannot set the passphrase: it is empty');
+    await this.#oneAtATime(async () => {
+      const dataKey = await dataKeyOf(this.#header, current, this.#places);
+      try {
+        if (next) this.#replaceHeader(await wrapByPassphrase(dataKey, next, this.#places));
+        else if (this.needsPassphrase) this.#replaceHeader(await wrapByKey(dataKey, this.#places));
+      } finally {
+        dataKey.dispose();
+      }
+    });
+  }
+
+  lock(): void {
+    this.#locks++;
+    this.#records?.close();
+    this.#records = undefined;
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    this.lock();
+    await this.#keyWork.catch(() => {});
+    this.#database.close();
+  }
+
+  #unlocked(): Records {
+    this.#refuseDisposed();
+    if (this.#records) return this.#records;
+    throw new KeyholdError('backend_locked', 'cannot use the vault: it is locked; run: keyhold unlock');
+  }
+
+  #replaceHeader(header: Header): void {
+    this.#refuseDisposed();
+    this.#database.setHeader(encodeHeader(header));
+    this.#header = header;
+    dropKeyFile(header, this.#places);
+  }
+
+  #oneAtATime(work: () => Promise<void>): Promise<void> {
+    const result = this.#keyWork.then(() => {
+      this.#refuseDisposed();
+      return work();
+    });
+    this.#keyWork = result.catch(() => {});
+    return result;
+  }
+
+  #refuseDisposed(): void {
+    if (this.#disposed) throw new KeyholdError('closed', 'cannot use the vault: it was closed');
+  }
+}
