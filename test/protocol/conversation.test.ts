@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { Conversation } from '../../protocol/conversation.ts';
 import type { Handler } from '../../protocol/handler.ts';
 import { FLUSH_AT, LINE_MAX, LINES_MAX, PIPELINE_MAX, REQUEST_MAX } from '../../protocol/limits.ts';
-import { expose, heapSecret, type Secret } from '../../protocol/secret.ts';
+import { expose, heapSecret, type Secret, secretFromText } from '../../protocol/secret.ts';
+import { ByteWriter } from '../../protocol/writer.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeStore } from '../fakes/store.ts';
 import { readFrames } from '../transcripts/play.ts';
@@ -257,6 +258,35 @@ describe('a connection that goes', () => {
     await tick();
     expect(seen).toBe('hunter-EXAMPLE');
     expect(lent!.length).toBe(0);
+  });
+
+  it('keeps its writer until the adapter of its run has returned, and leaves it empty', async () => {
+    let answer = () => {};
+    const credential = {
+      protocol: 'https',
+      host: 'a.example',
+      username: 'ada',
+      secret: secretFromText('hunter-EXAMPLE'),
+    };
+    const handler: Handler = () =>
+      new Promise((resolve) => {
+        answer = () => resolve({ status: 'ok', credential });
+      });
+    const out = new ByteWriter();
+    const nowhere = { send: () => true, close() {}, pause() {}, resume() {} };
+    const conversation = new Conversation(handler, heapSecret, nowhere, out);
+    conversation.receive(
+      Buffer.from(
+        'action=run\nname=git-credential-keyhold\nargument[]=get\n\ni31\nprotocol=https\nhost=a.example\n\ni0\n',
+      ),
+    );
+    await tick();
+    conversation.dispose();
+    expect(conversation.released).toBe(false);
+    answer();
+    await tick();
+    expect(conversation.released).toBe(true);
+    expect(out.length).toBe(0);
   });
 
   it('at every byte offset of a store keeps nothing but what was whole', async () => {
