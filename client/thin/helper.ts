@@ -5,11 +5,11 @@ import { KeyholdError } from '../../protocol/errors.ts';
 import { printable } from '../../protocol/text.ts';
 import { byOperation, type InputMode, operationOf } from '../../protocol/tools/adapter.ts';
 import { adapterFor, adapters } from '../../protocol/tools/index.ts';
-import { reach } from './reach.ts';
 import { Answer } from './answer.ts';
 import { END_OF_INPUT, encodeHeader, encodeInput } from './ask.ts';
 import { inputPieces, readInput, say, writeAll } from './descriptors.ts';
 import { DEADLINE, Ending } from './ending.ts';
+import { reach } from './reach.ts';
 
 /**
  * `keyhold-helper` in TypeScript, for machines without a compiler: what keyhold-helper.c does, by the same table. Its
