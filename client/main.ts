@@ -9,15 +9,21 @@ import { addConfig } from './cli/config.ts';
 import { addDoctor } from './cli/doctor.ts';
 import { CommandFailure } from './cli/failure.ts';
 import { addHelp } from './cli/help.ts';
+import { addInstall } from './cli/install.ts';
+import { addLifecycle } from './cli/lifecycle.ts';
 import { addLineProtocol } from './cli/line.ts';
 import { addLock } from './cli/lock.ts';
 import { remark } from './cli/page.ts';
+import { addSetup } from './cli/setup.ts';
 import { addStatus } from './cli/status.ts';
 import { addToken } from './cli/token.ts';
 import { versions } from './cli/versions.ts';
 
 /** Every noun, in the order that `keyhold --help` lists them. A new one is its file in cli/ and its line here. */
 const nouns: readonly ((program: Command) => void)[] = [
+  addInstall,
+  addLifecycle,
+  addSetup,
   addStatus,
   addDoctor,
   addLock,

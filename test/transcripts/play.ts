@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Handler } from '../../protocol/handler.ts';
+import { placesOf } from '../../protocol/places.ts';
 import type { Wire, WireConnection } from './wires.ts';
 
 /**
@@ -10,7 +11,7 @@ import type { Wire, WireConnection } from './wires.ts';
  *
  * `>|` and `<|` are bytes without a LF behind them. In what is said, `\xNN` is a byte and `{a*70000}` is repetition.
  * Directions: `clock +61 s` | `clock ISO-8601` | `deny HOST` | `new connection` | `end` (the caller closes its side) |
- * `closed` (the agent has closed).
+ * `closed` (the agent has closed) | `places NAME=value …` (where things are for uid 1000 in this environment).
  */
 export interface Stage {
   readonly handler: Handler;
@@ -77,10 +78,13 @@ export async function play(scene: Scene, stage: Stage, wire: Wire): Promise<stri
     const line = scene.lines[at]!;
     if (line.startsWith('$ ')) {
       await leave();
-      const end = endOfBlock(scene.lines, at + 1, /^[><!?]/);
+      const end = endOfHelper(scene.lines, at + 1);
       went.push(...(await playHelper(scene.lines.slice(at, end), await open())));
       connection = undefined;
       at = end;
+    } else if (line.startsWith('@ places')) {
+      went.push(line, ...playPlaces(line));
+      at = endOfBlock(scene.lines, at + 1, /^</);
     } else if (line.startsWith('>')) {
       (await open()).send(said(line));
       went.push(line);
@@ -90,7 +94,8 @@ export async function play(scene: Scene, stage: Stage, wire: Wire): Promise<stri
       const expected = Buffer.concat(scene.lines.slice(at, end).map(said));
       const agent = await open();
       await agent.until(() => agent.received().length >= seen + expected.length || agent.closed);
-      const heard = agent.received().subarray(seen, seen + expected.length);
+      const all = agent.received().subarray(seen);
+      const heard = all.indexOf(expected) === 0 ? all.subarray(0, expected.length) : all;
       went.push(...shown('<', heard));
       seen += heard.length;
       at = end;
@@ -145,6 +150,15 @@ async function playHelper(lines: readonly string[], agent: WireConnection): Prom
   return went;
 }
 
+/** Where things are in an environment; `own=FOLDER` stands for a folder that is the user's and closed to others. */
+function playPlaces(line: string): string[] {
+  const words = line.split(' ').slice(2);
+  const own = words.filter((word) => word.startsWith('own=')).map((word) => word.slice(4));
+  const environment = Object.fromEntries(words.map((word) => word.split(/=(.*)/).slice(0, 2)));
+  const places = placesOf({ environment, uid: 1_000, isOwn: (folder) => own.includes(folder) });
+  return Object.entries(places ?? { nowhere: '' }).map(([what, where]) => `< ${what} ${where}`.trimEnd());
+}
+
 /** What the frames of a helper run carry. */
 export function readFrames(bytes: Buffer): { stdout: Buffer; stderr: Buffer; exitCode: number | undefined } {
   const out: Buffer[] = [];
@@ -164,6 +178,11 @@ export function readFrames(bytes: Buffer): { stdout: Buffer; stderr: Buffer; exi
     at = lf + 1 + number;
   }
   return { stdout: Buffer.concat(out), stderr: Buffer.concat(err), exitCode: undefined };
+}
+
+/** A helper's part: what it is told, what it says on either output, and its exit code, in this order. */
+function endOfHelper(lines: readonly string[], start: number): number {
+  return ['>', '<', '!', '?'].reduce((end, mark) => endOfBlock(lines, end, new RegExp(`^\\${mark}`)), start);
 }
 
 function endOfBlock(lines: readonly string[], start: number, kind: RegExp): number {

@@ -14,5 +14,5 @@ for (const { target, value } of changes(Number(seed))) {
   writeSync(1, `begin ${target} ${value ?? '-'}\n`);
   if (value === undefined) sqlite.prepare('DELETE FROM record WHERE target = ?').run(target);
   else sqlite.prepare('INSERT OR REPLACE INTO record VALUES (?, ?)').run(target, value);
-  writeSync(1, 'done\n');
+  writeSync(1, `done ${process.hrtime.bigint()}\n`);
 }

@@ -29,43 +29,64 @@ export function heldOf(target: number): Held {
   return { protocol: 'https', host: `h${target}.example.com`, username: 'ada', id: `id-${target}`, storedAt: target };
 }
 
-/** What a writer was told of, kept over all its lives: what must rest, and the one change that may or may not have. */
+/** A change that was acknowledged, when (CLOCK_MONOTONIC, nanoseconds), and what rested before it. */
+type Done = Change & { readonly at: bigint; readonly before: string | undefined };
+
+/** What a writer was told of, kept over all its lives: what must rest, and which changes may or may not have been made. */
 export class Acknowledged {
   readonly resting: Resting = new Map();
   count = 0;
   #begun: Change | undefined;
+  #done: Done[] = [];
   #line = '';
 
   hear(chunk: string): void {
     const lines = (this.#line + chunk).split('\n');
     this.#line = lines.pop()!;
     for (const line of lines) {
-      const [word, target, value] = line.split(' ');
-      if (word === 'begin') this.#begun = { target: Number(target), value: value === '-' ? undefined : value };
-      if (word === 'done') this.#settle();
+      const [word, ...rest] = line.split(' ');
+      if (word === 'begin') {
+        this.#begun = { target: Number(rest[0]), value: rest[1] === '-' ? undefined : rest[1] };
+      } else if (word === 'done') {
+        const { target, value } = this.#begun!;
+        this.#done.push({ target, value, at: BigInt(rest[0]!), before: this.resting.get(target) });
+        this.#rests(this.#begun!);
+        this.#begun = undefined;
+        this.count++;
+      }
     }
   }
 
-  /** Compares with what was found, and says what differs. The change under way may have been made or not. */
-  check(found: Resting): string[] {
+  /**
+   * Compares with what was found, and says what differs; what was found counts from here on. The change under way may
+   * have been made or not, and so may those that were acknowledged after the cut, if there was one.
+   */
+  check(found: Resting, cutAt?: bigint): string[] {
+    const open = this.#begun ? [this.#begun] : [];
+    for (let last = this.#done.pop(); last; last = this.#done.pop()) {
+      if (cutAt === undefined || last.at <= cutAt) break;
+      open.push(last);
+      this.#rests({ target: last.target, value: last.before });
+      this.count--;
+    }
     const wrong: string[] = [];
     for (let target = 0; target < TARGETS; target++) {
       const [is, should] = [found.get(target), this.resting.get(target)];
       if (is === should) continue;
-      if (this.#begun?.target === target && is === this.#begun.value) this.#settle();
-      else wrong.push(`target ${target}: found ${short(is)}, acknowledged ${short(should)}`);
+      if (!open.some((change) => change.target === target && change.value === is)) {
+        wrong.push(`target ${target}: found ${short(is)}, acknowledged ${short(should)}`);
+      }
+      this.#rests({ target, value: is });
     }
     this.#begun = undefined;
+    this.#done = [];
     this.#line = '';
     return wrong;
   }
 
-  #settle(): void {
-    const { target, value } = this.#begun!;
+  #rests({ target, value }: Change): void {
     if (value === undefined) this.resting.delete(target);
     else this.resting.set(target, value);
-    this.#begun = undefined;
-    this.count++;
   }
 }
 

@@ -1,5 +1,6 @@
 // node writer.ts FOLDER SEED: stores and erases in the vault of FOLDER until it is killed, and says of each change
-// when it begins and when it is acknowledged: `begin TARGET VALUE` (an erase: `begin TARGET -`), then `done`.
+// when it begins and when it is acknowledged: `begin TARGET VALUE` (an erase: `begin TARGET -`), then
+// `done NANOSECONDS` of CLOCK_MONOTONIC.
 import { writeSync } from 'node:fs';
 import { openVault } from '../../../daemon/backends/vault/vault.ts';
 import { heapSecret, secretFromText } from '../../../protocol/secret.ts';
@@ -16,5 +17,5 @@ for (const { target, value } of changes(Number(seed))) {
     await vault.put(heldOf(target), { secret });
     secret.dispose();
   }
-  writeSync(1, 'done\n');
+  writeSync(1, `done ${process.hrtime.bigint()}\n`);
 }

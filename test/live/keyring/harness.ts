@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Backend } from '../../../daemon/backends/backend.ts';
 import type { ChildOptions } from '../../../daemon/backends/keyring/burst.ts';
 import { type KeyringOptions, openKeyring } from '../../../daemon/backends/keyring/keyring.ts';
+import { openSystemClock } from '../../../daemon/clock.ts';
 import { heapSecret } from '../../../protocol/secret.ts';
 import { type KeyringSession, type KeyringSessionOptions, startKeyringSession } from '../../fakes/keyring-session.ts';
 
@@ -22,7 +23,8 @@ export async function keyringIn(
 ): Promise<Backend> {
   const folder = join(session.home, 'state');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  return openKeyring({ ...childIn(session), file: join(folder, 'keyring.db'), keep: heapSecret, ...options });
+  const defaults = { file: join(folder, 'keyring.db'), keep: heapSecret, clock: openSystemClock() };
+  return openKeyring({ ...childIn(session), ...defaults, ...options });
 }
 
 /** A session and the backend on it; both end with the session. */
