@@ -9,7 +9,7 @@ import { isOwn } from './locate.ts';
  * could change what it points to. Several may start one at once: the agent itself sees to it that one stays.
  */
 export function startAgent(places: Places, environment: NodeJS.ProcessEnv = process.env): boolean {
-  if (environment['KEYHOLD_NO_AUTOSTART'] === '1') return false;
+  if (environment.KEYHOLD_NO_AUTOSTART === '1') return false;
   const program = agentProgram(places);
   if (program === undefined) return false;
   const child = spawn(program, [], { cwd: '/', detached: true, stdio: 'ignore', env: environment });

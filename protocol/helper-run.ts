@@ -5,7 +5,7 @@ import { FRAME_MAX } from './limits.ts';
 import { RunInput } from './run-input.ts';
 import type { SecretKeeper } from './secret.ts';
 import { exitCodeOf } from './status.ts';
-import { printable, toWire } from './text.ts';
+import { fromWire, printable, toWire } from './text.ts';
 import { type Adapter, byOperation, type Invocation, operationOf } from './tools/adapter.ts';
 import { adapterFor } from './tools/index.ts';
 import type { ByteWriter } from './writer.ts';
@@ -137,7 +137,7 @@ export class HelperRun {
   }
 
   #unknown(): number {
-    this.#warn(`keyhold speaks no protocol by the name ${this.#program || '(none)'}`);
+    this.#warn(`keyhold speaks no protocol by the name ${fromWire(this.#program) || '(none)'}`);
     return exitCodeOf('unsupported');
   }
 

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { copyFile, link, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { adapters } from '../protocol/tools/index.ts';
 import { absentBundles, buildBundles, swap } from './build/bundles.ts';
 import { agent, cli, helper, writeLauncher } from './build/launchers.ts';
 import { type ClientKind, compileAddon, compileClient } from './build/native.ts';
@@ -25,7 +26,7 @@ async function buildAll(): Promise<void> {
   await mkdir(bin, { recursive: true });
   await mkdir(lib, { recursive: true });
   try {
-    await writeFile(join(root, 'client/thin/table.generated.h'), thinTable());
+    await writeFile(join(root, 'client/thin/table.generated.h'), thinTable(adapters));
     const built = await buildBundles(root, lib);
     await writeLauncher(bin, agent);
     await writeLauncher(bin, cli);
@@ -56,7 +57,7 @@ async function buildClient(bin: string, version: string, built: readonly string[
     kind = 'typescript';
   }
   if (kind === undefined) return undefined;
-  for (const name of linkNames()) {
+  for (const name of linkNames(adapters)) {
     if (name === helper.program) continue;
     await link(program, join(bin, name)).catch(() => copyFile(program, join(bin, name)));
   }

@@ -1,21 +1,22 @@
 import { accessSync, constants } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 
 /**
- * Whether `program` is on PATH, for `describe.skipIf(!need('git', 'apt-get install git'))`. When it is missing, says so
- * and how to get it; under CI=true a missing program is an error, so that nothing is skipped in silence.
+ * Whether `program` is there, for `describe.skipIf(!need(…))`. A missing one is said plainly with how to get it, and
+ * is a failure where CI=true, because there everything that a package provides is installed.
  */
 export function need(program: string, howToGet: string): boolean {
-  for (const folder of (process.env.PATH ?? '').split(':')) {
+  const found = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`.split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);
       return true;
     } catch {
-      // Not in this folder.
+      return false;
     }
-  }
-  const text = `skipped: ${program} is missing; to get it: ${howToGet}`;
-  if (process.env.CI === 'true') throw new Error(text);
-  console.warn(text);
+  });
+  if (found) return true;
+  const message = `${program} is missing; get it by: ${howToGet}`;
+  if (process.env.CI === 'true') throw new Error(message);
+  console.warn(`skipped: ${message}`);
   return false;
 }

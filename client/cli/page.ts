@@ -82,9 +82,10 @@ function paint(style: Style, text: string): string {
 
 function wrap(text: string, indent: string, width = WIDTH): string[] {
   const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`;
+  const [first = ''] = /^ */.exec(text) ?? [];
+  let line = first;
+  for (const word of text.slice(first.length).split(' ')) {
+    const longer = line.trim() === '' ? `${line}${word}` : `${line} ${word}`;
     if (widthOf(longer) <= width || line.trim() === '') {
       line = longer;
       continue;

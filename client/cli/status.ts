@@ -41,7 +41,7 @@ function drawStatus(page: Page, details: readonly Detail[] | undefined): void {
   const agentVersion = of('version');
   const degraded = documents(details, 'degraded[]');
   page.facts([
-    ['state', state, state === 'unlocked' ? 'green' : 'yellow'],
+    ['state', state, state === 'open' ? 'green' : 'yellow'],
     ['backend', `${of('backend')}${isYes(of('durable')) ? '' : ', nothing rests anywhere'}`],
     ['held', `${of('held')} (${of('unlocked')} unlocked in memory)`],
     ['memory', of('memory')],

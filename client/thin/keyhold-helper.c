@@ -37,7 +37,10 @@ struct row {
   const char *const *programs, *const *environment;
   const struct operation *operations;
 };
-#include "table.generated.h"
+#ifndef KEYHOLD_TABLE
+#define KEYHOLD_TABLE "table.generated.h"
+#endif
+#include KEYHOLD_TABLE
 
 /* Memory that is never touched costs nothing, so everything has its room from the start. */
 static char request[HEADER_MAX + INPUT_MAX + INPUT_FRAMES * FRAME_HEADER + 4];

@@ -30,13 +30,14 @@ export async function listen(
 ): Promise<Listener> {
   const server = createServer({ allowHalfOpen: true });
   if (inherited === undefined) await claim(path);
-  // The mode of a socket is decided at bind(2): 0600 from its first moment, in one synchronous call.
-  const umask = process.umask(0o177);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
+    // bind(2) happens within this call and decides the socket's mode: 0600 from its first moment.
+    const umask = process.umask(0o177);
     server.listen(inherited === undefined ? { path, backlog: BACKLOG } : { fd: inherited }, resolve);
+    process.umask(umask);
     takeHandles(server, onHandle);
-  }).finally(() => process.umask(umask));
+  });
   return {
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };

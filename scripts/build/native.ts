@@ -14,18 +14,22 @@ const ways: readonly { readonly kind: ClientKind; readonly compiler: string; rea
   { kind: 'dynamic', compiler: 'cc', flags: ['-O2', '-s'] },
 ];
 
-/** Compiles the thin client in the best way that works here; `only` asks for one way. Undefined where none does. */
+/**
+ * Compiles the thin client in the best way that works here. Undefined where none does. Tests ask for one way with
+ * `only`, and give a header of their own with `table`.
+ */
 export function compileClient(
   root: string,
   outfile: string,
   version: string,
-  only?: ClientKind,
+  { only, table }: { readonly only?: ClientKind; readonly table?: string } = {},
 ): Exclude<ClientKind, 'typescript'> | undefined {
   const source = join(root, 'client/thin/keyhold-helper.c');
   if (!existsSync(source) || withoutCompiler()) return undefined;
   for (const { kind, compiler, flags } of ways) {
     if (kind === 'typescript' || (only !== undefined && kind !== only)) continue;
     const args = [...flags, ...warnings, `-DKEYHOLD_VERSION="${version}"`, '-o', outfile, source];
+    if (table !== undefined) args.unshift(`-DKEYHOLD_TABLE="${table}"`);
     if (compile(compiler, args, `${kind} thin client`)) return kind;
   }
   return undefined;

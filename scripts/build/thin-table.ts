@@ -1,8 +1,7 @@
 import type { Adapter } from '../../protocol/tools/adapter.ts';
-import { adapters } from '../../protocol/tools/index.ts';
 
 /** The thin client's table, as the C header that it is compiled with: data of the adapters, nothing of its own. */
-export function thinTable(): string {
+export function thinTable(adapters: readonly Adapter[]): string {
   return `/* Made by scripts/build.ts from protocol/tools/. */
 ${adapters.map((adapter, index) => rowArrays(adapter, index)).join('\n')}
 static const struct row rows[] = {
@@ -12,7 +11,7 @@ ${adapters.map((adapter, index) => row(adapter, index)).join('\n')}
 }
 
 /** Every executable name that the thin client answers to, with a file to be called by: `…@*` names have none. */
-export function linkNames(): string[] {
+export function linkNames(adapters: readonly Adapter[]): string[] {
   return adapters.flatMap(({ programs }) => programs).filter((program) => !program.includes('@'));
 }
 

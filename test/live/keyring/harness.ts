@@ -1,0 +1,55 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Backend } from '../../../daemon/backends/backend.ts';
+import type { ChildOptions } from '../../../daemon/backends/keyring/burst.ts';
+import { type KeyringOptions, openKeyring } from '../../../daemon/backends/keyring/keyring.ts';
+import { openSystemClock } from '../../../daemon/clock.ts';
+import { heapSecret } from '../../../protocol/secret.ts';
+import { type KeyringSession, type KeyringSessionOptions, startKeyringSession } from '../../fakes/keyring-session.ts';
+
+/** The child's program as it stands in the tree; Node runs it unbuilt. */
+const childPath = fileURLToPath(new URL('../../../daemon/backends/keyring/child.ts', import.meta.url));
+
+/** How the keyring child is started in a session. */
+export function childIn(session: Pick<KeyringSession, 'env'>): ChildOptions {
+  return { childPath, env: session.env };
+}
+
+/** Opens the backend on a session's keyring, with its index in the session's home. */
+export async function keyringIn(
+  session: Pick<KeyringSession, 'env' | 'home'>,
+  options: Partial<KeyringOptions> = {},
+): Promise<Backend> {
+  const folder = join(session.home, 'state');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const defaults = { file: join(folder, 'keyring.db'), keep: heapSecret, clock: openSystemClock() };
+  return openKeyring({ ...childIn(session), ...defaults, ...options });
+}
+
+/** A session and the backend on it; both end with the session. */
+export async function openSession(
+  options: KeyringSessionOptions & Partial<KeyringOptions> = {},
+): Promise<{ session: KeyringSession; backend: Backend } & AsyncDisposable> {
+  const session = await startKeyringSession(options);
+  const backend = await keyringIn(session, options);
+  return {
+    session,
+    backend,
+    async [Symbol.asyncDispose]() {
+      await backend.dispose();
+      await session[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The code that a call fails with and how many milliseconds that took. Throws when it does not fail. */
+export async function failure(call: Promise<unknown>): Promise<{ code: string; milliseconds: number }> {
+  const start = performance.now();
+  try {
+    await call;
+  } catch (error) {
+    return { code: (error as { code: string }).code, milliseconds: performance.now() - start };
+  }
+  throw new Error('it was expected to fail');
+}
