@@ -160,7 +160,7 @@ int reach_agent(void) {
   struct stat s;
   socklen_t length = sizeof peer;
   int fd = -1;
-  find_places();
+  if (!*folder) find_places();
   if (lstat(folder, &s) == 0) {
     if (!S_ISDIR(s.st_mode)) refuse("cannot trust the socket folder: it is no folder but a link or a file: ", folder);
     if (s.st_uid != geteuid()) refuse("cannot trust the socket folder: it belongs to somebody else: ", folder);

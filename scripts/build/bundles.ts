@@ -19,6 +19,8 @@ const bundles: readonly Bundle[] = [
   { name: 'client', entry: 'client/index.ts', format: 'esm', starts: false },
 ];
 
+const SWAP_ATTEMPTS = 10;
+
 /** Where the programs keep compiled code, below dist/lib. Filled by the build, so that the first start is fast. */
 export const CODE_CACHE = 'code-cache';
 
@@ -121,8 +123,15 @@ require('./${main}');
 `;
 }
 
-/** Puts `fresh` in the place of `old`, which may exist. */
+/** Puts `fresh` in the place of `old`, which may exist; two builds at once may meet here. */
 export async function swap(fresh: string, old: string): Promise<void> {
-  if (existsSync(old)) await rename(old, `${fresh}.old`);
-  await rename(fresh, old);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      if (existsSync(old)) await rename(old, `${fresh}.old-${attempt}`);
+      await rename(fresh, old);
+      return;
+    } catch (error) {
+      if (attempt === SWAP_ATTEMPTS) throw error;
+    }
+  }
 }

@@ -263,6 +263,30 @@ describe.each(thinKinds)('the thin client (%s)', (kind) => {
       expect(heard.bytes).toContain('action=run');
     });
 
+    it('asks once more when the agent closes without a word, as one does that is just ending', async () => {
+      for (const [silent, expected] of [
+        [1, { stdout: 'hi', stderr: '' }],
+        [2, { stdout: '', stderr: 'keyhold: the agent broke off; run: keyhold doctor\n' }],
+      ] as const) {
+        let before = 0;
+        const requests: string[] = [];
+        agent = await fakeAgent({
+          socket: socketPath(),
+          raw: (socket) => {
+            if (before++ < silent) socket.destroy();
+            else
+              socket.once('data', (bytes: Buffer) => {
+                requests.push(bytes.toString());
+                socket.end('o2\nhix0\n');
+              });
+          },
+        });
+        expect(await git('store')).toMatchObject(expected);
+        if (silent === 1) expect(requests[0]).toContain(GET);
+        await agent[Symbol.asyncDispose]();
+      }
+    });
+
     it('shows the message of an agent that refuses, and names what is no agent', async () => {
       await withAnswer('status=limit-reached\nmessage=too many \u001b connections\n\n');
       expect((await git('get')).stderr).toMatch(/^keyhold: the agent refused: .*\n$/);
