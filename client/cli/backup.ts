@@ -135,7 +135,21 @@ function readBackup(file: string): { header: string; records: string[] } {
   if ([header, ...records].some((line) => line.length > LINE_MAX - 'record[]=\n'.length || line === '')) {
     throw unfit(file, 'it has a line that is none of a backup');
   }
+  const missing = countOf(header) - records.length;
+  if (Number.isNaN(missing)) throw unfit(file, 'it has no proper header');
+  if (missing !== 0)
+    throw unfit(file, `${Math.abs(missing)} of its records are ${missing > 0 ? 'missing' : 'too many'}`);
   return { header, records };
+}
+
+/** How many records the header speaks of; NaN if it does not. */
+function countOf(header: string): number {
+  try {
+    const { count } = JSON.parse(header) as { count?: unknown };
+    return typeof count === 'number' ? count : Number.NaN;
+  } catch {
+    return Number.NaN;
+  }
 }
 
 function* batches(records: readonly string[]): Generator<string[]> {

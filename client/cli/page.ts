@@ -50,19 +50,23 @@ export class Page {
     return this;
   }
 
-  /** A table; the widest columns are cut with `…` until a row fits. */
-  table(headings: readonly string[], rows: readonly (readonly string[])[]): this {
+  /**
+   * A table. Until a row fits, the widest columns are cut with `…`; a last column of prose (`wrapLast`) is wrapped
+   * instead.
+   */
+  table(headings: readonly string[], rows: readonly (readonly string[])[], wrapLast = false): this {
     const cells = rows.map((row) => row.map(printable));
     const widths = headings.map((heading, at) => Math.max(heading.length, ...cells.map((row) => widthOf(row[at]!))));
-    const room = WIDTH - GAP.length * (headings.length - 1);
+    const last = widths.length - 1;
+    const room = WIDTH - GAP.length * last;
+    if (wrapLast) widths[last] = room - sum(widths.slice(0, last));
     for (let excess = sum(widths) - room; excess > 0; excess--) widths[widths.indexOf(Math.max(...widths))]!--;
-    const draw = (row: readonly string[]) =>
-      row
-        .map((cell, at) => padTo(cell, widths[at]!))
-        .join(GAP)
-        .trimEnd();
-    this.#lines.push(paint('bold', draw(headings)));
-    for (const row of cells) this.#lines.push(draw(row));
+    this.#lines.push(paint('bold', joined(headings, widths)));
+    for (const row of cells) {
+      const [first, ...rest] = wrapLast ? wrap(row[last]!, '', widths[last]) : [row[last]!];
+      this.#lines.push(joined([...row.slice(0, last), first!], widths));
+      for (const line of rest) this.#lines.push(joined([...row.slice(0, last).fill(''), line], widths));
+    }
     return this;
   }
 
@@ -95,6 +99,13 @@ function wrap(text: string, indent: string, width = WIDTH): string[] {
   }
   lines.push(line);
   return lines;
+}
+
+function joined(cells: readonly string[], widths: readonly number[]): string {
+  return cells
+    .map((cell, at) => padTo(cell, widths[at]!))
+    .join(GAP)
+    .trimEnd();
 }
 
 function widthOf(text: string): number {
