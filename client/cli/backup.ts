@@ -17,6 +17,7 @@ import type { Detail } from '../../protocol/handler.ts';
 import { LINE_MAX } from '../../protocol/limits.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
+import { printable } from '../../protocol/text.ts';
 import { ask, detail, withAgent } from './agent.ts';
 import { confirm } from './confirm.ts';
 import { CommandFailure } from './failure.ts';
@@ -46,7 +47,7 @@ export function addBackup(program: Command): void {
 
 async function backup(file: string, options: SecretOptions & DestructiveOptions): Promise<void> {
   const overwrite = existsSync(file);
-  if (overwrite) await confirm(`Overwrite ${file}?`, options);
+  if (overwrite) await confirm(printable(`Overwrite ${file}?`), options);
   const passphrase = await readSecret(options, 'the passphrase', true);
   let details: readonly Detail[] | undefined;
   try {

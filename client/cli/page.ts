@@ -4,6 +4,7 @@ import { printable } from '../../protocol/text.ts';
 /** Columns that text for people keeps to. */
 const WIDTH = 80;
 const GAP = '  ';
+const STEERING = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 
 type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green';
 
@@ -13,12 +14,18 @@ type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green';
  */
 export function show(json: boolean | undefined, document: unknown, draw: (page: Page) => void): void {
   if (json) {
-    process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
+    process.stdout.write(`${jsonText(document)}\n`);
     return;
   }
   const page = new Page();
   draw(page);
   process.stdout.write(page.text());
+}
+
+/** JSON in which every character that could steer a terminal is escaped; JSON.stringify leaves most of them as they are. */
+export function jsonText(document: unknown): string {
+  const escape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(document, undefined, 2).replace(STEERING, escape);
 }
 
 /** Text for people, at most 80 columns wide, with colour only where the terminal takes it and NO_COLOR is not set. */

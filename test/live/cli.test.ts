@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ended, runProgram } from '../client/keyhold.ts';
@@ -68,6 +68,27 @@ describe('the commands and the real agent', () => {
     expect((await keyhold('backend migrate vault --yes')).code).toBe(0);
     expect((await keyhold('token print --for https://git.example')).stdout).toBe('token-EXAMPLE\n');
     expect((await keyhold('backend list --json')).stdout).toContain('"inUse": true');
+  });
+
+  test('doctor finds the folders and files of an agent that runs in order', async () => {
+    const { findings } = JSON.parse((await keyhold('doctor --json')).stdout);
+    expect(findings[0]).toMatchObject({ check: 'places', state: 'ok' });
+    expect(findings[1]).toMatchObject({ check: 'version', state: 'ok' });
+  });
+
+  test('a command starts the agent by the link that install leaves, and not with KEYHOLD_NO_AUTOSTART', async () => {
+    const other = openHome();
+    try {
+      mkdirSync(join(other, 'state'), { mode: 0o700 });
+      symlinkSync(join(bin, 'keyhold-agent'), join(other, 'state/autostart'));
+      const run = (args: string, no: string) =>
+        runProgram(join(bin, 'keyhold'), args.split(' '), { home: other, environment: { KEYHOLD_NO_AUTOSTART: no } });
+      expect((await run('status', '1')).code).toBe(10);
+      expect((await run('token list', '0')).stdout).toContain('Nothing is held');
+      expect((await run('stop', '1')).code).toBe(0);
+    } finally {
+      rmSync(other, { recursive: true, force: true });
+    }
   });
 
   test('a script gets the same by the line protocol', async () => {
