@@ -21,7 +21,7 @@ export class FakeStore {
 
   readonly handler: Handler = async (request) => {
     const { action, target } = request;
-    if (action === 'lock' || action === 'unlock') {
+    if ((action === 'lock' || action === 'unlock') && request.capabilities.keyhold) {
       this.#locked = action === 'lock';
       return { status: 'ok' };
     }
