@@ -95,6 +95,19 @@ describe('a wire that breaks', () => {
     expect(await handler(aRequest('get'))).toMatchObject({ status: 'bad-request' });
   });
 
+  it.each([true, false])('tells why it was turned away before it had asked (closed already: %j)', async (closed) => {
+    const [caller, agent] = duplexPair();
+    const handler = connect(caller);
+    agent.write('status=unavailable\nmessage=too many connections at once; try again\n\n');
+    if (closed) agent.end();
+    await sleep(5);
+    expect(await handler(aRequest('get'))).toMatchObject({
+      status: 'unavailable',
+      message: 'too many connections at once; try again',
+    });
+    if (closed) await expect(handler(aRequest('get'))).rejects.toMatchObject({ code: 'closed' });
+  });
+
   it('takes no half answer', async () => {
     const handler = scripted('status=ok\nusername=ada\npassword=hunter-EX', true);
     await expect(handler(aRequest('get'))).rejects.toMatchObject({ code: 'closed' });
