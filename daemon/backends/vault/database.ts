@@ -114,6 +114,7 @@ export class Database {
     try {
       return this.#guard(verb, change);
     } catch (error) {
+      if (this.#readOnly) this.#coverRefused();
       // The WAL holds pages a second time: emptied into the file, it may leave the room that was missing.
       if ((error as KeyholdError).code !== 'backend_full' || this.#wipe()) throw error;
       return this.#guard(verb, change);
@@ -139,6 +140,27 @@ export class Database {
       if (lasting) this.#readOnly = true;
       if (this.#sqlite.isOpen && this.#sqlite.isTransaction) this.#rollBack();
       throw fault;
+    }
+  }
+
+  /**
+   * Writes another transaction over the one that was refused. Its frames and commit mark may stand in the WAL although
+   * the fsync failed, and whoever opens the file next would take them for acknowledged.
+   */
+  #coverRefused(): void {
+    try {
+      // Without fsync, which would fail again before the frames are written: only the file's next reader must see it.
+      this.#sqlite.exec(`
+        PRAGMA synchronous = OFF;
+        BEGIN IMMEDIATE;
+        INSERT INTO record VALUES (zeroblob(1), zeroblob(1), zeroblob(1));
+        DELETE FROM record WHERE found = zeroblob(1);
+        COMMIT;
+      `);
+    } catch {
+      if (this.#sqlite.isTransaction) this.#rollBack();
+    } finally {
+      this.#sqlite.exec('PRAGMA synchronous = FULL');
     }
   }
 
@@ -203,7 +225,11 @@ export function openDatabase(file: string): Database | undefined {
       pragma('user_version') === SCHEMA &&
       pragma('quick_check(1)') === 'ok';
     if (!sound) throw corrupt(file);
-    return new Database(file, sqlite);
+    const database = new Database(file, sqlite);
+    // SQLite reads a last page that is cut as if it ended in zeroes. With an empty WAL, all pages are in the file.
+    const whole = Number(pragma('page_count')) * Number(pragma('page_size'));
+    if (!database.wipePending && statSync(file).size < whole) throw truncated(file);
+    return database;
   } catch (error) {
     sqlite?.close();
     const fault = storageFault(error, 'open', file).fault;
