@@ -11,6 +11,9 @@ const SQLITE_HEADER = 100;
 /** 'KeyH': what file(1) and a wrong path are told by. */
 const APPLICATION = 0x4b657948;
 
+/** Pages in the WAL before they move into the file: on a full disk, so much room is enough to erase and wipe. */
+const WAL_PAGES = 128;
+
 const TABLES = `
   CREATE TABLE header (slot INTEGER PRIMARY KEY CHECK (slot = 1), bytes BLOB NOT NULL) STRICT;
   CREATE TABLE record (found BLOB PRIMARY KEY, held BLOB NOT NULL, secrets BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -70,7 +73,7 @@ export class Database {
   }
 
   setHeader(bytes: Uint8Array): void {
-    this.#change('store the key', () => this.#statements.setHeader.run(bytes));
+    this.#change('store the key in', () => this.#statements.setHeader.run(bytes));
     this.#wipe();
   }
 
@@ -84,15 +87,15 @@ export class Database {
   }
 
   put(found: Uint8Array, held: Uint8Array, secrets: Uint8Array): void {
-    const replaces = this.#guard('store', () => this.#statements.has.get(found) !== undefined);
-    this.#change('store', () => this.#statements.put.run(found, held, secrets));
+    const replaces = this.#guard('store in', () => this.#statements.has.get(found) !== undefined);
+    this.#change('store in', () => this.#statements.put.run(found, held, secrets));
     // The new value is durable, so the store stands even if the old one's bytes cannot be wiped at once.
     if (replaces || this.#wipePending) this.#wipe();
   }
 
   /** Throws `backend_failed` or `backend_full` if it is gone but its sealed bytes could not be wiped off the disk. */
   remove(found: Uint8Array): void {
-    const { changes } = this.#change('erase', () => this.#statements.remove.run(found));
+    const { changes } = this.#change('erase from', () => this.#statements.remove.run(found));
     if (Number(changes) === 0 && !this.#wipePending) return;
     const fault = this.#wipe();
     if (fault) throw fault;
@@ -108,7 +111,7 @@ export class Database {
     if (this.#readOnly) {
       throw new KeyholdError(
         'backend_failed',
-        `cannot ${verb} in ${this.#file}: the disk failed and it is read-only since; mend the disk, then run: keyhold restart`,
+        `cannot ${verb} ${this.#file}: the disk failed and it is read-only since; mend the disk, then run: keyhold restart`,
       );
     }
     try {
@@ -123,7 +126,7 @@ export class Database {
 
   #wipe(): KeyholdError | undefined {
     try {
-      const busy = this.#guard('wipe erased bytes', () => this.#statements.wipe.get())?.busy;
+      const busy = this.#guard('wipe erased bytes off', () => this.#statements.wipe.get())?.busy;
       this.#wipePending = busy !== 0;
       return undefined;
     } catch (error) {
@@ -250,6 +253,7 @@ function connect(file: string): DatabaseSync {
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA synchronous = FULL;
       PRAGMA secure_delete = ON;
+      PRAGMA wal_autocheckpoint = ${WAL_PAGES};
       PRAGMA temp_store = MEMORY;
       PRAGMA trusted_schema = OFF;
       PRAGMA cell_size_check = ON;
