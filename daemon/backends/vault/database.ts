@@ -12,14 +12,25 @@ const SQLITE_HEADER = 100;
 const APPLICATION = 0x4b657948;
 
 /** Pages in the WAL before they move into the file: on a full disk, so much room is enough to erase and wipe. */
-const WAL_PAGES = 128;
+const WAL_PAGES = 256;
 
-const TABLES = `
-  CREATE TABLE header (slot INTEGER PRIMARY KEY CHECK (slot = 1), bytes BLOB NOT NULL) STRICT;
-  CREATE TABLE record (found BLOB PRIMARY KEY, held BLOB NOT NULL, secrets BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  PRAGMA application_id = ${APPLICATION};
-  PRAGMA user_version = ${SCHEMA};
-`;
+// Rows lie in the order in which they came, and only the small index is in the random order of their HMACs: a new row
+// touches the last page and one of the index, however many there are.
+const TABLES = [
+  [
+    'table',
+    'header',
+    'header',
+    'CREATE TABLE header (slot INTEGER PRIMARY KEY CHECK (slot = 1), bytes BLOB NOT NULL) STRICT',
+  ],
+  [
+    'table',
+    'record',
+    'record',
+    'CREATE TABLE record (number INTEGER PRIMARY KEY, found BLOB NOT NULL, held BLOB NOT NULL, secrets BLOB NOT NULL) STRICT',
+  ],
+  ['index', 'record_found', 'record', 'CREATE UNIQUE INDEX record_found ON record (found)'],
+];
 
 export type Row = { readonly found: Uint8Array; readonly held: Uint8Array };
 
@@ -49,7 +60,8 @@ export class Database {
       has: sqlite.prepare('SELECT 1 FROM record WHERE found = ?'),
       secrets: sqlite.prepare('SELECT secrets FROM record WHERE found = ?'),
       put: sqlite.prepare(
-        'INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET held = excluded.held, secrets = excluded.secrets',
+        `INSERT INTO record (found, held, secrets) VALUES (?, ?, ?)
+          ON CONFLICT (found) DO UPDATE SET held = excluded.held, secrets = excluded.secrets`,
       ),
       remove: sqlite.prepare('DELETE FROM record WHERE found = ?'),
       wipe: sqlite.prepare('PRAGMA wal_checkpoint(TRUNCATE)'),
@@ -156,7 +168,7 @@ export class Database {
       this.#sqlite.exec(`
         PRAGMA synchronous = OFF;
         BEGIN IMMEDIATE;
-        INSERT INTO record VALUES (zeroblob(1), zeroblob(1), zeroblob(1));
+        INSERT INTO record (found, held, secrets) VALUES (zeroblob(1), zeroblob(1), zeroblob(1));
         DELETE FROM record WHERE found = zeroblob(1);
         COMMIT;
       `);
@@ -191,7 +203,8 @@ export function createDatabase(file: string, header: Uint8Array): Database {
     closeSync(openSync(temporary, 'wx', 0o600));
     const sqlite = connect(temporary);
     try {
-      sqlite.exec(`PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; ${TABLES}`);
+      sqlite.exec(`PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; ${TABLES.map(([, , , sql]) => sql).join(';')}`);
+      sqlite.exec(`PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${SCHEMA}`);
       sqlite.prepare('INSERT INTO header VALUES (1, ?)').run(header);
       sqlite.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)');
     } finally {
@@ -222,11 +235,14 @@ export function openDatabase(file: string): Database | undefined {
     sqlite = connect(file);
     sqlite.exec('BEGIN IMMEDIATE; COMMIT');
     const pragma = (name: string) => Object.values(sqlite!.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+    const tables = sqlite.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid').all();
     const sound =
+      // Exactly ours: a trigger that somebody added would run with every store.
+      JSON.stringify(tables.map((row) => Object.values(row))) === JSON.stringify(TABLES) &&
       pragma('journal_mode') === 'wal' &&
       pragma('application_id') === APPLICATION &&
       pragma('user_version') === SCHEMA &&
-      pragma('quick_check(1)') === 'ok';
+      pragma('integrity_check(1)') === 'ok';
     if (!sound) throw corrupt(file);
     const database = new Database(file, sqlite);
     // SQLite reads a last page that is cut as if it ended in zeroes. With an empty WAL, all pages are in the file.

@@ -8,14 +8,14 @@ import { failDisk, misbehaved } from '../../../faults/vault/fail-disk.ts';
 import { mayMount, mount } from '../../../mount.ts';
 import { need } from '../../../need.ts';
 
-const tmpfs = ['-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs'];
+const tmpfs = ['-t', 'tmpfs', '-o', 'size=4m,mode=0700', 'tmpfs'];
 
 describe.skipIf(!mayMount(...tmpfs))('a vault on a full disk', () => {
   it('keeps what it acknowledged, refuses what does not fit, and takes stores again when there is room', async () => {
     const disk = mount(...tmpfs);
     const options = { folder: `${disk.path}/vault`, keep: heapSecret };
     const ballast = `${disk.path}/ballast`;
-    writeFileSync(ballast, Buffer.alloc(560 * 1024));
+    writeFileSync(ballast, Buffer.alloc(1280 * 1024));
     let vault = await openVault(options);
     const value = (number: number) => `${number}-${'x'.repeat(3_000)}-EXAMPLE`;
     const heldOf = (number: number) => aHeld({ username: `u${number}`, id: `${number}` });
