@@ -1,4 +1,4 @@
-import { KeyholdError } from './errors.ts';
+import { asFault, KeyholdError } from './errors.ts';
 import { LINE_MAX, LINES_MAX } from './limits.ts';
 import type { Secret, SecretKeeper } from './secret.ts';
 import { isControl } from './writer.ts';
@@ -15,13 +15,16 @@ const secretKeys: ReadonlySet<string> = new Set([
   'new_passphrase',
 ]);
 
+/** The one list whose values may be empty: a program's argument may be. */
+const ARGUMENTS = 'argument[]';
+
 export function isSecretKey(key: string): boolean {
   return secretKeys.has(key);
 }
 
 /**
  * The attributes of one message, in the order they came. `key[]` collects into a list, and an empty value clears what
- * the list held (git-credential(1)); every other key stands once.
+ * the list held (git-credential(1)), but for `argument[]`; every other key stands once.
  */
 export class Attributes {
   readonly #values = new Map<string, string | Secret | string[]>();
@@ -57,8 +60,9 @@ export class Attributes {
       return true;
     }
     const list = this.#values.get(key);
-    if (!Array.isArray(list)) this.#values.set(key, value === '' ? [] : [String(value)]);
-    else if (value === '') list.length = 0;
+    const clears = value === '' && key !== ARGUMENTS;
+    if (!Array.isArray(list)) this.#values.set(key, clears ? [] : [String(value)]);
+    else if (clears) list.length = 0;
     else list.push(String(value));
     return true;
   }
@@ -74,8 +78,8 @@ export type ReadAttributes = { readonly attributes: Attributes; readonly fault: 
 
 /**
  * Reads the lines of `bytes[start, end)`, which hold no empty line. It reads to the end even when a line is wrong, so
- * that the answer can be given in the way that the caller's capabilities ask for. Lines end at LF and nowhere else.
- * PROTOCOL.md §2; git-credential(1), IOFMT.
+ * that the answer can be given in the way that the caller's capabilities ask for. Lines end at LF and nowhere else. It
+ * never throws; what `keep` throws is the fault. PROTOCOL.md §2; git-credential(1), IOFMT.
  */
 export function readAttributes(
   bytes: Buffer,
@@ -87,6 +91,14 @@ export function readAttributes(
   const attributes = new Attributes();
   let fault: KeyholdError | undefined;
   let lines = 0;
+  const kept = (from: number, to: number) => {
+    try {
+      return keep(bytes.subarray(from, to));
+    } catch (error) {
+      fault ??= asFault(error);
+      return undefined;
+    }
+  };
   const wrong = (rule: string) => {
     fault ??= new KeyholdError('bad_request', `cannot read the request: line ${lines} ${rule}`);
   };
@@ -114,16 +126,22 @@ export function readAttributes(
     else if (!isKey(bytes, lineStart, equals)) wrong('has no proper name before its "="');
     else {
       const key = bytes.toString('latin1', lineStart, equals);
-      const value = isSecretKey(key)
-        ? keep(bytes.subarray(equals + 1, lineEnd))
-        : bytes.toString('latin1', equals + 1, lineEnd);
-      if (!attributes.add(key, value)) {
+      const value = isSecretKey(key) ? kept(equals + 1, lineEnd) : bytes.toString('latin1', equals + 1, lineEnd);
+      if (value !== undefined && !attributes.add(key, value)) {
         if (typeof value === 'object') value.dispose();
-        wrong(`gives ${key} a second time`);
+        // Not told which: a secret on a line of its own may look like a name.
+        wrong('gives a name a second time');
       }
     }
   }
   return { attributes, fault };
+}
+
+const KEY = /^[A-Za-z0-9._-]+(\[\])?$/;
+
+/** What `isKey` is for bytes, for a text. */
+export function isKeyText(key: string): boolean {
+  return KEY.test(key);
 }
 
 /** Letters, digits, `_`, `-`, `.`, and one `[]` at the end: nothing that could be mistaken for another key. */

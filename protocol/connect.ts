@@ -36,22 +36,33 @@ export function connect(stream: Duplex, keep: SecretKeeper = heapSecret): Handle
     stream.destroy();
   };
 
+  const takeOne = (bytes: Buffer, start: number, end: number) => {
+    const { request, resolve, reject } = waiting.shift()!;
+    const { attributes, fault } = readAttributes(bytes, start, end, keep, Number.POSITIVE_INFINITY);
+    try {
+      if (fault)
+        throw new KeyholdError('bad_reply', 'cannot read the answer: its lines are not in order', { cause: fault });
+      resolve(decodeReply(request, attributes));
+    } catch (error) {
+      attributes.dispose();
+      reject(asFault(error));
+    }
+  };
+
   const take = () => {
     const bytes = received.length === 1 ? received[0]! : Buffer.concat(received);
     let start = 0;
     while (waiting.length > 0) {
       const end = bytes.indexOf('\n\n', start);
       if (end < 0) break;
-      const { request, resolve, reject } = waiting.shift()!;
-      const { attributes, fault } = readAttributes(bytes, start, end + 1, keep, Number.POSITIVE_INFINITY);
-      try {
-        if (fault)
-          throw new KeyholdError('bad_reply', 'cannot read the answer: its lines are not in order', { cause: fault });
-        resolve(decodeReply(request, attributes));
-      } catch (error) {
-        reject(asFault(error));
-      }
+      takeOne(bytes, start, end + 1);
       start = end + 2;
+    }
+    // Kept, it would be taken for the answer to the next request.
+    if (waiting.length === 0 && start < bytes.length) {
+      bytes.fill(0);
+      fail(new KeyholdError('bad_reply', 'cannot read the answer: more came than was asked for'));
+      return;
     }
     const rest = start < bytes.length ? Buffer.from(new Uint8Array(bytes.subarray(start)).buffer) : undefined;
     for (const piece of received) piece.fill(0);
@@ -72,7 +83,13 @@ export function connect(stream: Duplex, keep: SecretKeeper = heapSecret): Handle
     fail(new KeyholdError('closed', 'cannot reach the agent: the connection broke', { cause: error })),
   );
   stream.on('close', () => fail(new KeyholdError('closed', 'cannot reach the agent: it closed the connection')));
-  stream.on('end', () => fail(new KeyholdError('closed', 'cannot reach the agent: it closed the connection')));
+  stream.on('end', () => {
+    // The last answer before a close has no empty line behind it.
+    const bytes = Buffer.concat(received);
+    if (waiting.length > 0 && bytes.at(-1) === 0x0a) takeOne(bytes, 0, bytes.length);
+    bytes.fill(0);
+    fail(new KeyholdError('closed', 'cannot reach the agent: it closed the connection'));
+  });
 
   return (request) =>
     new Promise((resolve, reject) => {

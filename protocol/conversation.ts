@@ -1,30 +1,31 @@
-import { type Attributes, readAttributes } from './attributes.ts';
-import { noCapabilities, readCapabilities } from './capabilities.ts';
+import { Attributes, readAttributes } from './attributes.ts';
+import { readCapabilities } from './capabilities.ts';
 import { decodeRequest } from './decode.ts';
 import { encodeReply } from './encode.ts';
 import { asFault, KeyholdError } from './errors.ts';
+import { Framing } from './framing.ts';
+import { Gathered } from './gathered.ts';
 import type { CredentialReply, CredentialRequest, Handler } from './handler.ts';
 import { HelperRun } from './helper-run.ts';
-import { FLUSH_AT, LINE_MAX, PIPELINE_MAX, REQUEST_MAX } from './limits.ts';
+import { FLUSH_AT, PIPELINE_MAX } from './limits.ts';
 import type { SecretKeeper } from './secret.ts';
 import { ByteWriter } from './writer.ts';
 
 const LF = 0x0a;
-const EMPTY = Buffer.alloc(0);
 
 /** What a conversation needs of its connection. */
-export type Transport = {
+export interface Transport {
   /**
    * Sends bytes. True: they are on their way, and the memory may be used again. False: the transport keeps the memory
    * until it has sent it, wipes it then, and calls `drained`; until then the conversation sends nothing more.
    */
-  readonly send: (bytes: Buffer) => boolean;
+  send(bytes: Buffer): boolean;
   /** Ends the connection once everything is sent. */
-  readonly close: () => void;
+  close(): void;
   /** Stops and restarts the flow of incoming bytes. */
-  readonly pause: () => void;
-  readonly resume: () => void;
-};
+  pause(): void;
+  resume(): void;
+}
 
 type Arrived = {
   readonly attributes: Attributes;
@@ -36,26 +37,34 @@ type Arrived = {
 /**
  * The agent's side of one connection, without any I/O of its own: bytes come in by `receive` and `end`, answers go out
  * through the transport, in the order of their requests. Requests are bounded by limits.ts; a broken frame ends the
- * connection, a broken request only itself. PROTOCOL.md §2, §4.
+ * connection, a broken request only itself. PROTOCOL.md §2, §5.
  */
 export class Conversation {
   readonly #handler: Handler;
   readonly #keep: SecretKeeper;
   readonly #transport: Transport;
 
-  readonly #out: ByteWriter = new ByteWriter();
+  readonly #out: ByteWriter;
+  readonly #framing: Framing = new Framing();
   readonly #arrived: Arrived[] = [];
-  /** The beginning of a request whose end has not come. */
-  #tail: Buffer = EMPTY;
+  /** What the handler is working on: its secrets are lent until it settles. */
+  #inHand: Arrived | undefined;
+  /** The beginning of a request whose end has not come; while paused, whole requests too. */
+  readonly #tail: Gathered = new Gathered();
   #run: HelperRun | undefined;
   #answering = false;
   #paused = false;
   #blocked = false;
   #inputEnded = false;
+  /** What else comes in belongs to no request. */
+  #deaf = false;
+  #closing = false;
   #closed = false;
   #completed = 0;
 
-  constructor(handler: Handler, keep: SecretKeeper, transport: Transport) {
+  /** `out` is where answers are gathered; it is empty and wiped again when the conversation is over. */
+  constructor(handler: Handler, keep: SecretKeeper, transport: Transport, out: ByteWriter = new ByteWriter()) {
+    this.#out = out;
     this.#handler = handler;
     this.#keep = keep;
     this.#transport = transport;
@@ -63,7 +72,8 @@ export class Conversation {
 
   /** True while a request has begun and not ended: the time in which its deadline runs. */
   get incomplete(): boolean {
-    return !this.#closed && (this.#tail.length > 0 || (this.#run !== undefined && !this.#run.inputComplete));
+    if (this.#closed || this.#deaf) return false;
+    return (this.#tail.length > 0 && !this.#paused) || (this.#run !== undefined && !this.#run.inputComplete);
   }
 
   /** How many requests have arrived whole; a deadline belongs to one of these numbers. */
@@ -71,27 +81,24 @@ export class Conversation {
     return this.#completed;
   }
 
-  /** True while nothing has begun and nothing waits for an answer. */
+  /** True while nothing has begun, nothing waits for an answer and every answer is on its way. */
   get idle(): boolean {
-    return !this.#answering && this.#tail.length === 0 && this.#run === undefined;
+    return !this.#answering && !this.#blocked && this.#tail.length === 0 && this.#run === undefined;
+  }
+
+  /** True once nothing more is written to `out`: an adapter may go on for a while after its client has left. */
+  get released(): boolean {
+    return this.#closed && !this.#run?.writing;
   }
 
   /** Takes bytes as they come; they are borrowed for the call. */
   receive(bytes: Buffer): void {
-    if (this.#closed) return;
-    if (this.#run) {
-      this.#feedRun(bytes);
-      return;
-    }
-    if (this.#tail.length === 0) this.#scan(bytes);
+    if (this.#closed || this.#inputEnded || this.#deaf) return;
+    if (this.#run) this.#run.receive(bytes);
+    else if (this.#tail.length === 0 && !this.#paused) this.#tail.add(bytes, this.#scan(bytes), bytes.length);
     else {
-      const joined = Buffer.allocUnsafeSlow(this.#tail.length + bytes.length);
-      this.#tail.copy(joined);
-      bytes.copy(joined, this.#tail.length);
-      this.#tail.fill(0);
-      this.#tail = EMPTY;
-      this.#scan(joined);
-      joined.fill(0);
+      this.#tail.add(bytes, 0, bytes.length);
+      if (!this.#paused) this.#scanTail();
     }
     this.#wake();
   }
@@ -100,120 +107,119 @@ export class Conversation {
   end(): void {
     if (this.#closed || this.#inputEnded) return;
     this.#inputEnded = true;
-    if (this.#run) this.#run.cut();
-    // The end of input ends a request only right behind a LF: a cut inside a line must do nothing.
-    else if (this.#tail.length > 0 && this.#tail[this.#tail.length - 1] === LF)
-      this.#arrive(this.#tail, 0, this.#tail.length, false);
-    this.#dropTail();
+    if (this.#run) this.#run.end();
+    else if (!this.#paused) this.#endTail();
     this.#wake();
-    if (!this.#answering && !this.#run) this.#close();
   }
 
   /** The transport has sent what it kept. */
   drained(): void {
     this.#blocked = false;
-    this.#wake();
+    if (this.#closing) this.#close();
+    else {
+      this.#run?.flush();
+      this.#wake();
+    }
   }
 
   /** Ends it now: the connection is gone or its time is over. */
   dispose(): void {
     this.#closed = true;
-    this.#dropTail();
-    for (const { attributes } of this.#arrived.splice(0)) attributes.dispose();
+    this.#tail.wipe();
+    for (const arrived of this.#arrived.splice(0)) if (arrived !== this.#inHand) arrived.attributes.dispose();
     this.#run?.cut();
     this.#out.truncate();
   }
 
-  /** Cuts whole requests off the front of `bytes` and keeps the rest. */
-  #scan(bytes: Buffer): void {
+  /** Takes the whole requests at the front of `bytes`. Answers where the rest, which is to be kept, begins. */
+  #scan(bytes: Buffer): number {
     let start = 0;
-    while (start < bytes.length) {
-      const end = endOfRequest(bytes, start);
-      if (end < 0) break;
-      if (end === start) {
-        start++; // an empty line between requests is nothing
-        continue;
-      }
-      const isRun = this.#arrive(bytes, start, end, true);
-      start = end + 1;
-      if (isRun) {
-        if (this.#run && start < bytes.length) this.#run.receive(bytes.subarray(start));
-        return;
-      }
-      if (this.#closed) return;
-    }
-    const rest = bytes.length - start;
-    if (rest > REQUEST_MAX)
-      this.#refuse(
-        new KeyholdError('request_too_long', `cannot read the request: it is longer than ${REQUEST_MAX} bytes`),
-      );
-    else if (rest >= LINE_MAX && bytes.lastIndexOf(LF) < bytes.length - LINE_MAX) {
-      this.#refuse(
-        new KeyholdError('line_too_long', `cannot read the request: a line is longer than ${LINE_MAX} bytes`),
-      );
-    } else if (rest > 0) {
-      this.#tail = Buffer.allocUnsafeSlow(rest);
-      bytes.copy(this.#tail, 0, start);
-    }
-  }
-
-  /** Takes one whole request. True if it began a helper run, which what follows belongs to. */
-  #arrive(bytes: Buffer, start: number, end: number, framed: boolean): boolean {
-    this.#completed++;
-    const { attributes, fault } = readAttributes(bytes, start, end, this.#keep);
-    if (!fault && framed && attributes.text('action') === 'run') {
-      this.#run = new HelperRun(attributes, this.#handler, this.#keep, this.#out, {
-        flush: () => this.#flush(),
-        exit: () => this.#close(),
-      });
-      return true;
-    }
-    this.#arrived.push({ attributes, fault, framed });
-    if (this.#arrived.length >= PIPELINE_MAX && !this.#paused) {
-      this.#paused = true;
-      this.#transport.pause();
-    }
-    return false;
-  }
-
-  #feedRun(bytes: Buffer): void {
     try {
-      this.#run!.receive(bytes);
+      while (start < bytes.length) {
+        if (this.#arrived.length >= PIPELINE_MAX) {
+          this.#paused = true;
+          this.#transport.pause();
+          return start;
+        }
+        const end = this.#framing.end(bytes, start);
+        if (end < 0) return start;
+        // An empty line between requests is nothing.
+        if (end > start) this.#arrive(bytes, start, end, true);
+        start = end + 1;
+        if (this.#run) this.#run.receive(bytes.subarray(start));
+        if (this.#run || this.#deaf) return bytes.length;
+      }
     } catch (error) {
       this.#refuse(asFault(error));
+      return bytes.length;
     }
+    return start;
+  }
+
+  #scanTail(): void {
+    this.#tail.skip(this.#scan(this.#tail.view()));
+  }
+
+  /** The end of input ends a request only right behind a LF: a cut inside a line must do nothing. */
+  #endTail(): void {
+    const bytes = this.#tail.view();
+    if (bytes.at(-1) === LF) this.#arrive(bytes, 0, bytes.length, false);
+    this.#tail.wipe();
+  }
+
+  #arrive(bytes: Buffer, start: number, end: number, framed: boolean): void {
+    this.#completed++;
+    let { attributes, fault } = readAttributes(bytes, start, end, this.#keep);
+    if (attributes.text('action') === 'run') {
+      if (!fault && framed) {
+        this.#run = new HelperRun(attributes, this.#handler, this.#keep, this.#out, {
+          flush: () => this.#flush(),
+          exit: () => this.#close(),
+        });
+        return;
+      }
+      fault ??= new KeyholdError('bad_request', 'cannot run a helper: its request must end with an empty line');
+      // The frames that follow are no requests.
+      this.#deaf = true;
+    }
+    this.#arrived.push({ attributes, fault, framed: framed && !this.#deaf });
   }
 
   #wake(): void {
-    if (this.#answering || this.#closed || this.#blocked) return;
+    if (this.#answering || this.#closed || this.#blocked || this.#closing) return;
+    if (this.#arrived.length === 0 && this.#paused) this.#resume();
     if (this.#arrived.length > 0) {
       this.#answering = true;
       void this.#answerAll();
     } else if (this.#run) this.#run.start();
+    else if (this.#inputEnded || this.#deaf) this.#close();
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    this.#scanTail();
+    if (this.#paused) return;
+    this.#transport.resume();
+    if (this.#inputEnded) this.#endTail();
   }
 
   async #answerAll(): Promise<void> {
     for (let next = 0; next < this.#arrived.length && !this.#closed; next++) {
       const arrived = this.#arrived[next]!;
+      this.#inHand = arrived;
       await this.#answer(arrived);
+      this.#inHand = undefined;
       arrived.attributes.dispose();
       if (next + 1 === this.#arrived.length) this.#arrived.length = 0;
       if (this.#out.length >= FLUSH_AT) this.#flush();
       if (this.#blocked) {
         this.#arrived.splice(0, next + 1);
-        this.#answering = false;
-        return;
+        break;
       }
     }
     this.#answering = false;
-    if (this.#closed) return;
     this.#flush();
-    if (this.#inputEnded && !this.#run) this.#close();
-    else if (this.#paused) {
-      this.#paused = false;
-      this.#transport.resume();
-    }
-    if (this.#run) this.#run.start();
+    this.#wake();
   }
 
   async #answer({ attributes, fault, framed }: Arrived): Promise<void> {
@@ -238,16 +244,16 @@ export class Conversation {
     if (framed) this.#out.end();
   }
 
-  /** Answers a frame that cannot be read any further, and ends the connection. */
+  /** A frame cannot be read any further: what came before is answered, then this, to whoever it is, then it ends. */
   #refuse(fault: KeyholdError): void {
-    encodeReply({ status: fault.status, message: fault.message }, { ...noCapabilities, keyhold: true }, this.#out);
-    this.#dropTail();
-    this.#flush();
-    this.#close();
+    const attributes = new Attributes();
+    attributes.add('capability[]', 'keyhold');
+    this.#arrived.push({ attributes, fault, framed: false });
+    this.#deaf = true;
   }
 
   #flush(): void {
-    if (this.#closed || this.#out.length === 0) return;
+    if (this.#closed || this.#blocked || this.#out.length === 0) return;
     if (this.#transport.send(this.#out.view())) this.#out.truncate();
     else {
       this.#out.surrender();
@@ -258,21 +264,12 @@ export class Conversation {
   #close(): void {
     if (this.#closed) return;
     this.#flush();
+    if (this.#blocked) {
+      this.#closing = true;
+      return;
+    }
+    this.#closed = true;
     this.#transport.close();
     this.dispose();
   }
-
-  #dropTail(): void {
-    this.#tail.fill(0);
-    this.#tail = EMPTY;
-  }
-}
-
-/** Offset of the empty line's LF that ends the request at `start`, or −1. At `start` itself the line is empty. */
-function endOfRequest(bytes: Buffer, start: number): number {
-  if (bytes[start] === LF) return start;
-  for (let at = bytes.indexOf(LF, start); at >= 0; at = bytes.indexOf(LF, at + 1)) {
-    if (bytes[at + 1] === LF) return at + 1;
-  }
-  return -1;
 }

@@ -6,6 +6,7 @@ import type { CredentialReply, CredentialRequest, Detail } from './handler.ts';
 import { SECRET_MAX } from './limits.ts';
 import type { Secret } from './secret.ts';
 import { isStatus } from './status.ts';
+import { fromWire } from './text.ts';
 
 const targeted: ReadonlySet<string> = new Set(['get', 'store', 'erase']);
 
@@ -73,7 +74,8 @@ function decodeGet(target: Target, capabilities: Capabilities, attributes: Attri
 export function decodeReply(request: CredentialRequest, attributes: Attributes): CredentialReply {
   const status = attributes.text('status') ?? '';
   if (!isStatus(status)) throw new KeyholdError('bad_reply', 'cannot read the answer: it has no known status');
-  const message = attributes.text('message');
+  const text = attributes.text('message');
+  const message = text === undefined ? undefined : fromWire(text);
   const details = detailsOf(attributes);
   if (status !== 'ok') return { status, message: message ?? status, details };
   if (request.action !== 'get' || !request.target) return { status, message, details };

@@ -1,6 +1,8 @@
+import { isKeyText } from './attributes.ts';
 import type { Capabilities } from './capabilities.ts';
+import { KeyholdError } from './errors.ts';
 import type { CredentialReply, CredentialRequest } from './handler.ts';
-import { toWire } from './text.ts';
+import { printable, toWire } from './text.ts';
 import type { ByteWriter } from './writer.ts';
 
 /** What a client may put into a request besides the request itself. */
@@ -39,6 +41,7 @@ export function encodeRequest(request: CredentialRequest, out: ByteWriter): void
     }
     for (const key of request.attributes.keys()) {
       if (written.has(key)) continue;
+      refuseKey(key);
       for (const value of request.attributes.list(key)) out.attribute(key, value);
       const value = request.attributes.text(key) ?? request.attributes.secret(key);
       if (value !== undefined) out.attribute(key, value);
@@ -53,40 +56,57 @@ export function encodeRequest(request: CredentialRequest, out: ByteWriter): void
 /**
  * Writes the lines of an answer, without the empty line that ends it on a connection that stays open. A caller that did
  * not offer `keyhold` gets git's attributes only, and nothing at all unless the answer is a credential that it can use.
+ * Throws `bad_request`, and has written nothing, where a value could not be told on the wire. PROTOCOL.md §5.
  */
 export function encodeReply(reply: CredentialReply, offered: Capabilities, out: ByteWriter): void {
   const start = out.length;
   try {
-    if (offered.keyhold) {
-      out.attribute('status', reply.status);
-      if (reply.message !== undefined) out.attribute('message', toWire(reply.message));
-    }
+    if (offered.keyhold) encodeOutcome(reply, offered, out);
     // A refusal must end git's search, or it would ask the next helper, and then the human, for what policy denied.
-    if (reply.status === 'denied' && !offered.keyhold) out.attribute('quit', '1');
-    if (reply.status === 'ok' && reply.credential) encodeCredential(reply, offered, out);
-    for (const [key, value] of reply.details ?? []) out.attribute(key, value);
+    else if (reply.status === 'denied') out.attribute('quit', '1');
+    if (reply.status === 'ok' && isUsable(reply, offered)) encodeCredential(reply, offered, out);
   } catch (error) {
     out.truncate(start);
     throw error;
   }
 }
 
+/** A credential for the Authorization header is none for a caller that would take it for something else. */
+function isUsable(reply: CredentialReply & { status: 'ok' }, offered: Capabilities): boolean {
+  return reply.credential !== undefined && (reply.credential.authtype === undefined || offered.authtype);
+}
+
+function encodeOutcome(reply: CredentialReply, offered: Capabilities, out: ByteWriter): void {
+  if (reply.status === 'ok' && reply.credential && !isUsable(reply, offered)) {
+    out.attribute('status', 'not-found');
+    out.attribute('message', 'the credential is of a kind that the caller did not offer to take: authtype');
+    return;
+  }
+  out.attribute('status', reply.status);
+  if (reply.message !== undefined) out.attribute('message', toWire(printable(reply.message)));
+  for (const [key, value] of reply.details ?? []) {
+    refuseKey(key);
+    out.attribute(key, value);
+  }
+}
+
 function encodeCredential(reply: CredentialReply & { status: 'ok' }, offered: Capabilities, out: ByteWriter): void {
   const { username, authtype, secret, refreshToken, expiresAt } = reply.credential!;
+  const state = offered.state && reply.state?.length ? reply.state : undefined;
+  // First, because what depends on a capability must come behind it (git-credential(1)).
+  if (offered.authtype) out.attribute('capability[]', 'authtype');
+  if (state) out.attribute('capability[]', 'state');
   if (authtype !== undefined) {
-    out.attribute('capability[]', 'authtype');
     out.attribute('authtype', authtype);
     if (secret) out.attribute('credential', secret);
-    if (username !== undefined) out.attribute('username', username);
-  } else {
-    if (offered.authtype) out.attribute('capability[]', 'authtype');
-    if (username !== undefined) out.attribute('username', username);
-    if (secret) out.attribute('password', secret);
   }
+  if (username !== undefined) out.attribute('username', username);
+  if (authtype === undefined && secret) out.attribute('password', secret);
   if (refreshToken) out.attribute('oauth_refresh_token', refreshToken);
   if (expiresAt !== undefined) out.attribute('password_expiry_utc', String(expiresAt));
-  if (offered.state && reply.state?.length) {
-    out.attribute('capability[]', 'state');
-    for (const state of reply.state) out.attribute('state[]', state);
-  }
+  for (const line of state ?? []) out.attribute('state[]', line);
+}
+
+function refuseKey(key: string): void {
+  if (!isKeyText(key)) throw new KeyholdError('bad_request', 'cannot write an attribute: its name is not one');
 }

@@ -1,18 +1,19 @@
 import type { Attributes } from './attributes.ts';
-import { asFault, KeyholdError } from './errors.ts';
+import { asFault } from './errors.ts';
 import type { Handler } from './handler.ts';
-import { FRAME_MAX, REQUEST_MAX } from './limits.ts';
+import { FRAME_MAX } from './limits.ts';
+import { RunInput } from './run-input.ts';
 import type { SecretKeeper } from './secret.ts';
 import { exitCodeOf } from './status.ts';
-import { printable, toWire } from './text.ts';
-import { type Adapter, byOperation, type InputMode, type Invocation, operationOf } from './tools/adapter.ts';
+import { fromWire, printable, toWire } from './text.ts';
+import { type Adapter, byOperation, type Invocation, operationOf } from './tools/adapter.ts';
 import { adapterFor } from './tools/index.ts';
 import type { ByteWriter } from './writer.ts';
 
-const LF = 0x0a;
-const EMPTY = Buffer.alloc(0);
 /** Room that is kept for the letter, six digits and LF of an output frame whose length is not known yet. */
 const FRAME_HEADER = 8;
+/** Longest line for standard error, in characters: messages are short, and nobody else may make them long. */
+const WARNING_MAX = 1_000;
 
 /** What a run needs of its conversation: to send what is written, and to end. */
 export type RunWire = { readonly flush: () => void; readonly exit: () => void };
@@ -20,7 +21,7 @@ export type RunWire = { readonly flush: () => void; readonly exit: () => void };
 /**
  * The second half of `action=run`: frames both ways, until the exit code. A frame is a letter, a decimal length, LF and
  * so many bytes. From the client: `i`, input, and `i0` at its end. From the agent: `o`, standard output; `e`, a line
- * for standard error; and last `x` with the exit code and LF, behind which the connection closes. PROTOCOL.md §6.
+ * for standard error; and last `x` with the exit code and LF, behind which the connection closes. PROTOCOL.md §8.
  */
 export class HelperRun {
   readonly #handler: Handler;
@@ -30,18 +31,13 @@ export class HelperRun {
   readonly #program: string;
   readonly #attributes: Attributes;
   readonly #adapter: Adapter | undefined;
-  readonly #mode: InputMode;
-
-  /** Bytes of a frame whose header or payload has not come whole. */
-  #partial: Buffer = EMPTY;
-  #input: Buffer[] = [];
-  #inputLength = 0;
-  #whole: Buffer | undefined;
-  #inputComplete = false;
-  #wanting: (() => void) | undefined;
+  readonly #input: RunInput;
   #started = false;
+  /** Answered whole, or with nobody left to answer. */
+  #over = false;
+  /** The adapter has returned: it writes no more. */
+  #settled = false;
   #frameStart = 0;
-  #cut = false;
 
   constructor(attributes: Attributes, handler: Handler, keep: SecretKeeper, out: ByteWriter, wire: RunWire) {
     this.#handler = handler;
@@ -52,97 +48,77 @@ export class HelperRun {
     this.#program = attributes.text('name') ?? '';
     this.#adapter = adapterFor(this.#program);
     const operation = operationOf(attributes.list('argument[]'));
-    this.#mode = this.#adapter ? byOperation(this.#adapter.input, operation) : 'none';
+    this.#input = new RunInput(this.#adapter ? byOperation(this.#adapter.input, operation) : 'none');
   }
 
   /** True once no more input is needed for the run to end. */
   get inputComplete(): boolean {
-    return this.#inputComplete || this.#mode === 'stream';
+    return this.#input.complete;
   }
 
-  /** Takes bytes of frames; throws `bad_request` where they are none. */
+  /** True while the adapter may still write. */
+  get writing(): boolean {
+    return this.#started && !this.#settled;
+  }
+
+  /** Takes bytes of frames. */
   receive(bytes: Buffer): void {
-    if (this.#cut) return;
-    let from = bytes;
-    if (this.#partial.length > 0) {
-      from = Buffer.concat([this.#partial, bytes]);
-      this.#partial.fill(0);
-      this.#partial = EMPTY;
-    }
-    const used = this.#readFrames(from);
-    if (used < from.length) this.#partial = Buffer.from(new Uint8Array(from.subarray(used)).buffer);
-    if (from !== bytes) from.fill(0);
-    this.start();
-    this.#wanting?.();
+    this.#input.receive(bytes);
+  }
+
+  /** The client sends no more. */
+  end(): void {
+    this.#input.end();
   }
 
   /** Begins the conversation as soon as its mode allows. */
   start(): void {
-    if (this.#started || (this.#mode === 'whole' && !this.#inputComplete)) return;
+    if (this.#started || !this.#input.complete) return;
     this.#started = true;
     void this.#converse();
   }
 
+  /** Sends what was written so far. */
+  flush(): void {
+    if (this.#over || !this.#started) return;
+    this.#closeFrame();
+    this.#wire.flush();
+    this.#openFrame();
+  }
+
   /** The client is gone: there is no more input, and nobody to answer. */
   cut(): void {
-    this.#cut = true;
-    this.#inputComplete = true;
-    this.#partial.fill(0);
-    for (const piece of this.#input.splice(0)) piece.fill(0);
-    this.#wanting?.();
-    if (!this.#started) this.#wire.exit();
-  }
-
-  /** Answers how many bytes were whole frames. */
-  #readFrames(bytes: Buffer): number {
-    let at = 0;
-    while (at < bytes.length) {
-      const lf = bytes.indexOf(LF, at);
-      if (lf < 0 ? bytes.length - at > FRAME_HEADER : lf - at > FRAME_HEADER) throw badFrame();
-      if (lf < 0) break;
-      const digits = bytes.toString('latin1', at + 1, lf);
-      const length = Number(digits);
-      if (bytes[at] !== 0x69 || !/^[0-9]{1,6}$/.test(digits) || length > FRAME_MAX || this.#inputComplete)
-        throw badFrame();
-      if (bytes.length - lf - 1 < length) break;
-      this.#takeInput(bytes, lf + 1, length);
-      at = lf + 1 + length;
-    }
-    return at;
-  }
-
-  #takeInput(bytes: Buffer, start: number, length: number): void {
-    if (length === 0) {
-      this.#inputComplete = true;
-      return;
-    }
-    this.#inputLength += length;
-    if (this.#inputLength > REQUEST_MAX) {
-      throw new KeyholdError(
-        'request_too_long',
-        `cannot run the helper: its input is longer than ${REQUEST_MAX} bytes`,
-      );
-    }
-    const piece = Buffer.allocUnsafeSlow(length);
-    bytes.copy(piece, 0, start, start + length);
-    this.#input.push(piece);
+    if (this.#over) return;
+    this.#over = true;
+    this.#input.cut();
+    if (!this.#started) this.#attributes.dispose();
   }
 
   async #converse(): Promise<void> {
     let code: number;
     this.#openFrame();
     try {
+      if (this.#input.fault) throw this.#input.fault;
       code = this.#adapter ? await this.#adapter.converse(this.#invocation(), this.#handler) : this.#unknown();
     } catch (error) {
       const fault = asFault(error);
+      if (!this.#over) {
+        // Half an answer is worse than none.
+        this.#out.truncate(this.#frameStart);
+        this.#openFrame();
+      }
       this.#warn(fault.message);
       code = exitCodeOf(fault.status);
     }
-    this.#whole?.fill(0);
-    for (const piece of this.#input.splice(0)) piece.fill(0);
+    this.#settled = true;
+    this.#input.wipe();
     this.#attributes.dispose();
-    if (this.#cut) return;
+    if (this.#over) {
+      this.#out.truncate();
+      return;
+    }
     this.#closeFrame();
+    this.#over = true;
     this.#out.text(`x${code}\n`);
     this.#wire.exit();
   }
@@ -160,45 +136,17 @@ export class HelperRun {
       arguments: attributes.list('argument[]'),
       environment,
       cwd: attributes.text('cwd') ?? '',
-      input: { all: () => this.#all(), next: () => this.#next() },
+      input: this.#input,
       output: this.#out,
-      flush: () => {
-        this.#closeFrame();
-        this.#wire.flush();
-        this.#openFrame();
-      },
+      flush: () => this.flush(),
       warn: (line) => this.#warn(line),
       keep: this.#keep,
     };
   }
 
   #unknown(): number {
-    this.#warn(`keyhold speaks no protocol by the name ${printable(this.#program) || '(none)'}`);
+    this.#warn(`keyhold speaks no protocol by the name ${fromWire(this.#program) || '(none)'}`);
     return exitCodeOf('unsupported');
-  }
-
-  #all(): Buffer {
-    if (this.#whole) return this.#whole;
-    if (this.#input.length === 1) this.#whole = this.#input.pop()!;
-    else {
-      this.#whole = Buffer.concat(this.#input);
-      for (const piece of this.#input.splice(0)) piece.fill(0);
-    }
-    return this.#whole;
-  }
-
-  async #next(): Promise<Buffer | undefined> {
-    this.#whole?.fill(0);
-    this.#whole = undefined;
-    while (this.#input.length === 0 && !this.#inputComplete) {
-      await new Promise<void>((resolve) => {
-        this.#wanting = resolve;
-      });
-      this.#wanting = undefined;
-    }
-    this.#whole = this.#input.shift();
-    if (this.#whole) this.#inputLength -= this.#whole.length;
-    return this.#whole;
   }
 
   #openFrame(): void {
@@ -206,19 +154,30 @@ export class HelperRun {
   }
 
   #closeFrame(): void {
-    const length = this.#out.length - this.#frameStart - FRAME_HEADER;
+    const start = this.#frameStart + FRAME_HEADER;
+    const length = this.#out.length - start;
     if (length === 0) this.#out.truncate(this.#frameStart);
-    else this.#out.patch(this.#frameStart, `o${String(length).padStart(FRAME_HEADER - 2, '0')}\n`);
+    else if (length <= FRAME_MAX)
+      this.#out.patch(this.#frameStart, `o${String(length).padStart(FRAME_HEADER - 2, '0')}\n`);
+    else this.#splitFrame(start);
+  }
+
+  #splitFrame(start: number): void {
+    const payload = new Uint8Array(this.#out.view().subarray(start));
+    this.#out.truncate(this.#frameStart);
+    for (let at = 0; at < payload.length; at += FRAME_MAX) {
+      const piece = payload.subarray(at, at + FRAME_MAX);
+      this.#out.text(`o${piece.length}\n`);
+      this.#out.bytes(piece);
+    }
+    payload.fill(0);
   }
 
   #warn(line: string): void {
-    const text = toWire(`keyhold: ${printable(line)}\n`);
+    if (this.#over) return;
+    const text = toWire(`keyhold: ${printable(line).slice(0, WARNING_MAX)}\n`);
     this.#closeFrame();
     this.#out.text(`e${text.length}\n${text}`);
     this.#openFrame();
   }
-}
-
-function badFrame(): KeyholdError {
-  return new KeyholdError('bad_request', 'cannot run the helper: what follows the request is no frame of input');
 }

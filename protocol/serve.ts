@@ -11,8 +11,13 @@ export function serve(stream: Duplex, handler: Handler, keep: SecretKeeper = hea
   return new Promise((resolve) => {
     const conversation = new Conversation(handler, keep, {
       send(bytes) {
-        stream.write(Buffer.from(new Uint8Array(bytes).buffer));
-        return true;
+        // An in-process stream hands the very memory that it is given to its reader, so it gets a copy of its own.
+        const sent = stream.write(Buffer.from(new Uint8Array(bytes).buffer));
+        if (!sent) {
+          bytes.fill(0);
+          stream.once('drain', () => conversation.drained());
+        }
+        return sent;
       },
       close: () => stream.end(),
       pause: () => stream.pause(),

@@ -1,10 +1,14 @@
 import { KeyholdError } from './errors.ts';
+import { LINE_MAX } from './limits.ts';
 import type { Secret } from './secret.ts';
 
 const LF = 0x0a;
 const EQUALS = 0x3d;
 const DEL = 0x7f;
 const FIRST_CAPACITY = 1_024;
+/** What a text may not hold: control bytes, and characters that are no byte and would be cut to another one. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this looks for
+const UNFIT = /[\u0000-\u001f\u007f\u0100-\uffff]/;
 
 /** True where a byte may not stand in a value on the wire: the C0 controls and DEL. */
 export function isControl(byte: number): boolean {
@@ -51,16 +55,23 @@ export class ByteWriter {
     return start;
   }
 
-  /** One `key=value` line. */
+  /**
+   * One `key=value` line. Throws `bad_request` for a control byte in the value and for a text that is not one character
+   * a byte, `line_too_long` for what no reader would take, and writes nothing then.
+   */
   attribute(key: string, value: string | Secret): void {
-    this.#reserve(key.length + value.length + 2);
+    const length = key.length + value.length + 2;
+    if (length > LINE_MAX) throw new KeyholdError('line_too_long', `cannot write ${key}: it is too long for a line`);
+    if (typeof value === 'string' && UNFIT.test(value)) throw unfit(key);
+    this.#reserve(length);
     const start = this.#length;
     let at = start + this.#bytes.write(key, start, 'latin1');
     this.#bytes[at++] = EQUALS;
-    const valueStart = at;
-    at += typeof value === 'string' ? this.#bytes.write(value, at, 'latin1') : value.copyTo(this.#bytes, at);
-    this.#length = at;
-    this.#refuseControls(valueStart, at, key, start);
+    if (typeof value === 'string') this.#length = at + this.#bytes.write(value, at, 'latin1');
+    else {
+      this.#length = at + value.copyTo(this.#bytes, at);
+      this.#refuseControls(at, this.#length, key, start);
+    }
     this.#bytes[this.#length++] = LF;
   }
 
@@ -110,8 +121,15 @@ export class ByteWriter {
     for (let at = start; at < end; at++) {
       if (isControl(bytes[at]!)) {
         this.truncate(rollback);
-        throw new KeyholdError('bad_request', `cannot write ${what}: it holds a control byte`);
+        throw unfit(what);
       }
     }
   }
+}
+
+function unfit(what: string): KeyholdError {
+  return new KeyholdError(
+    'bad_request',
+    `cannot write ${what}: it holds a control byte or a character that is no byte`,
+  );
 }

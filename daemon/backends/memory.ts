@@ -5,12 +5,16 @@ import { copySecrets, disposeSecrets } from './secrets.ts';
 
 /**
  * The backend where nothing rests anywhere: what is put goes with the process. It is what the other backends are
- * compared with. It has no key, so `lock` and `unlock` do nothing; the agent serves nothing from it while locked.
+ * compared with. It has no key: `lock` forgets everything, because all that it has is in memory.
  */
 export async function openMemory({ keep }: { readonly keep: SecretKeeper }): Promise<Backend> {
   const resting = new Map<string, { readonly held: Held; readonly secrets: Secrets }>();
   let disposed = false;
 
+  const forget = () => {
+    for (const { secrets } of resting.values()) disposeSecrets(secrets);
+    resting.clear();
+  };
   const refuseDisposed = () => {
     if (disposed) throw new KeyholdError('closed', 'cannot use the memory backend: it was closed');
   };
@@ -52,12 +56,13 @@ export async function openMemory({ keep }: { readonly keep: SecretKeeper }): Pro
     async unlock() {
       refuseDisposed();
     },
-    lock() {},
+    lock() {
+      forget();
+    },
 
     async dispose() {
       disposed = true;
-      for (const { secrets } of resting.values()) disposeSecrets(secrets);
-      resting.clear();
+      forget();
     },
   };
 }

@@ -1,9 +1,10 @@
-import { Attributes, readAttributes } from '../attributes.ts';
+import type { Attributes, ReadAttributes } from '../attributes.ts';
 import { decodeRequest } from '../decode.ts';
 import { encodeReply } from '../encode.ts';
 import { KeyholdError } from '../errors.ts';
 import type { CredentialReply, CredentialRequest, Handler } from '../handler.ts';
 import type { Adapter, Invocation } from './adapter.ts';
+import { readLines } from './lines.ts';
 
 const actions: ReadonlySet<string> = new Set(['get', 'store', 'erase']);
 /** As git-credential-cache(1) has it: what is stored is held in memory only, for so many seconds. */
@@ -32,7 +33,7 @@ export const git: Adapter = {
     const options = invocation.arguments.slice(0, -1);
     if (operation === undefined || !actions.has(operation) || !options.every(isTimeout)) return 0;
 
-    const read = readGitInput(invocation);
+    const read = readLines(invocation);
     try {
       const request = decodeGitRequest(operation, read, options.at(-1));
       const reply = await handler(request);
@@ -50,25 +51,9 @@ export const git: Adapter = {
   },
 };
 
-type GitInput = { readonly attributes: Attributes; readonly fault: KeyholdError | undefined };
-
-/** Lines up to an empty line or the end; only a last line without its LF was cut off and counts as a fault. */
-function readGitInput(invocation: Invocation): GitInput {
-  const bytes = invocation.input.all();
-  const blank = bytes[0] === 0x0a ? 0 : bytes.indexOf('\n\n') + 1;
-  const end = blank > 0 || bytes[0] === 0x0a ? blank : bytes.length;
-  if (end > 0 && bytes[end - 1] !== 0x0a) {
-    return {
-      attributes: new Attributes(),
-      fault: new KeyholdError('bad_request', 'cannot read the request: its last line is cut off'),
-    };
-  }
-  return readAttributes(bytes, 0, end, invocation.keep);
-}
-
 function decodeGitRequest(
   action: string,
-  { attributes, fault }: GitInput,
+  { attributes, fault }: ReadAttributes,
   timeout: string | undefined,
 ): CredentialRequest {
   if (fault) throw fault;

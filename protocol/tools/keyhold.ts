@@ -1,10 +1,10 @@
-import { readAttributes } from '../attributes.ts';
 import { decodeRequest } from '../decode.ts';
 import { encodeReply } from '../encode.ts';
 import { asFault } from '../errors.ts';
 import type { Handler } from '../handler.ts';
 import { exitCodeOf } from '../status.ts';
 import type { Adapter, Invocation } from './adapter.ts';
+import { readLines } from './lines.ts';
 
 const actions: ReadonlySet<string> = new Set(['get', 'store', 'erase']);
 const keyholdCapabilities = { authtype: true, state: false, keyhold: true };
@@ -34,9 +34,7 @@ export const keyhold: Adapter = {
       );
       return exitCodeOf('bad-request');
     }
-    const bytes = invocation.input.all();
-    const blank = bytes.indexOf('\n\n');
-    const { attributes, fault } = readAttributes(bytes, 0, blank < 0 ? bytes.length : blank + 1, invocation.keep);
+    const { attributes, fault } = readLines(invocation);
     try {
       if (fault) throw fault;
       attributes.add('capability[]', 'authtype');

@@ -1,6 +1,6 @@
 import { type FaultCode, KeyholdError } from '../../../protocol/errors.ts';
 import { expose, type Secret, type SecretKeeper } from '../../../protocol/secret.ts';
-import { type Clock, systemClock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { Backend, Degradation, Held, Secrets, UnlockMeans } from '../backend.ts';
 import { Breaker } from './breaker.ts';
 import { Burst, CALL_DEADLINE, type ChildOptions } from './burst.ts';
@@ -17,8 +17,7 @@ export type KeyringOptions = ChildOptions & {
   /** The sealed index: what is held, without secrets. Its folder is there. */
   readonly file: string;
   readonly keep: SecretKeeper;
-  /** @default {systemClock} */
-  readonly clock?: Pick<Clock, 'sinceBoot'> | undefined;
+  readonly clock: Pick<Clock, 'sinceBoot'>;
   /** Milliseconds that a call may take once it is its turn. @default {CALL_DEADLINE} */
   readonly deadline?: number | undefined;
 };
@@ -60,7 +59,7 @@ class KeyringBackend implements Backend {
 
   constructor(options: KeyringOptions) {
     this.#options = options;
-    this.#breaker = new Breaker(options.clock ?? systemClock);
+    this.#breaker = new Breaker(options.clock);
     this.#burst = new Burst({ ...options, mayPrompt: false }, this.#breaker);
   }
 

@@ -2,9 +2,9 @@ import { closeSync, fsyncSync, openSync, readSync, unlinkSync, writeSync } from 
 import { dirname } from 'node:path';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
+import { createDurably, sizeOfOwnFile, syncFolder } from '../../durable.ts';
 import { withBytes } from '../secrets.ts';
 import { KEY_LENGTH, randomKey } from './cipher.ts';
-import { createDurably, sizeOfOwnFile, syncFolder } from './durable.ts';
 import { storageFault } from './storage-fault.ts';
 
 /**

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Backend } from '../../../daemon/backends/backend.ts';
 import type { ChildOptions } from '../../../daemon/backends/keyring/burst.ts';
 import { type KeyringOptions, openKeyring } from '../../../daemon/backends/keyring/keyring.ts';
+import { openSystemClock } from '../../../daemon/clock.ts';
 import { heapSecret } from '../../../protocol/secret.ts';
 import { type KeyringSession, type KeyringSessionOptions, startKeyringSession } from '../../fakes/keyring-session.ts';
 
@@ -26,13 +27,9 @@ export async function keyringIn(
 ): Promise<Backend> {
   const folder = join(session.home, 'state');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  return openKeyring({
-    ...childIn(session),
-    file: join(folder, 'keyring.db'),
-    keep: heapSecret,
-    deadline: PATIENT,
-    ...options,
-  });
+  const { clock = openSystemClock(), ...others } = options;
+  const defaults = { file: join(folder, 'keyring.db'), keep: heapSecret, deadline: PATIENT };
+  return openKeyring({ ...childIn(session), ...defaults, ...others, clock });
 }
 
 /** A session and the backend on it; both end with the session. `strict`: calls have the bounds of real ones. */
@@ -41,7 +38,7 @@ export async function openSession(
 ): Promise<{ session: KeyringSession; backend: Backend } & AsyncDisposable> {
   const session = await startKeyringSession(options);
   const strict = options.strict ? { deadline: undefined } : {};
-  const backend = await keyringIn(session, { clock: options.clock, ...strict });
+  const backend = await keyringIn(session, { ...(options.clock && { clock: options.clock }), ...strict });
   // The child's start is the machine's time; what is measured then is the keyring's.
   if (options.strict && options.keyring !== false) await eventually(() => backend.list());
   return {

@@ -6,12 +6,13 @@ import {
   lstatSync,
   openSync,
   readdirSync,
+  renameSync,
   rmSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { KeyholdError } from '../../../protocol/errors.ts';
+import { KeyholdError } from '../protocol/errors.ts';
 
 /** A name beside `file` that nothing else uses: what is built there is linked to its real name when it is whole. */
 export function temporaryBeside(file: string): string {
@@ -41,6 +42,20 @@ export function createDurably(file: string, bytes: Uint8Array): void {
   } finally {
     unlinkSync(temporary);
   }
+  syncFolder(dirname(file));
+}
+
+/** Replaces `file` (0600) by `text`: whoever looks, also after a power cut, sees the old or the new. */
+export function replaceDurably(file: string, text: string): void {
+  const temporary = temporaryBeside(file);
+  const descriptor = openSync(temporary, 'wx', 0o600);
+  try {
+    writeSync(descriptor, text);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(temporary, file);
   syncFolder(dirname(file));
 }
 

@@ -1,0 +1,61 @@
+import { Attributes } from '../../protocol/attributes.ts';
+import { noCapabilities } from '../../protocol/capabilities.ts';
+import type { Target } from '../../protocol/credential.ts';
+import type { CredentialReply, CredentialRequest, Detail } from '../../protocol/handler.ts';
+import type { Secret } from '../../protocol/secret.ts';
+import { exitCodeOf } from '../../protocol/status.ts';
+import { fromWire } from '../../protocol/text.ts';
+import { type Connection, dial } from '../dial.ts';
+import { CommandFailure } from './failure.ts';
+
+export type Ok = Extract<CredentialReply, { status: 'ok' }>;
+export type Question = {
+  readonly target?: Target | undefined;
+  readonly secret?: Secret | undefined;
+  /** Attributes of a management action, as wire values; a list becomes `key[]` lines, undefined none. */
+  readonly attributes?: Readonly<Record<string, string | Secret | readonly string[] | undefined>> | undefined;
+};
+
+/** Runs `body` with a connection to the agent, which is started if none answers and the person has installed it. */
+export async function withAgent<T>(body: (agent: Connection) => Promise<T>, deadline?: number): Promise<T> {
+  using agent = await dial({ deadline, autostart: true });
+  return await body(agent);
+}
+
+/** Asks for an action. Any other status than `ok` is a `CommandFailure` with its exit code and message. */
+export async function ask(agent: Connection, action: string, question: Question = {}): Promise<Ok> {
+  const reply = await agent(requestOf(action, question));
+  if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
+  return reply;
+}
+
+/** A request of ours; for those who look at other statuses than `ok` themselves. */
+export function requestOf(action: string, { target, secret, attributes = {} }: Question): CredentialRequest {
+  const gathered = new Attributes();
+  for (const [key, value] of Object.entries(attributes)) {
+    if (Array.isArray(value)) for (const each of value) gathered.add(`${key}[]`, each);
+    else if (value !== undefined) gathered.add(key, value as string | Secret);
+  }
+  return { action, target, secret, capabilities: { ...noCapabilities, authtype: true }, attributes: gathered };
+}
+
+/** The one detail by that key as text for people; undefined if it is absent. */
+export function detail(details: readonly Detail[] | undefined, key: string): string | undefined {
+  const found = details?.find(([name]) => name === key);
+  return found && fromWire(found[1]);
+}
+
+/** All details by that key whose values are JSON objects; what is none is left out. */
+export function documents(details: readonly Detail[] | undefined, key: string): Record<string, unknown>[] {
+  const found: Record<string, unknown>[] = [];
+  for (const [name, value] of details ?? []) {
+    if (name !== key) continue;
+    try {
+      const document: unknown = JSON.parse(fromWire(value));
+      if (typeof document === 'object' && document !== null) found.push(document as Record<string, unknown>);
+    } catch {
+      // A newer agent's way to say it; the rest is still worth showing.
+    }
+  }
+  return found;
+}

@@ -1,0 +1,99 @@
+import { Argument, type Command } from 'commander';
+import type { Secret } from '../../protocol/secret.ts';
+import { heapSecret } from '../../protocol/secret.ts';
+import { ask, detail, documents, withAgent } from './agent.ts';
+import { confirm } from './confirm.ts';
+import { show } from './page.ts';
+import { addSecretOptions, isPiped, readSecret, readSecretLines, type SecretOptions } from './secret-input.ts';
+import { hasPerson, nobodyToAsk, readHidden } from './terminal.ts';
+import { addDestructiveVerb, addNoun, addVerb, type DestructiveOptions, type VerbOptions } from './verb.ts';
+
+/** Milliseconds for what touches every credential: 10,000 of them in a keyring, a few milliseconds each, and a key. */
+const LONG = 600_000;
+const names = ['keyring', 'vault', 'memory'];
+
+/** `keyhold backend`: where credentials rest. */
+export function addBackend(program: Command): void {
+  const backend = addNoun(program, 'backend', 'where tokens rest');
+  addVerb(backend, 'list', 'the backends, and which could serve').action(list);
+  addVerb(backend, 'use', 'rest tokens elsewhere from now on').addArgument(backendName()).action(use);
+  addDestructiveVerb(backend, 'migrate', 'carry everything to another backend, then use that')
+    .addArgument(backendName())
+    .action(migrate);
+  addSecretOptions(
+    addVerb(backend, 'passphrase', "set or change the vault's passphrase"),
+    'the passphrases, one a line',
+  )
+    .option('--remove', 'back to a key file beside the vault')
+    .action(passphrase);
+}
+
+function backendName(): Argument {
+  return new Argument('<name>', 'which one').choices(names);
+}
+
+async function list({ json }: VerbOptions): Promise<void> {
+  const { details } = await withAgent((agent) => ask(agent, 'backend-list'));
+  const items = documents(details, 'item[]');
+  show(json, { items }, (page) => {
+    page.table(
+      ['BACKEND', 'IN USE', 'USABLE', 'WHAT'],
+      items.map((item) => [text(item.name), mark(item.inUse), mark(item.usable), text(item.what)]),
+    );
+  });
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function mark(value: unknown): string {
+  return value === true ? 'yes' : 'no';
+}
+
+async function use(name: string, { json }: VerbOptions): Promise<void> {
+  await withAgent((agent) => ask(agent, 'backend-use', { attributes: { name } }), LONG);
+  show(json, { backend: name }, (page) => page.line(`Tokens rest in the ${name} from now on.`));
+}
+
+async function migrate(name: string, options: DestructiveOptions): Promise<void> {
+  await confirm(`Carry everything to the ${name}, and remove it from where it rests now?`, options);
+  const { details } = await withAgent((agent) => ask(agent, 'backend-migrate', { attributes: { name } }), LONG);
+  const carried = Number(detail(details, 'carried') ?? 0);
+  show(options.json, { backend: name, carried }, (page) =>
+    page.line(`Carried ${carried} to the ${name}, which is used from now on.`),
+  );
+}
+
+async function passphrase(options: SecretOptions & { readonly remove?: boolean }): Promise<void> {
+  const given = isPiped(options) ? await readGiven(options) : await askBoth(options);
+  try {
+    const attributes = { passphrase: given.old, new_passphrase: given.new };
+    await withAgent((agent) => ask(agent, 'backend-passphrase', { attributes }), LONG);
+  } finally {
+    given.old?.dispose();
+    given.new?.dispose();
+  }
+  show(options.json, { passphrase: !options.remove }, (page) =>
+    page.line(
+      options.remove ? 'The key lies in a file beside the vault now.' : 'The vault opens with that passphrase now.',
+    ),
+  );
+}
+
+type Passphrases = { readonly old?: Secret | undefined; readonly new?: Secret | undefined };
+
+/** One line: the new one (with --remove the old one). Two lines: the old one, then the new one. */
+async function readGiven(options: SecretOptions & { readonly remove?: boolean }): Promise<Passphrases> {
+  const lines = await readSecretLines(options, 'the passphrase', options.remove ? 1 : 2);
+  if (options.remove) return { old: lines[0] };
+  return lines.length === 2 ? { old: lines[0], new: lines[1] } : { new: lines[0] };
+}
+
+async function askBoth(options: SecretOptions & { readonly remove?: boolean }): Promise<Passphrases> {
+  if (!hasPerson(options.input)) throw nobodyToAsk('the passphrase', 'pass --stdin or --fd N');
+  const bytes = await readHidden('the passphrase', 'The passphrase until now (Enter if there is none)');
+  const old = bytes.length > 0 ? heapSecret(bytes) : undefined;
+  bytes.fill(0);
+  return { old, new: options.remove ? undefined : await readSecret(options, 'the new passphrase', true) };
+}

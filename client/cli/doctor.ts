@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+import { checkAgent } from '../doctor/agent.ts';
+import { checkBuild } from '../doctor/build.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { checkGit } from '../doctor/git.ts';
+import { checkPlaces } from '../doctor/places.ts';
+import { locate } from '../locate.ts';
+import { CommandFailure } from './failure.ts';
+import { show } from './page.ts';
+import { addVerb, type VerbOptions } from './verb.ts';
+
+/** `keyhold doctor`: what is not as it should be, and how to mend it. Ends with 1 if anything needs mending. */
+export function addDoctor(program: Command): void {
+  addVerb(program, 'doctor', 'what needs mending, and how').action(doctor);
+}
+
+async function doctor({ json }: VerbOptions): Promise<void> {
+  const findings = [...checkPlaces(locate()), ...(await checkAgent()), ...checkBuild(), ...checkGit()];
+  const toMend = findings.filter(({ state }) => state === 'mend').length;
+  show(json, { healthy: toMend === 0, findings }, (page) => {
+    for (const { state, check, what, remedy } of findings) {
+      page.line(`${state.padEnd(4)}  ${check}: ${what}`, styleOf(state), '      ');
+      if (remedy) page.line(`      ${remedy}`, undefined, '      ');
+    }
+    page.line(toMend === 0 ? 'All is well.' : `${toMend} to mend.`);
+  });
+  if (toMend > 0) throw new CommandFailure(1, '');
+}
+
+function styleOf(state: Finding['state']): 'green' | 'dim' | 'yellow' {
+  if (state === 'ok') return 'green';
+  return state === 'note' ? 'dim' : 'yellow';
+}

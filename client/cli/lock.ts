@@ -1,0 +1,50 @@
+import type { Command } from 'commander';
+import type { Secret } from '../../protocol/secret.ts';
+import { exitCodeOf } from '../../protocol/status.ts';
+import { ask, type Ok, requestOf, withAgent } from './agent.ts';
+import { CommandFailure } from './failure.ts';
+import { show } from './page.ts';
+import { addSecretOptions, isPiped, readSecret, type SecretOptions } from './secret-input.ts';
+import { hasPerson } from './terminal.ts';
+import { addVerb, type VerbOptions } from './verb.ts';
+
+/** Milliseconds that an unlock may take: the desktop's own prompt is given 120 s. */
+const UNLOCK_DEADLINE = 130_000;
+
+/** `keyhold lock` and `keyhold unlock`. */
+export function addLock(program: Command): void {
+  addVerb(program, 'lock', 'forget everything in memory and serve nothing until unlock').action(lock);
+  addSecretOptions(
+    addVerb(program, 'unlock', 'serve again; what alone may raise the desktop prompt'),
+    'the passphrase',
+  ).action(unlock);
+}
+
+async function lock({ json }: VerbOptions): Promise<void> {
+  await withAgent((agent) => ask(agent, 'lock'));
+  show(json, { state: 'locked' }, (page) => page.line('Locked. To serve again: keyhold unlock'));
+}
+
+async function unlock(options: SecretOptions): Promise<void> {
+  if (isPiped(options)) await unlockWith(options);
+  else {
+    const reply = await withAgent(
+      (agent) => agent(requestOf('unlock', { attributes: { interactive: options.input ? undefined : '0' } })),
+      UNLOCK_DEADLINE,
+    );
+    if (reply.status === 'interaction-required' && hasPerson(options.input)) await unlockWith(options);
+    else if (reply.status === 'interaction-required') {
+      throw new CommandFailure(exitCodeOf(reply.status), `${reply.message}; or pass --stdin or --fd N`);
+    } else if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
+  }
+  show(options.json, { state: 'unlocked' }, (page) => page.line('Unlocked.'));
+}
+
+async function unlockWith(options: SecretOptions): Promise<Ok> {
+  const passphrase: Secret = await readSecret(options, 'the passphrase');
+  try {
+    return await withAgent((agent) => ask(agent, 'unlock', { attributes: { passphrase } }), UNLOCK_DEADLINE);
+  } finally {
+    passphrase.dispose();
+  }
+}

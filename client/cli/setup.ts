@@ -1,0 +1,107 @@
+import type { Command } from 'commander';
+import { groundOf } from '../install/ground.ts';
+import { ownPackage } from '../install/root.ts';
+import { type GitReport, setupGit, undoGit } from '../setup/git.ts';
+import type { HelperLine } from '../setup/git-config.ts';
+import { programFor } from '../setup/program.ts';
+import { setupSystemd, undoSystemd } from '../setup/systemd.ts';
+import { CommandFailure } from './failure.ts';
+import { type Page, show } from './page.ts';
+import { addNoun, addVerb, type VerbOptions } from './verb.ts';
+
+type SetupOptions = VerbOptions & { readonly undo?: boolean; readonly dryRun?: boolean; readonly here?: boolean };
+
+const tools = [
+  { tool: 'git', summary: 'git asks keyhold for every credential over HTTP' },
+  { tool: 'systemd', summary: 'the agent starts by a socket of your service manager' },
+] as const;
+
+/** `keyhold setup TOOL`: tells a tool about keyhold, and takes it back with `--undo`. */
+export function addSetup(program: Command): void {
+  const noun = addNoun(program, 'setup', 'tell a tool about keyhold, or take it back')
+    .option('--list', 'which tools there are')
+    .option('--json', 'print one JSON document')
+    .action(({ list, json }: { list?: boolean; json?: boolean }) => {
+      if (!list) throw new CommandFailure(2, 'cannot set up: it needs a tool; see: keyhold setup --list');
+      show(json, tools, (page) =>
+        page.table(
+          ['TOOL', 'WHAT'],
+          tools.map(({ tool, summary }) => [tool, summary]),
+        ),
+      );
+    });
+
+  const [git, systemd] = tools.map(({ tool, summary }) =>
+    addVerb(noun, tool, summary)
+      .option('--undo', 'take it back')
+      .option('--dry-run', 'say what would change, and change nothing')
+      .option('--here', 'point to this copy, even if it is not installed'),
+  );
+  git!.action(onGit);
+  systemd!.action(onSystemd);
+}
+
+function onGit({ undo, dryRun = false, here = false }: SetupOptions, command: Command): void {
+  const { json } = command.optsWithGlobals<SetupOptions>();
+  const ground = groundOf();
+  if (undo) {
+    const undone = undoGit(ground, { dryRun });
+    show(json, { ...undone, dryRun }, (page) => page.line(undoneInWords(undone.how, undone.file, dryRun)));
+    return;
+  }
+  const helper = programFor(ground, ownPackage(), 'git-credential-keyhold', 'git', here);
+  const report = setupGit(ground, helper, { dryRun });
+  show(json, { ...report, dryRun }, (page) => drawGit(page, report, dryRun));
+}
+
+function drawGit(page: Page, { file, changed, values, alsoTold, overrides }: GitReport, dryRun: boolean): void {
+  if (!changed) page.line(`git asks keyhold already: ${file}`, 'green');
+  else page.line(`${dryRun ? 'would add to' : 'added to'} ${file}:`, dryRun ? 'yellow' : 'green');
+  for (const value of values) page.verbatim(`    credential.helper = ${value}`);
+  if (alsoTold.length > 0)
+    page.line('these helpers are told every secret too, and asked for what keyhold does not hold:', 'yellow');
+  for (const line of alsoTold) page.verbatim(`    ${inWords(line)}`);
+  if (overrides.length > 0) page.line('these lines make git forget keyhold again:', 'yellow');
+  for (const line of overrides) page.verbatim(`    ${inWords(line)}`);
+}
+
+function inWords({ url, value, origin, scope }: HelperLine): string {
+  return `credential.${url === undefined ? '' : `${url}.`}helper = ${value}  (${scope}, ${origin})`;
+}
+
+function undoneInWords(
+  how: 'restored' | 'removed-lines' | 'nothing',
+  file: string | undefined,
+  dryRun: boolean,
+): string {
+  if (file === undefined) return 'git was not set up by keyhold';
+  if (how === 'nothing') return `nothing of keyhold stands in ${file} any more`;
+  if (how === 'restored') return `${dryRun ? 'would give back' : 'given back'} as it was: ${file}`;
+  return `${dryRun ? 'would remove' : 'removed'} keyhold's lines only, because the file was changed since: ${file}`;
+}
+
+async function onSystemd({ undo, dryRun = false, here = false }: SetupOptions, command: Command): Promise<void> {
+  const { json } = command.optsWithGlobals<SetupOptions>();
+  const ground = groundOf();
+  if (undo) {
+    const { removed, left } = await undoSystemd(ground, { dryRun });
+    show(json, { removed, left, dryRun }, (page) => {
+      if (removed.length + left.length === 0) page.line('systemd was not set up by keyhold');
+      for (const path of removed) page.line(`${dryRun ? 'would remove' : 'removed'}: ${path}`);
+      for (const path of left) page.line(`left alone, it was changed since: ${path}`, 'yellow');
+    });
+    return;
+  }
+  const own = ownPackage();
+  const agent = programFor(ground, own, 'keyhold-agent', 'systemd', here);
+  const { folder, changed, units, handedOver } = await setupSystemd(ground, own, agent, { dryRun });
+  show(json, { folder, changed, units, handedOver: handedOver ?? null, dryRun }, (page) => {
+    if (!changed) page.line(`systemd has keyhold's units already: ${folder}`, 'green');
+    for (const { name, text } of changed ? units : []) {
+      page.line(`${dryRun ? 'would write' : 'wrote'} ${folder}/${name}${dryRun ? ':' : ''}`);
+      for (const line of dryRun ? text.trim().split('\n') : []) page.verbatim(`    ${line}`);
+    }
+    if (handedOver !== undefined) page.line(`ended the agent that ran without systemd: pid ${handedOver}`);
+    if (!dryRun) page.line('the agent starts when the first tool asks');
+  });
+}

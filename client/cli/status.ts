@@ -1,0 +1,66 @@
+import type { Command } from 'commander';
+import type { Detail } from '../../protocol/handler.ts';
+import { fromWire } from '../../protocol/text.ts';
+import { version } from '../version.ts';
+import { ask, detail, documents, withAgent } from './agent.ts';
+import type { Page } from './page.ts';
+import { show } from './page.ts';
+import { addVerb, type VerbOptions } from './verb.ts';
+
+/** `keyhold status`: how the agent is. Looking extends no lease. */
+export function addStatus(program: Command): void {
+  addVerb(program, 'status', 'how the agent is, and what is degraded').action(async ({ json }: VerbOptions) => {
+    const { details } = await withAgent((agent) => ask(agent, 'status'));
+    show(json, statusDocument(details), (page) => drawStatus(page, details));
+  });
+}
+
+/** Numbers and truths among the details; everything else stays text. */
+function statusDocument(details: readonly Detail[] | undefined): Record<string, unknown> {
+  const document: Record<string, unknown> = { client: version };
+  for (const [key, value] of details ?? []) {
+    if (!key.endsWith('[]')) document[key] = typed(key, fromWire(value));
+  }
+  return { ...document, degraded: documents(details, 'degraded[]') };
+}
+
+const counts: ReadonlySet<string> = new Set(['pid', 'started_at', 'held', 'unlocked', 'connections']);
+
+function typed(key: string, text: string): unknown {
+  if (counts.has(key) && /^[0-9]+$/.test(text)) return Number(text);
+  return key === 'durable' ? isYes(text) : text;
+}
+
+function isYes(text: string): boolean {
+  return /^(1|yes|true)$/.test(text);
+}
+
+function drawStatus(page: Page, details: readonly Detail[] | undefined): void {
+  const of = (key: string) => detail(details, key) ?? '?';
+  const state = of('state');
+  const agentVersion = of('version');
+  const degraded = documents(details, 'degraded[]');
+  page.facts([
+    ['state', state, state === 'open' ? 'green' : 'yellow'],
+    ['backend', `${of('backend')}${isYes(of('durable')) ? '' : ', nothing rests anywhere'}`],
+    ['held', `${of('held')} (${of('unlocked')} unlocked in memory)`],
+    ['memory', of('memory')],
+    ['callers', `told apart by ${of('identity')}; ${of('connections')} connected`],
+    ['agent', `${agentVersion}, pid ${of('pid')}, since ${localTime(Number(of('started_at')))}`],
+  ]);
+  if (agentVersion !== version) {
+    page.line(`differs: this client is ${version}, the agent ${agentVersion}; run: keyhold restart`, 'yellow', '  ');
+  }
+  for (const { what, remedy } of degraded) {
+    page.line(`degraded: ${what}${remedy ? `; ${remedy}` : ''}`, 'yellow', '  ');
+  }
+}
+
+/** A date and time for people, in their own time zone; `?` for none. */
+export function localTime(epochSeconds: number): string {
+  if (!Number.isFinite(epochSeconds)) return '?';
+  const date = new Date(epochSeconds * 1_000);
+  const two = (number: number) => String(number).padStart(2, '0');
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}

@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+
+/** What every verb takes. */
+export type VerbOptions = {
+  /** One JSON document on standard output in place of text for people. */
+  readonly json?: boolean;
+  /** False: ask nothing; what would ask ends with 6. */
+  readonly input: boolean;
+};
+
+/** What a verb takes that takes something away. */
+export type DestructiveOptions = VerbOptions & { readonly yes?: boolean };
+
+/** Adds a verb with the options that all share. `usage` is its name and arguments, as commander writes them. */
+export function addVerb(parent: Command, usage: string, summary: string): Command {
+  return parent
+    .command(usage)
+    .description(summary)
+    .option('--json', 'print one JSON document')
+    .option('--no-input', 'never ask; exit with 6 instead');
+}
+
+/** The same for a verb that asks before it takes something away. */
+export function addDestructiveVerb(parent: Command, usage: string, summary: string): Command {
+  return addVerb(parent, usage, summary).option('--yes', 'do it without asking');
+}
+
+/** A noun: a command that does nothing by itself. */
+export function addNoun(program: Command, name: string, summary: string): Command {
+  return program.command(name).description(summary);
+}

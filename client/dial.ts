@@ -1,0 +1,164 @@
+import { connect as connectSocket, type Socket } from 'node:net';
+import { Attributes } from '../protocol/attributes.ts';
+import { noCapabilities } from '../protocol/capabilities.ts';
+import { connect } from '../protocol/connect.ts';
+import { KeyholdError } from '../protocol/errors.ts';
+import type { Handler } from '../protocol/handler.ts';
+import { startAgent } from './autostart.ts';
+import { checkSocketFolder, locate } from './locate.ts';
+
+/** Milliseconds that a call may take unless the caller says otherwise. */
+const DEADLINE = 5_000;
+/** Milliseconds that a started agent may take until it listens. */
+const START_DEADLINE = 10_000;
+/** Milliseconds between two attempts to connect. */
+const RETRY = 20;
+
+/** A handler whose calls go to the agent. `close` ends the connection; `using` does so by itself. */
+export type Connection = Handler & { readonly close: () => void; readonly [Symbol.dispose]: () => void };
+
+export type DialOptions = {
+  /** The agent's socket; without it KEYHOLD_SOCKET and the usual places decide. */
+  readonly socket?: string | undefined;
+  /** Milliseconds that connecting and each call may take; 5,000 without it. A request's `wait` is added to it. */
+  readonly deadline?: number | undefined;
+  /** Start the agent if none answers and `install` has said how. False without it. */
+  readonly autostart?: boolean | undefined;
+};
+
+/**
+ * Connects to the agent. Throws `agent_unreachable` if none answers, `unsafe_place` if others could stand in its place,
+ * `foreign_listener` if what answers is not ours, `deadline` if it does not answer in time. A call that is not answered
+ * in time fails with `deadline` and ends the connection, because a late answer would be taken for the next one.
+ */
+export async function dial({ socket, deadline = DEADLINE, autostart = false }: DialOptions = {}): Promise<Connection> {
+  const path = socket ?? locate().agentSocket;
+  const mayStart = autostart && socket === undefined;
+  try {
+    return await greet(path, deadline);
+  } catch (error) {
+    if (!(error instanceof KeyholdError && error.code === 'agent_unreachable')) throw error;
+    if (!mayStart || !startAgent(locate())) throw error;
+    return await untilStarted(path, deadline, error);
+  }
+}
+
+async function untilStarted(path: string, deadline: number, unreachable: KeyholdError): Promise<Connection> {
+  for (const end = performance.now() + START_DEADLINE; performance.now() < end; ) {
+    await pause(RETRY);
+    try {
+      return await greet(path, deadline);
+    } catch (error) {
+      if (!(error instanceof KeyholdError && error.code === 'agent_unreachable')) throw error;
+    }
+  }
+  throw new KeyholdError(
+    'agent_unreachable',
+    `cannot reach the agent: it was started and did not listen within ${START_DEADLINE / 1_000} s; see: keyhold logs`,
+    { cause: unreachable },
+  );
+}
+
+/** Connects and makes sure that our agent is what answers. */
+async function greet(path: string, deadline: number): Promise<Connection> {
+  // An agent that is ending closes without an answer, once; what does so twice is none (git's cache daemon does).
+  for (let attempt = 1; ; attempt++) {
+    const connection = await open(path, deadline);
+    try {
+      const reply = await connection({
+        action: 'capability',
+        capabilities: noCapabilities,
+        attributes: new Attributes(),
+      });
+      if (reply.status === 'ok' && reply.details?.some(([key]) => key === 'wire')) return connection;
+    } catch (error) {
+      connection.close();
+      if (!(error instanceof KeyholdError)) throw error;
+      if (error.code === 'closed' && attempt === 1) {
+        await pause(5 * RETRY);
+        continue;
+      }
+      if (error.code !== 'closed' && error.code !== 'bad_reply') throw error;
+    }
+    connection.close();
+    throw new KeyholdError(
+      'foreign_listener',
+      `cannot talk to the agent: another program listens on ${path}; end it, then run: keyhold start`,
+    );
+  }
+}
+
+/** A connection of which nothing is known yet. */
+async function open(path: string, deadline: number): Promise<Connection> {
+  if (!checkSocketFolder(path)) throw unreachable(path, 'ENOENT');
+  const stream = await connectWithin(path, deadline);
+  const handler = connect(stream);
+  const close = () => {
+    stream.destroy();
+  };
+  const bounded: Handler = async (request) => {
+    const bound = deadline + (request.wait ?? 0) * 1_000;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(tooLate(bound)), bound);
+    });
+    try {
+      return await Promise.race([handler(request), late]);
+    } catch (error) {
+      if (error instanceof KeyholdError && error.code === 'deadline') close();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return Object.assign(bounded, { close, [Symbol.dispose]: close });
+}
+
+/** Tries again while the agent's queue of newcomers is full, which Linux tells as EAGAIN. */
+async function connectWithin(path: string, deadline: number): Promise<Socket> {
+  const end = performance.now() + deadline;
+  for (;;) {
+    try {
+      return await connectOnce(path, end - performance.now());
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EAGAIN' && performance.now() + RETRY < end) await pause(RETRY);
+      else if (error instanceof KeyholdError) throw error;
+      else if (code === 'EAGAIN') throw tooLate(deadline);
+      else throw unreachable(path, code, error);
+    }
+  }
+}
+
+function connectOnce(path: string, within: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket(path);
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(tooLate(within));
+    }, within);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.removeAllListeners('error');
+      resolve(socket);
+    });
+    socket.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+  });
+}
+
+function unreachable(path: string, code: string | undefined, cause?: unknown): KeyholdError {
+  const why = code === 'ENOENT' || code === 'ECONNREFUSED' ? 'none is running' : `${path} gives ${code}`;
+  return new KeyholdError('agent_unreachable', `cannot reach the agent: ${why}; run: keyhold start`, { cause });
+}
+
+function tooLate(milliseconds: number): KeyholdError {
+  const seconds = (milliseconds / 1_000).toFixed(1).replace(/\.0$/, '');
+  return new KeyholdError('deadline', `cannot reach the agent: no answer within ${seconds} s; run: keyhold doctor`);
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process';
+import { type Finding, fine, mend, note } from './finding.ts';
+
+/** Milliseconds that git may take to print its configuration. */
+const DEADLINE = 3_000;
+
+/** One `credential.helper` of git's configuration. */
+export type GitHelper = {
+  /** The URL that it is for; empty: every one. */
+  readonly url: string;
+  /** The file that sets it. */
+  readonly origin: string;
+  /** The helper's program, without its arguments: those may hold secrets. */
+  readonly program: string;
+  readonly ours: boolean;
+};
+
+/** Which helpers git asks, and who besides us sees what git stores. */
+export function checkGit(): Finding[] {
+  const { status, stdout, error } = spawnSync(
+    'git',
+    ['config', '--null', '--show-origin', '--get-regexp', String.raw`^credential\.(.*\.)?helper$`],
+    { encoding: 'latin1', timeout: DEADLINE, maxBuffer: 1_048_576 },
+  );
+  if (error) return [note('git', `git was not asked: ${(error as NodeJS.ErrnoException).code}`)];
+  // 1: nothing is configured.
+  if (status !== 0 && status !== 1) return [note('git', 'git cannot read its configuration', 'run: git config --list')];
+  return judgeHelpers(readHelpers(stdout));
+}
+
+/** Reads `--null --show-origin` output: origin NUL key LF value NUL. An empty value clears what stood before it. */
+export function readHelpers(output: string): GitHelper[] {
+  const fields = output.split('\0');
+  const byUrl = new Map<string, GitHelper[]>();
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const [key = '', ...value] = fields[at + 1]!.split('\n');
+    const url = key.slice('credential.'.length, Math.max(key.length - '.helper'.length, 'credential.'.length));
+    const program = programOf(value.join('\n'));
+    if (program === '') byUrl.delete(url);
+    else {
+      const helper = { url, origin: fields[at]!.replace(/^file:/, ''), program, ours: isOurs(program) };
+      byUrl.set(url, [...(byUrl.get(url) ?? []), helper]);
+    }
+  }
+  return [...byUrl.values()].flat();
+}
+
+function judgeHelpers(helpers: readonly GitHelper[]): Finding[] {
+  if (!helpers.some(({ ours }) => ours)) return [note('git', 'git does not ask keyhold', 'run: keyhold setup git')];
+  const foreign = helpers.filter(({ ours }) => !ours);
+  if (foreign.length === 0) return [fine('git', 'git asks keyhold and nobody else')];
+  return foreign.map(({ program, origin, url }) => {
+    const where = url === '' ? '' : ` for ${url}`;
+    return mend(
+      'git',
+      `git also gives your tokens to ${program}${where} (${origin})`,
+      `take its line out of ${origin}`,
+    );
+  });
+}
+
+function programOf(helper: string): string {
+  if (helper.startsWith('!')) return /keyhold/.test(helper) ? 'a shell command that runs keyhold' : 'a shell command';
+  return helper.trim().split(/\s/)[0]!;
+}
+
+function isOurs(program: string): boolean {
+  return /(^|\/)(git-credential-)?keyhold(-helper)?$/.test(program) || program === 'a shell command that runs keyhold';
+}

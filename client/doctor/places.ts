@@ -1,0 +1,35 @@
+import { lstatSync, type Stats } from 'node:fs';
+import type { Places } from '../../protocol/places.ts';
+import { OTHERS, whyNotOwn } from '../locate.ts';
+import { type Finding, fine, mend } from './finding.ts';
+
+/** Whether our folders are ours alone, and the files and sockets in them too. What is not there is no fault. */
+export function checkPlaces({ config, state, run, agentSocket }: Places): Finding[] {
+  const folders = [config, state, run].flatMap((folder) => {
+    const stats = look(folder);
+    const why = stats && whyNotOwn(stats);
+    return why ? [mend('places', `${folder} is not yours alone`, why(folder))] : [];
+  });
+  const files = [`${config}/config.json`, `${state}/agent.log`, `${state}/vault.db`, `${state}/vault.key`, agentSocket];
+  const faults = [...folders, ...files.flatMap(checkFile)];
+  return faults.length > 0 ? faults : [fine('places', 'folders, files and sockets are yours alone')];
+}
+
+function checkFile(file: string): Finding[] {
+  const stats = look(file);
+  if (!stats) return [];
+  if (stats.isSymbolicLink()) return [mend('places', `${file} is a symbolic link`, 'put the real thing there')];
+  if (stats.uid !== process.getuid!()) {
+    return [mend('places', `${file} belongs to uid ${stats.uid}`, `remove it, as that user or as root: rm ${file}`)];
+  }
+  if ((stats.mode & OTHERS) !== 0) return [mend('places', `others may open ${file}`, `run: chmod 600 ${file}`)];
+  return [];
+}
+
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,124 @@
+import { lstatSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Attributes } from '../../protocol/attributes.ts';
+import { noCapabilities } from '../../protocol/capabilities.ts';
+import { exitCodeOf } from '../../protocol/status.ts';
+import { toWire } from '../../protocol/text.ts';
+import { foreignFault, itemsOf, nameOf, type Presence, presenceOn } from '../agent/presence.ts';
+import { startAgent } from '../agent/start.ts';
+import { hungFault, stopAgent } from '../agent/stop.ts';
+import { CommandFailure } from '../cli/failure.ts';
+import { dial } from '../dial.ts';
+import { undoGit } from '../setup/git.ts';
+import { undoSystemd } from '../setup/systemd.ts';
+import { removeEmpty } from './files.ts';
+import type { Ground } from './ground.ts';
+import { autostartLink, currentLink, unlinkOurs } from './links.ts';
+import { dropManifest, readManifest } from './manifest.ts';
+
+export type Removal = {
+  /** What was taken back, in the order it was, in words for people. */
+  readonly done: readonly string[];
+  /** What stays because it is not keyhold's any more. */
+  readonly left: readonly string[];
+};
+
+/**
+ * Takes everything back: the setups first, so that no tool asks a program that is gone; then the agent, the links and
+ * the versions. Config and state stay, unless `purge`: then also every credential, wherever it rests, and each folder
+ * that keyhold made. With `purge`, exit 3, 6 or 10 and nothing changed where the keyring does not let go of the items.
+ */
+export async function uninstall(ground: Ground, { purge, agent }: { purge: boolean; agent: string }): Promise<Removal> {
+  const done: string[] = [];
+  const left: string[] = [];
+  const manifest = readManifest(ground);
+  const presence = await presenceOn(ground);
+  // Whoever listens there would lose their socket with our folders.
+  if (presence.kind === 'foreign') throw foreignFault(ground, presence.listener);
+  if (presence.kind === 'silent') throw hungFault(presence.listener?.pid);
+
+  if (purge) {
+    const erased = await emptyKeyring(ground, presence, agent);
+    if (erased > 0) done.push(`${erased} ${erased === 1 ? 'credential' : 'credentials'} erased from the keyring`);
+  }
+  const git = undoGit(ground, { dryRun: false });
+  if (git.how !== 'nothing') done.push(`git set up no more: ${git.file}`);
+  // Before the agent ends, so that no client starts another one.
+  if (!unlinkOurs(ground, autostartLink(ground))) left.push(autostartLink(ground));
+  const { pid } = await stopAgent(ground);
+  if (pid !== undefined) done.push(`agent stopped: pid ${pid}`);
+  const systemd = await undoSystemd(ground, { dryRun: false });
+  if (systemd.removed.length > 0) done.push(`units removed: ${systemd.removed.join(', ')}`);
+  left.push(...systemd.left);
+
+  for (const path of (manifest?.names ?? []).map((name) => join(ground.bin, name))) {
+    if (!unlinkOurs(ground, path)) left.push(path);
+  }
+  if (lstatSync(ground.data, { throwIfNoEntry: false })) {
+    unlinkOurs(ground, currentLink(ground));
+    rmSync(join(ground.data, 'versions'), { recursive: true, force: true });
+    removeEmpty([ground.data]);
+    done.push(`versions removed: ${ground.data}`);
+  }
+  dropManifest(ground);
+  if (purge) {
+    for (const folder of [ground.places.run, ground.places.config, ground.places.state]) removeOwnFolder(folder, done);
+  }
+  removeEmpty(manifest?.absentBefore ?? []);
+  return { done, left };
+}
+
+/** Asks the agent to erase what rests in the keyring, which no removal of folders would reach. */
+async function emptyKeyring(ground: Ground, before: Presence, program: string): Promise<number> {
+  if (!hasState(ground)) return 0;
+  const agent =
+    before.kind === 'running'
+      ? before
+      : await startAgent(ground, program).then(
+          ({ agent }) => agent,
+          () => undefined,
+        );
+  if (agent?.backend !== 'keyring') return 0;
+  if (agent.state !== 'open') {
+    throw new CommandFailure(
+      exitCodeOf(agent.state === 'locked' ? 'locked' : 'unavailable'),
+      'cannot purge: the keyring is closed and would keep its items; run: keyhold unlock, then try again',
+    );
+  }
+  const items = await itemsOf(ground);
+  using connection = await dial({ socket: ground.places.agentSocket });
+  let erased = 0;
+  for (const item of items) {
+    const text = (key: string) => (typeof item[key] === 'string' ? toWire(item[key]) : undefined);
+    const target = { protocol: text('protocol')!, host: text('host')!, path: text('path'), username: text('username') };
+    const reply = await connection({
+      action: 'erase',
+      target,
+      capabilities: noCapabilities,
+      attributes: new Attributes(),
+    });
+    // An erase takes all that its attributes match, so another may have gone with one before.
+    if (reply.status === 'ok') erased++;
+    else if (reply.status !== 'not-found') {
+      throw new CommandFailure(
+        exitCodeOf(reply.status),
+        `cannot purge: ${nameOf(item)} stays in the keyring: ${reply.message}`,
+      );
+    }
+  }
+  return erased;
+}
+
+function hasState({ places }: Ground): boolean {
+  try {
+    return readdirSync(places.state).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+function removeOwnFolder(folder: string, done: string[]): void {
+  if (!lstatSync(folder, { throwIfNoEntry: false })) return;
+  rmSync(folder, { recursive: true, force: true });
+  done.push(`removed: ${folder}`);
+}

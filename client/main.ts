@@ -1,0 +1,92 @@
+import { Command, CommanderError } from 'commander';
+import { asFault } from '../protocol/errors.ts';
+import { exitCodeOf } from '../protocol/status.ts';
+import { printable } from '../protocol/text.ts';
+import { addBackend } from './cli/backend.ts';
+import { addBackup } from './cli/backup.ts';
+import { addCompletion } from './cli/completion.ts';
+import { addConfig } from './cli/config.ts';
+import { addDoctor } from './cli/doctor.ts';
+import { CommandFailure } from './cli/failure.ts';
+import { addHelp } from './cli/help.ts';
+import { addInstall } from './cli/install.ts';
+import { addLifecycle } from './cli/lifecycle.ts';
+import { addLineProtocol } from './cli/line.ts';
+import { addLock } from './cli/lock.ts';
+import { remark } from './cli/page.ts';
+import { addSetup } from './cli/setup.ts';
+import { addStatus } from './cli/status.ts';
+import { addToken } from './cli/token.ts';
+import { versions } from './cli/versions.ts';
+
+/** Every noun, in the order that `keyhold --help` lists them. A new one is its file in cli/ and its line here. */
+const nouns: readonly ((program: Command) => void)[] = [
+  addInstall,
+  addLifecycle,
+  addSetup,
+  addStatus,
+  addDoctor,
+  addLock,
+  addToken,
+  addBackend,
+  addBackup,
+  addConfig,
+  addLineProtocol,
+  addCompletion,
+  addHelp,
+];
+
+const USAGE = exitCodeOf('bad-request');
+
+// What a command creates is its owner's alone, from its first moment.
+process.umask(0o077);
+void main(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});
+
+/** Runs one command and answers its exit code; the one place where a command's failure is caught. */
+async function main(args: readonly string[]): Promise<number> {
+  // `keyhold token list | head -1` is no failure.
+  process.stdout.on('error', () => process.exit(0));
+  if (args[0] === '--version' || args[0] === '-V') {
+    process.stdout.write(await versions());
+    return 0;
+  }
+  const program = new Command('keyhold')
+    .description('Keeps your tokens ready for git and every other tool.')
+    .showHelpAfterError('(more: keyhold help)')
+    .option('-V, --version', 'the version of this client and of the running agent')
+    .helpCommand(false)
+    .configureOutput({ outputError: (text, write) => write(usageError(text)) })
+    .exitOverride();
+  for (const add of nouns) add(program);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    return failed(error, args.includes('--json'));
+  }
+}
+
+function failed(error: unknown, json: boolean): number {
+  // commander has said what was wrong already; help that was asked for is none of a failure.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+  const { exitCode, message } =
+    error instanceof CommandFailure
+      ? error
+      : { exitCode: exitCodeOf(asFault(error).status), message: asFault(error).message };
+  // Without a message the command has shown its outcome already.
+  if (message === '') return exitCode;
+  if (json) process.stdout.write(`${JSON.stringify({ error: { exitCode, message } }, undefined, 2)}\n`);
+  remark(`keyhold: ${message}`);
+  return exitCode;
+}
+
+/** What commander says, without the arguments that it repeats: one of them could be a token, pasted in the wrong place. */
+function usageError(text: string): string {
+  const line = text
+    .trimEnd()
+    .replace(/ Expected \d+ arguments? but got .*$/s, '')
+    .replace(/(unknown option '[^'=]*)=.*$/s, "$1'");
+  return `${printable(line)}\n`;
+}

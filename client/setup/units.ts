@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { KeyholdError } from '../../protocol/errors.ts';
+import { hasAddon, type Package } from '../install/root.ts';
+
+export type Unit = { readonly name: string; readonly text: string };
+
+/**
+ * The user units, from systemd/ of this copy, with the agent's own path in ExecStart. `Type=notify` needs the addon to
+ * tell systemd that the agent is ready; without it systemd is content when the agent has been executed.
+ */
+export function unitsOf(own: Package, agent: string): Unit[] {
+  const text = (name: string) => readFileSync(join(own.root, 'systemd', name), 'utf8');
+  const service = text('keyhold.service')
+    .replace(/^ExecStart=.*$/m, () => `ExecStart=${unitWord(agent)}`)
+    .replace(/^Type=.*$/m, `Type=${hasAddon(own) ? 'notify' : 'exec'}`);
+  return [
+    { name: 'keyhold.socket', text: text('keyhold.socket') },
+    { name: 'keyhold.service', text: service },
+  ];
+}
+
+/** A path as the first word of ExecStart (systemd.service(5), COMMAND LINES). */
+function unitWord(path: string): string {
+  if (/["'\\$\n]/.test(path)) {
+    throw new KeyholdError('unsafe_place', `cannot set up systemd: the path ${path} cannot be written in a unit`);
+  }
+  const word = path.replaceAll('%', '%%');
+  return /\s/.test(word) ? `"${word}"` : word;
+}

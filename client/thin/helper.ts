@@ -1,0 +1,102 @@
+import type { Socket } from 'node:net';
+import { geteuid } from 'node:process';
+import manifest from '../../package.json' with { type: 'json' };
+import { KeyholdError } from '../../protocol/errors.ts';
+import { printable } from '../../protocol/text.ts';
+import { byOperation, type InputMode, operationOf } from '../../protocol/tools/adapter.ts';
+import { adapterFor, adapters } from '../../protocol/tools/index.ts';
+import { Answer } from './answer.ts';
+import { END_OF_INPUT, encodeHeader, encodeInput } from './ask.ts';
+import { inputPieces, readInput, say, writeAll } from './descriptors.ts';
+import { DEADLINE, Ending } from './ending.ts';
+import { reach } from './reach.ts';
+
+/**
+ * `keyhold-helper` in TypeScript, for machines without a compiler: what keyhold-helper.c does, by the same table. Its
+ * launcher tells it the name that it was called by as the first argument.
+ */
+
+const [called = 'keyhold-helper', ...words] = process.argv.slice(2);
+void run(called, words);
+
+async function run(name: string, given: readonly string[]): Promise<void> {
+  if (name === 'keyhold-helper' && given[0] === '--version') {
+    process.exit(writeAll(1, Buffer.from(`keyhold-helper ${manifest.version}\n`)) ? 0 : 1);
+  }
+  const named = name === 'keyhold-helper' ? adapters.find((adapter) => adapter.name === given[0]) : undefined;
+  const adapter = named ?? adapterFor(name);
+  const program = named ? named.programs[0]! : name;
+  const args = named ? given.slice(1) : given;
+  if (!adapter) {
+    say(`no tool's helper has the name ${printable(name)}`);
+    process.exit(11);
+  }
+  const operation = operationOf(args);
+  const mode = byOperation(adapter.input, operation);
+  const ending = new Ending(byOperation(adapter.unavailable, operation), mode);
+  try {
+    const cwd = folderOfCaller();
+    const { env: environment } = process;
+    const header = encodeHeader({ program, arguments: args, adapter, environment, cwd, version: manifest.version });
+    const request = await whatToSend(header, mode);
+    ending.inputEnded();
+    const socket = await reach({ environment, uid: geteuid!(), deadline: DEADLINE, mayStart: true });
+    ending.connected();
+    converse(socket, request, mode, ending);
+  } catch (error) {
+    ending.unavailable(error);
+  }
+}
+
+async function whatToSend(header: Buffer, mode: InputMode): Promise<Buffer> {
+  if (mode === 'stream') return header;
+  if (mode === 'none') return Buffer.concat([header, END_OF_INPUT]);
+  const pieces = await readInput();
+  const input = encodeInput(pieces);
+  const whole = Buffer.concat([header, input, END_OF_INPUT]);
+  input.fill(0);
+  for (const piece of pieces) piece.fill(0);
+  return whole;
+}
+
+function converse(socket: Socket, request: Buffer, mode: InputMode, ending: Ending): void {
+  const answer = new Answer(ending);
+  socket.on('data', (bytes: Buffer) => {
+    try {
+      answer.receive(bytes);
+    } catch (error) {
+      ending.unavailable(error);
+    } finally {
+      bytes.fill(0);
+    }
+  });
+  const brokenOff = () => ending.unavailable(new KeyholdError('closed', 'the agent broke off; run: keyhold doctor'));
+  socket.on('end', brokenOff);
+  // What it answered before it stopped reading is still to be read.
+  socket.on('error', () => {});
+  socket.on('close', brokenOff);
+  socket.write(request, () => request.fill(0));
+  if (mode === 'stream') void pump(socket);
+}
+
+async function pump(socket: Socket): Promise<void> {
+  for await (const piece of inputPieces()) {
+    const frames = encodeInput([piece]);
+    piece.fill(0);
+    await new Promise<void>((resolve) => {
+      socket.write(frames, () => {
+        frames.fill(0);
+        resolve();
+      });
+    });
+  }
+  socket.write(END_OF_INPUT);
+}
+
+function folderOfCaller(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,64 @@
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KeyholdError } from '../../protocol/errors.ts';
+import { autostart, type Start } from './autostart.ts';
+import { checkFolder, locate } from './locate.ts';
+
+/** Milliseconds between two attempts to connect to an agent that is starting or busy. */
+const PAUSE = 3;
+
+export type ReachOptions = {
+  readonly environment: NodeJS.ProcessEnv;
+  readonly uid: number;
+  /** Milliseconds for everything: finding, starting, connecting. */
+  readonly deadline: number;
+  /** Whether an agent may be started; KEYHOLD_NO_AUTOSTART=1 forbids it in any case. */
+  readonly mayStart: boolean;
+};
+
+/**
+ * Opens a connection to the agent of this user, starting one if it may. Throws `agent_unreachable` where none answers
+ * in time, `unsafe_place` where the socket's folder is not ours alone, and `socket_path_too_long`.
+ */
+export async function reach({ environment, uid, deadline, mayStart }: ReachOptions): Promise<Socket> {
+  const location = locate(environment, uid);
+  const until = performance.now() + deadline;
+  let start: Start | undefined;
+  try {
+    for (;;) {
+      const there = checkFolder(location.folder, uid);
+      const socket = there ? await connectOnce(location.socket) : 'nobody';
+      if (typeof socket === 'object') return socket;
+      if (socket === 'nobody') {
+        start ??= mayStart ? autostart(location, environment, uid) : undefined;
+        if (!start?.step()) {
+          throw new KeyholdError('agent_unreachable', 'no agent answers and none could be started; run: keyhold start');
+        }
+      }
+      if (performance.now() > until) {
+        throw new KeyholdError('agent_unreachable', 'the agent did not answer in time; run: keyhold doctor');
+      }
+      await sleep(PAUSE);
+    }
+  } finally {
+    start?.dispose();
+  }
+}
+
+/** A connection, or why there is none: `nobody` listens, or who does has no room in its queue yet. */
+function connectOnce(path: string): Promise<Socket | 'nobody' | 'busy'> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path, allowHalfOpen: true });
+    socket.once('connect', () => {
+      socket.removeAllListeners('error');
+      resolve(socket);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve('nobody');
+      else if (error.code === 'EAGAIN') resolve('busy');
+      else {
+        reject(new KeyholdError('agent_unreachable', 'cannot reach the agent; run: keyhold doctor', { cause: error }));
+      }
+    });
+  });
+}

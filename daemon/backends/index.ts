@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import type { SecretKeeper } from '../../protocol/secret.ts';
+import type { Clock } from '../clock.ts';
+import { replaceDurably } from '../durable.ts';
+
+import { type Backend, type BackendName, backendNames, isBackendName } from './backend.ts';
+
+export type BackendsOptions = {
+  /** The folder that the vault and the keyring's index lie in. */
+  readonly state: string;
+  readonly configured: BackendName | 'auto';
+  /** The program of the keyring child. */
+  readonly keyringChild: string;
+  readonly keep: SecretKeeper;
+  readonly clock: Clock;
+};
+
+/** Milliseconds that a keyring gets to say that it is there. */
+const CALL_DEADLINE = 900;
+
+/** What one backend could do here, now. */
+export type Survey = { readonly name: BackendName; readonly usable: boolean; readonly what: string };
+
+/** The backends, and the choice between them. */
+export type Backends = {
+  /** Opens the one that is configured, else the one where credentials rest already, else this machine's best. */
+  openChosen(): Promise<Backend>;
+  open(name: BackendName): Promise<Backend>;
+  /** Notes durably that credentials rest there; the next start looks there first. */
+  remember(name: BackendName): void;
+  survey(): Promise<readonly Survey[]>;
+};
+
+/** Each member is loaded when it is opened: what is not used costs nothing. */
+const openers: Record<BackendName, (options: BackendsOptions) => Promise<Backend>> = {
+  keyring: async ({ state, keyringChild, keep, clock }) =>
+    (await import('./keyring/keyring.ts')).openKeyring({
+      file: `${state}/keyring.db`,
+      childPath: keyringChild,
+      keep,
+      clock,
+    }),
+  vault: async ({ state, keep }) => (await import('./vault/vault.ts')).openVault({ folder: state, keep }),
+  memory: async ({ keep }) => (await import('./memory.ts')).openMemory({ keep }),
+};
+
+export function openBackends(options: BackendsOptions): Backends {
+  const note = `${options.state}/backend`;
+  let remembered = read(note);
+
+  const probe = async () =>
+    (await import('./keyring/probe.ts')).probeKeyring(CALL_DEADLINE, { childPath: options.keyringChild });
+
+  const choose = async (): Promise<BackendName> => {
+    if (options.configured !== 'auto') return options.configured;
+    if (remembered) return remembered;
+    const keyring = await probe();
+    return keyring === 'usable' || keyring === 'locked' ? 'keyring' : 'vault';
+  };
+
+  return {
+    openChosen: async () => openers[await choose()](options),
+    open: (name) => openers[name](options),
+    remember(name) {
+      if (name === remembered || name === 'memory') return;
+      replaceDurably(note, `${name}\n`);
+      remembered = name;
+    },
+    async survey() {
+      const keyring = await probe();
+      return backendNames.map((name) => {
+        if (name === 'keyring') return { name, usable: keyring === 'usable', what: `the OS keyring is ${keyring}` };
+        if (name === 'vault') return { name, usable: true, what: 'our own encrypted file' };
+        return { name, usable: true, what: 'nothing rests anywhere; everything goes when the agent ends' };
+      });
+    },
+  };
+}
+
+function read(note: string): BackendName | undefined {
+  try {
+    const name = readFileSync(note, 'latin1').trim();
+    return isBackendName(name) ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}

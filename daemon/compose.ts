@@ -1,0 +1,134 @@
+import type { Config } from '../protocol/config.ts';
+import type { CredentialReply, Detail, Handler } from '../protocol/handler.ts';
+import type { Places } from '../protocol/places.ts';
+import { Agent } from './agent.ts';
+import type { Degradation } from './backends/backend.ts';
+import { openBackends } from './backends/index.ts';
+import type { Clock } from './clock.ts';
+import { openLockMark } from './lock-mark.ts';
+import type { Log } from './log.ts';
+import { manage } from './manage.ts';
+import type { Native } from './native/native.ts';
+import { Reception } from './socket/reception.ts';
+import { silentPolicy } from './unlocked/lease.ts';
+import { openRegion } from './unlocked/region.ts';
+
+/** Milliseconds that running conversations get to end when the agent does. */
+const DRAIN_DEADLINE = 2_000;
+
+export type Composition = {
+  readonly places: Places;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly native: Native | undefined;
+  /** The program of the keyring child. */
+  readonly keyringChild: string;
+  /** What was found wrong before composing: a configuration that cannot be read, say. */
+  readonly degradations: readonly Degradation[];
+  /** Called by the action `stop`. */
+  readonly stop: () => void;
+};
+
+/** The whole agent, without its listening socket: connections go in at `reception`. */
+export type Composed = {
+  readonly agent: Agent;
+  readonly reception: Reception;
+  /** Answers what has begun, keeps what was acknowledged, wipes what is in memory. */
+  readonly dispose: () => Promise<void>;
+};
+
+/** Builds the agent: who gets which part is decided here and nowhere else. */
+export function compose({
+  places,
+  config,
+  clock,
+  log,
+  native,
+  keyringChild,
+  degradations,
+  stop,
+}: Composition): Composed {
+  const startedAt = clock.now();
+  const region = openRegion({ native });
+  const backends = openBackends({
+    state: places.state,
+    configured: config.backend,
+    keyringChild,
+    keep: region.keep,
+    clock,
+  });
+  const agent = new Agent({
+    keep: region.keep,
+    clock,
+    log,
+    lockMark: openLockMark(`${places.state}/locked`),
+    onRest: (name) => backends.remember(name),
+    lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
+  });
+
+  const facts = (): Detail[] => [
+    ['started_at', String(startedAt)],
+    ['connections', String(reception.connections)],
+    ['memory', region.protection],
+    ['identity', native ? 'kernel' : 'folder'],
+    ['socket', places.agentSocket],
+  ];
+  const management = {
+    agent,
+    backends,
+    keep: region.keep,
+    facts,
+    degradations: () => [...degradations, ...wallsMissing(native, region.protection)],
+    stop,
+  };
+  const handler: Handler = (request) => {
+    switch (request.action) {
+      case 'get':
+        return agent.get(request);
+      case 'store':
+        return agent.store(request);
+      case 'erase':
+        return agent.erase(request);
+      default:
+        return manage(management, request) ?? unknown;
+    }
+  };
+  const reception = new Reception({ handlerFor: () => handler, keep: region.keep, native, log });
+
+  void agent.open(() => backends.openChosen());
+  return {
+    agent,
+    reception,
+    async dispose() {
+      await reception.drain(DRAIN_DEADLINE);
+      await agent.dispose();
+      region.dispose();
+    },
+  };
+}
+
+const unknown: Promise<CredentialReply> = Promise.resolve({
+  status: 'unsupported',
+  message: 'cannot answer: this agent knows no such action',
+});
+
+function wallsMissing(native: Native | undefined, protection: string): Degradation[] {
+  if (!native) {
+    return [
+      {
+        code: 'no-addon',
+        what: 'the native addon is missing: callers are told apart by the folder alone, and secrets lie in ordinary memory',
+        remedy: 'install a C compiler, then run: npm run build && keyhold install',
+      },
+    ];
+  }
+  if (protection !== 'plain') return [];
+  return [
+    {
+      code: 'no-locked-memory',
+      what: 'memory could not be locked: secrets may be swapped out',
+      remedy: 'raise the limit: ulimit -l, or LimitMEMLOCK= in the unit',
+    },
+  ];
+}

@@ -1,0 +1,59 @@
+/**
+ * What may be logged about an event, and nothing else: an allow-list by type and, for what comes from outside the type
+ * system, once more at run time. No host, no user, no value.
+ */
+const loggable = [
+  'id',
+  'backend',
+  'held',
+  'code',
+  'signal',
+  'pid',
+  'uid',
+  'version',
+  'state',
+  'socket',
+  'reason',
+  'count',
+] as const;
+
+export type LogFields = Partial<Record<(typeof loggable)[number], string | number | boolean | undefined>>;
+export type Log = (event: string, fields: LogFields) => void;
+
+/** Lines that come before the logger is there are kept, up to so many. */
+const EARLY_MAX = 200;
+
+export type LogSink = { write(line: string): void };
+
+/**
+ * A log that can be written to at once and gets its writer later: pino is loaded after the agent listens, because it
+ * must not stand on the path to the first answer.
+ */
+export function openLog(): { readonly log: Log; attach(sink: LogSink, level: string): Promise<void> } {
+  const early: [event: string, fields: LogFields][] = [];
+  let write: Log = (event, fields) => {
+    if (early.length < EARLY_MAX) early.push([event, fields]);
+  };
+  return {
+    log: (event, fields) => write(event, pick(fields)),
+    async attach(sink, level) {
+      const { default: pino } = await import('pino');
+      const logger = pino({ base: null, level, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'event' }, sink);
+      write = (event, fields) => (isAlarm(event) ? logger.warn(fields, event) : logger.info(fields, event));
+      for (const [event, fields] of early.splice(0)) write(event, fields);
+    },
+  };
+}
+
+function isAlarm(event: string): boolean {
+  return event.endsWith('-failed') || event === 'refused';
+}
+
+function pick(fields: LogFields): LogFields {
+  const picked: LogFields = {};
+  for (const name of loggable) {
+    const value = fields[name];
+    if (value !== undefined) picked[name] = value;
+  }
+  return picked;
+}

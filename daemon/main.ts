@@ -1,0 +1,106 @@
+import { existsSync, fstatSync, lstatSync } from 'node:fs';
+import { KeyholdError } from '../protocol/errors.ts';
+import { type Places, placesOf } from '../protocol/places.ts';
+import { openSystemClock } from './clock.ts';
+import { compose } from './compose.ts';
+import { loadConfig } from './config.ts';
+import { openLog } from './log.ts';
+import { openLogFile } from './log-file.ts';
+import { loadNative } from './native/load.ts';
+import { ensurePrivateFolder } from './socket/folders.ts';
+import { inheritedListener, listen } from './socket/listen.ts';
+import { takeLock } from './socket/lock.ts';
+import { version } from './version.ts';
+
+/** Milliseconds that an agent which is just ending gets to let go of the lock. */
+const LOCK_PATIENCE = 3_000;
+
+if (process.argv[2] === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
+else main().catch(fail);
+
+/** The one place where what nobody else could handle ends. */
+function fail(error: unknown): never {
+  const fault = error instanceof KeyholdError ? error : undefined;
+  process.stderr.write(`keyhold-agent: ${fault?.message ?? 'cannot start'}\n`);
+  if (!fault) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  // Whoever lost the race to start is done: the winner serves.
+  process.exit(fault?.code === 'agent_running' ? 0 : 1);
+}
+
+/** Starts the agent and returns once it listens; it then lives until it is told to stop. */
+async function main(): Promise<void> {
+  process.umask(0o077);
+  const environment = process.env;
+  const inherited = inheritedListener(environment);
+  const native = loadNative();
+  const hardened = native?.harden() ?? false;
+  const places = findPlaces();
+  for (const folder of [places.config, places.state, places.run]) ensurePrivateFolder(folder);
+  const { config, degradations } = loadConfig(`${places.config}/config.json`);
+  const lock = takeLock(`${places.run}/agent.lock`, LOCK_PATIENCE);
+
+  const { log, attach } = openLog();
+  let stopping = false;
+  const stop = (reason: string) => {
+    if (stopping) return;
+    stopping = true;
+    log('stopping', { reason });
+    native?.notify(environment['NOTIFY_SOCKET'] ?? '', 'STOPPING=1');
+    // One turn later, so that the answer to `stop` is out before its connection is drained.
+    setImmediate(() => void end());
+  };
+  const composed = compose({
+    places,
+    config,
+    clock: openSystemClock(),
+    log,
+    native,
+    keyringChild: keyringChild(),
+    degradations: [...degradations, ...(native && !hardened ? [notHardened] : [])],
+    stop: () => stop('asked'),
+  });
+  const listener = await listen(places.agentSocket, inherited, (handle) => composed.reception.receive(handle));
+  const end = async () => {
+    await listener.close();
+    await composed.dispose();
+    lock[Symbol.dispose]();
+    process.exit(0);
+  };
+
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
+  process.on('SIGPIPE', () => {});
+  log('listening', { version, pid: process.pid, socket: inherited === undefined ? 'own' : 'inherited' });
+  native?.notify(environment['NOTIFY_SOCKET'] ?? '', 'READY=1');
+
+  await attach(isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
+}
+
+/** Whether a descriptor leads to the journal (systemd.exec(5), JOURNAL_STREAM): the variable alone is inherited too. */
+function isJournal(fd: number, environment: NodeJS.ProcessEnv): boolean {
+  const { dev, ino } = fstatSync(fd);
+  return environment['JOURNAL_STREAM'] === `${dev}:${ino}`;
+}
+
+/** Beside the bundle, or among the sources when these are run as they are. */
+function keyringChild(): string {
+  const folder = import.meta.dirname;
+  return import.meta.filename.endsWith('.ts') ? `${folder}/backends/keyring/child.ts` : `${folder}/keyring-child.cjs`;
+}
+
+const notHardened = {
+  code: 'not-hardened',
+  what: 'core dumps or debuggers could not be shut out',
+  remedy: 'start the agent without limits on prctl(2)',
+};
+
+function findPlaces(): Places {
+  const uid = process.getuid!();
+  const isOwn = (folder: string) => {
+    const found = existsSync(folder) ? lstatSync(folder) : undefined;
+    return found !== undefined && found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0;
+  };
+  const places = placesOf({ environment: process.env, uid, isOwn });
+  if (!places)
+    throw new KeyholdError('bad_config', 'cannot start: neither HOME nor KEYHOLD_HOME says where to keep things');
+  return places;
+}

@@ -1,0 +1,233 @@
+import type { Attributes } from '../protocol/attributes.ts';
+import { KeyholdError } from '../protocol/errors.ts';
+import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
+import type { SecretKeeper } from '../protocol/secret.ts';
+import { fromWire, toWire } from '../protocol/text.ts';
+import type { Agent } from './agent.ts';
+import {
+  type Backend,
+  type BackendName,
+  type Degradation,
+  type Held,
+  isBackendName,
+  type Secrets,
+} from './backends/backend.ts';
+import { openBackup, sealBackup } from './backends/backup.ts';
+import type { Backends } from './backends/index.ts';
+import { disposeSecrets } from './backends/secrets.ts';
+import type { Vault } from './backends/vault/vault.ts';
+import { version, WIRE_VERSION } from './version.ts';
+
+/** What management needs beside the agent itself. */
+export type Management = {
+  readonly agent: Agent;
+  readonly backends: Backends;
+  readonly keep: SecretKeeper;
+  /** Facts of this process that `status` tells: where secrets lie, how callers are told apart, how many there are. */
+  readonly facts: () => readonly Detail[];
+  /** What is worse than it could be, outside the backend. */
+  readonly degradations: () => readonly Degradation[];
+  /** Drains and ends the process, once the answer is out. */
+  readonly stop: () => void;
+};
+
+type Act = (management: Management, request: CredentialRequest) => Promise<CredentialReply>;
+
+const done: CredentialReply = { status: 'ok' };
+
+/** The management actions of protocol/actions.ts. */
+const acts: Readonly<Record<string, Act>> = {
+  async capability() {
+    return {
+      status: 'ok',
+      details: [['wire', WIRE_VERSION], ['version', version], ...['authtype', 'state', 'keyhold'].map(capability)],
+    };
+  },
+
+  async status({ agent, facts, degradations }) {
+    await agent.settled();
+    const { held, unlocked } = agent.counts;
+    const all = [...(agent.backend?.degradations() ?? []), ...degradations(), ...failureOf(agent)];
+    return {
+      status: 'ok',
+      details: [
+        ['version', version],
+        ['pid', String(process.pid)],
+        ['state', agent.state],
+        ['backend', agent.backend?.name ?? 'none'],
+        ['durable', String(agent.backend?.durable ?? false)],
+        ['held', String(held)],
+        ['unlocked', String(unlocked)],
+        ...facts(),
+        ...all.map((degradation): Detail => ['degraded[]', toWire(JSON.stringify(degradation))]),
+      ],
+    };
+  },
+
+  async list({ agent }) {
+    await agent.ready();
+    return { status: 'ok', details: [...agent.held()].map((entry) => ['item[]', itemOf(entry)]) };
+  },
+
+  async lock({ agent }) {
+    await agent.lock();
+    return done;
+  },
+
+  async unlock({ agent }, { attributes }) {
+    const mayPrompt = attributes.text('interactive') !== '0';
+    await agent.unlock({ passphrase: attributes.secret('passphrase'), mayPrompt });
+    return done;
+  },
+
+  async stop({ stop }) {
+    stop();
+    return done;
+  },
+
+  async 'backend-list'({ agent, backends }) {
+    await agent.settled();
+    const known = await backends.survey();
+    const items = known.map((one) => ({ ...one, inUse: one.name === agent.backend?.name }));
+    return { status: 'ok', details: items.map((item) => ['item[]', toWire(JSON.stringify(item))]) };
+  },
+
+  async 'backend-use'({ agent, backends }, { attributes }) {
+    const name = backendNamed(attributes);
+    await agent.ready();
+    if (name === agent.backend?.name) return done;
+    if (agent.counts.held > 0) {
+      const mend = `run: keyhold backend migrate ${name}`;
+      throw new KeyholdError('bad_request', `cannot use ${name}: credentials rest in ${agent.backend?.name}; ${mend}`);
+    }
+    await carry(agent, backends, name);
+    return done;
+  },
+
+  async 'backend-migrate'({ agent, backends }, { attributes }) {
+    const name = backendNamed(attributes);
+    await agent.ready();
+    const carried = name === agent.backend?.name ? 0 : await carry(agent, backends, name);
+    return { status: 'ok', details: [['carried', String(carried)]] };
+  },
+
+  async 'backend-passphrase'({ agent }, { attributes }) {
+    await agent.settled();
+    const { backend } = agent;
+    if (!backend || !isVault(backend)) {
+      throw new KeyholdError(
+        'unsupported',
+        `cannot set a passphrase: ${backend?.name ?? 'no backend'} has none of its own`,
+      );
+    }
+    await backend.setPassphrase(attributes.secret('passphrase'), attributes.secret('new_passphrase'));
+    return done;
+  },
+
+  async backup({ agent }, { attributes }) {
+    const passphrase = requiredPassphrase(attributes, 'back up');
+    await agent.ready();
+    const items: { held: Held; secrets: Secrets }[] = [];
+    try {
+      for (const entry of [...agent.held()]) {
+        const secrets = await agent.secretsOf(entry);
+        if (secrets) items.push({ held: bare(entry), secrets });
+      }
+      const { header, records } = await sealBackup(passphrase, items);
+      return { status: 'ok', details: [['header', header], ...records.map((record): Detail => ['record[]', record])] };
+    } finally {
+      for (const { secrets } of items) disposeSecrets(secrets);
+    }
+  },
+
+  async restore({ agent, keep }, { attributes }) {
+    const passphrase = requiredPassphrase(attributes, 'restore');
+    await agent.ready();
+    const backup = await openBackup(passphrase, attributes.text('header') ?? '', keep);
+    const items = [];
+    try {
+      items.push(...backup.read(attributes.list('record[]')));
+      for (const { held, secrets } of items) await agent.take(held, secrets);
+    } finally {
+      for (const { secrets } of items) disposeSecrets(secrets);
+      backup.dispose();
+    }
+    return { status: 'ok', details: [['restored', String(items.length)]] };
+  },
+};
+
+/** Answers a management action; undefined if there is none of that name. */
+export function manage(management: Management, request: CredentialRequest): Promise<CredentialReply> | undefined {
+  const act = Object.hasOwn(acts, request.action) ? acts[request.action] : undefined;
+  if (!act) return undefined;
+  // git's cache client could send `exit`, `lock` or `stop` by mistake: who manages says that they know this agent.
+  if (!request.capabilities.keyhold) {
+    return Promise.resolve({
+      status: 'unsupported',
+      message: 'cannot answer: management needs the capability keyhold',
+    });
+  }
+  return act(management, request);
+}
+
+async function carry(agent: Agent, backends: Backends, name: BackendName): Promise<number> {
+  const next = await backends.open(name);
+  try {
+    return await agent.migrate(next, () => backends.remember(name));
+  } catch (error) {
+    await next.dispose();
+    throw error;
+  }
+}
+
+/** Told by the name, because the vault's own module is loaded only where a vault is used. */
+function isVault(backend: Backend): backend is Vault {
+  return backend.name === 'vault';
+}
+
+function capability(name: string): Detail {
+  return ['capability[]', name];
+}
+
+function backendNamed(attributes: Attributes): BackendName {
+  const name = attributes.text('name') ?? '';
+  if (!isBackendName(name))
+    throw new KeyholdError('bad_request', 'cannot use that backend: name is keyring, vault or memory');
+  return name;
+}
+
+function requiredPassphrase(attributes: Attributes, verb: string) {
+  const passphrase = attributes.secret('passphrase');
+  if (!passphrase || passphrase.length === 0)
+    throw new KeyholdError('bad_request', `cannot ${verb}: it needs a passphrase`);
+  return passphrase;
+}
+
+function failureOf({ state, failure }: Agent): Degradation[] {
+  return failure && state === 'failed'
+    ? [{ code: failure.code, what: failure.message, remedy: 'run: keyhold doctor' }]
+    : [];
+}
+
+/** What an entry is, for people: never a value. */
+function itemOf(entry: ReturnType<Agent['held']> extends Iterable<infer E> ? E : never): string {
+  const text = (value: string | undefined) => (value === undefined ? undefined : fromWire(value));
+  return toWire(
+    JSON.stringify({
+      id: entry.id,
+      protocol: entry.protocol,
+      host: entry.host,
+      path: text(entry.path),
+      username: text(entry.username),
+      authtype: entry.authtype,
+      storedAt: entry.storedAt,
+      expiresAt: entry.expiresAt,
+      unlocked: entry.secrets !== undefined,
+      memoryOnly: entry.resting === undefined,
+    }),
+  );
+}
+
+function bare({ id, protocol, host, path, username, authtype, expiresAt, storedAt }: Held): Held {
+  return { id, protocol, host, path, username, authtype, expiresAt, storedAt };
+}

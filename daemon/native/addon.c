@@ -1,0 +1,149 @@
+/* keyhold.node: the few calls that Node has no word for. What each promises stands in native.ts. Node-API only. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <node_api.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447
+#endif
+
+static napi_value fail(napi_env env, const char *what) {
+  napi_throw_error(env, NULL, what);
+  return NULL;
+}
+
+static void put_number(napi_env env, napi_value object, const char *name, double number) {
+  napi_value value;
+  napi_create_double(env, number, &value);
+  napi_set_named_property(env, object, name, value);
+}
+
+static void put_boolean(napi_env env, napi_value object, const char *name, int truth) {
+  napi_value value;
+  napi_get_boolean(env, truth != 0, &value);
+  napi_set_named_property(env, object, name, value);
+}
+
+/* peer(fd): { uid, gid, pid } */
+static napi_value peer(napi_env env, napi_callback_info info) {
+  napi_value argument, result;
+  size_t count = 1;
+  int32_t fd;
+  struct ucred who;
+  socklen_t length = sizeof who;
+  napi_get_cb_info(env, info, &count, &argument, NULL, NULL);
+  if (count < 1 || napi_get_value_int32(env, argument, &fd) != napi_ok) return fail(env, "peer: not a descriptor");
+  /* A pair or a socket that is not connected has a peer of uid -1: nobody. */
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0 || who.uid == (uid_t)-1)
+    return fail(env, "peer: not a connected Unix socket");
+  napi_create_object(env, &result);
+  put_number(env, result, "uid", who.uid);
+  put_number(env, result, "gid", who.gid);
+  put_number(env, result, "pid", who.pid);
+  return result;
+}
+
+/* Memory that not even root can read by /proc/PID/mem. The descriptor is closed at once: with it, the memory could be
+ * mapped by whoever may take a process's descriptors (pidfd_getfd). */
+static void *map_hidden(size_t size) {
+  void *memory = MAP_FAILED;
+  int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+  if (fd < 0) return MAP_FAILED;
+  if (ftruncate(fd, (off_t)size) == 0) memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  /* It is shared by nature, so that a child would see it: children get none. */
+  if (memory != MAP_FAILED) madvise(memory, size, MADV_DONTFORK);
+  return memory;
+}
+
+static void release(napi_env env, void *memory, void *hint) {
+  (void)env;
+  explicit_bzero(memory, (size_t)hint);
+  munmap(memory, (size_t)hint);
+}
+
+/* region(size): { memory, hidden, locked } */
+static napi_value region(napi_env env, napi_callback_info info) {
+  napi_value argument, result, buffer;
+  size_t count = 1;
+  int64_t asked;
+  napi_get_cb_info(env, info, &count, &argument, NULL, NULL);
+  if (count < 1 || napi_get_value_int64(env, argument, &asked) != napi_ok || asked < 1 || asked > (1 << 30))
+    return fail(env, "region: not a size");
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), size = ((size_t)asked + page - 1) / page * page;
+  int hidden = 1, locked = 1;
+  void *memory = map_hidden(size);
+  if (memory == MAP_FAILED) {
+    hidden = 0;
+    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return fail(env, "region: no memory");
+    locked = mlock(memory, size) == 0;
+    madvise(memory, size, MADV_WIPEONFORK);
+  }
+  madvise(memory, size, MADV_DONTDUMP);
+  if (napi_create_external_arraybuffer(env, memory, size, release, (void *)size, &buffer) != napi_ok) {
+    munmap(memory, size);
+    return fail(env, "region: this runtime takes no outside memory");
+  }
+  napi_create_object(env, &result);
+  napi_set_named_property(env, result, "memory", buffer);
+  put_boolean(env, result, "hidden", hidden);
+  put_boolean(env, result, "locked", locked);
+  return result;
+}
+
+/* harden(): boolean */
+static napi_value harden(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value result;
+  const struct rlimit none = {0, 0};
+  int undumpable = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, coreless = setrlimit(RLIMIT_CORE, &none) == 0;
+  int bound = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+  napi_get_boolean(env, undumpable && coreless && bound, &result);
+  return result;
+}
+
+/* notify(path, state): boolean */
+static napi_value notify(napi_env env, napi_callback_info info) {
+  napi_value arguments[2], result;
+  size_t count = 2, path_length, state_length;
+  struct sockaddr_un to = {.sun_family = AF_UNIX};
+  char path[sizeof to.sun_path + 1], state[4096];
+  napi_get_cb_info(env, info, &count, arguments, NULL, NULL);
+  if (count < 2 || napi_get_value_string_utf8(env, arguments[0], path, sizeof path, &path_length) != napi_ok ||
+      napi_get_value_string_utf8(env, arguments[1], state, sizeof state, &state_length) != napi_ok)
+    return fail(env, "notify: not a path and a text");
+  int sent = 0, fd = -1;
+  if (path_length > 1 && path_length < sizeof to.sun_path && (*path == '/' || *path == '@'))
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0) {
+    memcpy(to.sun_path, path, path_length);
+    if (*path == '@') to.sun_path[0] = 0;
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path_length + (*path == '/'));
+    sent = sendto(fd, state, state_length, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&to, length) ==
+           (ssize_t)state_length;
+    close(fd);
+  }
+  napi_get_boolean(env, sent, &result);
+  return result;
+}
+
+NAPI_MODULE_INIT() {
+  const napi_property_descriptor calls[] = {
+      {"peer", NULL, peer, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"region", NULL, region, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"harden", NULL, harden, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"notify", NULL, notify, NULL, NULL, NULL, napi_enumerable, NULL},
+  };
+  napi_define_properties(env, exports, sizeof calls / sizeof *calls, calls);
+  return exports;
+}

@@ -1,0 +1,123 @@
+import { Socket } from 'node:net';
+import { Conversation, type Transport } from '../../protocol/conversation.ts';
+import type { Handler } from '../../protocol/handler.ts';
+import { REQUEST_DEADLINE } from '../../protocol/limits.ts';
+import type { SecretKeeper } from '../../protocol/secret.ts';
+import { ByteWriter } from '../../protocol/writer.ts';
+
+/** The stream handle behind a socket: node's own, undocumented; test/daemon/socket pins what we use of it. */
+export type StreamHandle = { readonly fd: number };
+
+/** One read's worth. Sockets take turns with it: a read is parsed and wiped before the next can begin. */
+const scratch = Buffer.allocUnsafeSlow(65_536);
+const NOTHING = Buffer.alloc(0);
+
+/** Writers of connections that are over. Most connections live for one request: a fresh buffer each would be garbage. */
+const writers: ByteWriter[] = [];
+const WRITERS_KEPT = 64;
+
+/** A connection of the agent: a socket, its conversation, and the clock of a slow request. */
+export class Connection implements Transport {
+  readonly #socket: Socket;
+  readonly #conversation: Conversation;
+  readonly #writer = writers.pop() ?? new ByteWriter();
+  readonly #onClose: (connection: Connection) => void;
+  /** When it last had something to do, on node's monotonic clock. */
+  usedAt = performance.now();
+  #deadline: NodeJS.Timeout | undefined;
+  #deadlineOf = -1;
+  #draining = false;
+
+  constructor(handle: StreamHandle, handler: Handler, keep: SecretKeeper, onClose: (connection: Connection) => void) {
+    this.#onClose = onClose;
+    this.#conversation = new Conversation(handler, keep, this, this.#writer);
+    // Bytes are read into our own buffer: node's would leave copies of secrets behind in memory that it frees unwiped.
+    this.#socket = new Socket({
+      handle,
+      allowHalfOpen: true,
+      onread: { buffer: scratch, callback: (length: number) => this.#receive(length) },
+    } as unknown as ConstructorParameters<typeof Socket>[0]);
+    this.#socket.on('end', () => this.#conversation.end());
+    // Without a listener one reset connection would end the whole agent.
+    this.#socket.on('error', ignore);
+    this.#socket.on('close', () => this.#closed());
+    this.#socket.resume();
+  }
+
+  get idle(): boolean {
+    return this.#conversation.idle;
+  }
+
+  /** Answers what has arrived, takes nothing more, and closes. */
+  drain(): void {
+    this.#draining = true;
+    if (this.#conversation.idle) this.destroy();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #receive(length: number): boolean {
+    this.usedAt = performance.now();
+    const bytes = scratch.subarray(0, length);
+    this.#conversation.receive(bytes);
+    bytes.fill(0);
+    this.#watch();
+    return true;
+  }
+
+  send(bytes: Buffer): boolean {
+    if (this.#socket.destroyed) return true;
+    this.#socket.write(bytes);
+    if (this.#socket.writableLength === 0) {
+      if (this.#draining) queueMicrotask(() => this.#conversation.idle && this.destroy());
+      return true;
+    }
+    // The rest waits for a slow reader. An empty write behind it says when it has gone.
+    this.#socket.write(NOTHING, () => {
+      bytes.fill(0);
+      this.#conversation.drained();
+    });
+    return false;
+  }
+
+  close(): void {
+    // destroy() at once saves a shutdown and two turns of the event loop, and loses nothing that was written.
+    if (this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.end(() => this.#socket.destroy());
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** A request that has begun must end in time; a silent connection costs nothing and may stay. */
+  #watch(): void {
+    const { incomplete, completed } = this.#conversation;
+    if (incomplete && this.#deadlineOf === completed) return;
+    if (this.#deadline) {
+      clearTimeout(this.#deadline);
+      this.#deadline = undefined;
+      this.#deadlineOf = -1;
+    }
+    if (!incomplete) return;
+    this.#deadlineOf = completed;
+    this.#deadline = setTimeout(() => this.destroy(), REQUEST_DEADLINE);
+  }
+
+  #closed(): void {
+    clearTimeout(this.#deadline);
+    this.#conversation.dispose();
+    // Lent to the next connection while an adapter still writes for this one, it would tell its secrets to a stranger.
+    if (this.#conversation.released && writers.length < WRITERS_KEPT) writers.push(this.#writer);
+    this.#onClose(this);
+  }
+}
+
+/** A broken connection closes by itself (autoDestroy); there is nobody left to tell. */
+function ignore(): void {}

@@ -1,0 +1,16 @@
+import { lstatSync, mkdirSync } from 'node:fs';
+import { KeyholdError } from '../../protocol/errors.ts';
+
+/**
+ * Makes a folder that is ours alone, or makes sure that it is: a real folder, owned by `uid`, mode 0700. The umask is
+ * 077, so it is never wider, not for a moment. Throws `unsafe_place` with the mend.
+ */
+export function ensurePrivateFolder(folder: string, uid = process.getuid!()): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const found = lstatSync(folder);
+  const unsafe = (why: string, mend: string) =>
+    new KeyholdError('unsafe_place', `cannot use ${folder}: ${why}; ${mend}`);
+  if (!found.isDirectory()) throw unsafe('it is not a real folder', 'move it away');
+  if (found.uid !== uid) throw unsafe(`it belongs to uid ${found.uid}`, 'choose another place by KEYHOLD_HOME');
+  if ((found.mode & 0o077) !== 0) throw unsafe('others can get in', `run: chmod 0700 ${folder}`);
+}

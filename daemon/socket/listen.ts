@@ -1,0 +1,122 @@
+import { fstatSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
+import { dirname } from 'node:path';
+import { KeyholdError } from '../../protocol/errors.ts';
+import { SOCKET_PATH_MAX } from '../../protocol/places.ts';
+import type { StreamHandle } from './connection.ts';
+import { ensurePrivateFolder } from './folders.ts';
+
+/** As many connections as the kernel will queue while the agent is busy. */
+const BACKLOG = 511;
+/** Milliseconds that a listener on our path gets to show that it lives. */
+const FOREIGN_DEADLINE = 500;
+
+/** The first descriptor that a service manager hands over (sd_listen_fds(3)). */
+const FIRST_INHERITED = 3;
+
+export type Listener = {
+  /** Stops listening. A path of our own is removed, one of a service manager's stays. */
+  close(): Promise<void>;
+};
+
+/**
+ * Calls `onHandle` for every connection with the bare stream handle, not with a socket: whoever reads decides into
+ * which memory. Throws `foreign_listener`, `socket_path_too_long` or `unsafe_place`.
+ */
+export async function listen(
+  path: string,
+  inherited: number | undefined,
+  onHandle: (handle: StreamHandle) => void,
+): Promise<Listener> {
+  const server = createServer({ allowHalfOpen: true });
+  if (inherited === undefined) await claim(path);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    // bind(2) happens within this call and decides the socket's mode: 0600 from its first moment.
+    const umask = process.umask(0o177);
+    server.listen(inherited === undefined ? { path, backlog: BACKLOG } : { fd: inherited }, resolve);
+    process.umask(umask);
+    takeHandles(server, onHandle);
+  });
+  return {
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
+type ServerHandle = { onconnection?: (status: number, handle: StreamHandle | undefined) => void };
+
+/** node offers no documented way to a connection before it has begun to read into memory of node's own. */
+function takeHandles(server: Server, onHandle: (handle: StreamHandle) => void): void {
+  const listening = (server as unknown as { _handle: ServerHandle | null })._handle;
+  if (!listening) return; // an error event follows
+  listening.onconnection = (status, handle) => {
+    if (status === 0 && handle) onHandle(handle);
+  };
+}
+
+/** Makes the path free for us to bind. We hold the agent's lock, so whoever answers there is no agent of ours. */
+async function claim(path: string): Promise<void> {
+  if (Buffer.byteLength(path) > SOCKET_PATH_MAX) {
+    throw new KeyholdError(
+      'socket_path_too_long',
+      `cannot listen on ${path}: a socket's path has at most ${SOCKET_PATH_MAX} bytes; choose a shorter KEYHOLD_HOME`,
+    );
+  }
+  ensurePrivateFolder(dirname(path));
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return;
+  if (!found.isSocket())
+    throw new KeyholdError('unsafe_place', `cannot listen on ${path}: it is not a socket; move it away`);
+  if (await isAlive(path)) {
+    throw new KeyholdError(
+      'foreign_listener',
+      `cannot listen on ${path}: another program listens there; see: keyhold doctor`,
+    );
+  }
+  unlinkSync(path); // left behind by an agent that was killed
+}
+
+function isAlive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const answer = (alive: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(alive);
+    };
+    // A listener whose queue is full does not even refuse: it is alive all the same.
+    const timer = setTimeout(() => answer(true), FOREIGN_DEADLINE);
+    socket.on('connect', () => answer(true));
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      answer(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    );
+  });
+}
+
+/**
+ * The listening socket that a service manager handed over, if one did (sd_listen_fds(3)): one descriptor, meant for
+ * this process, and really a listening Unix socket. Removes the variables, so that children do not believe them too.
+ * Throws `bad_config` rather than serve on something else.
+ */
+export function inheritedListener(environment: NodeJS.ProcessEnv, pid = process.pid): number | undefined {
+  const { LISTEN_PID, LISTEN_FDS } = environment;
+  for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete environment[name];
+  if (LISTEN_FDS === undefined || LISTEN_PID !== String(pid)) return undefined;
+  const bad = (why: string) =>
+    new KeyholdError('bad_config', `cannot take the inherited socket: ${why}; see systemd/README.md`);
+  if (LISTEN_FDS !== '1') throw bad('there must be exactly one');
+  if (!isListeningUnixSocket(FIRST_INHERITED)) throw bad(`descriptor ${FIRST_INHERITED} is no listening Unix socket`);
+  return FIRST_INHERITED;
+}
+
+function isListeningUnixSocket(fd: number): boolean {
+  try {
+    const { ino } = fstatSync(fd);
+    // proc(5): Num RefCount Protocol Flags Type St Inode Path; __SO_ACCEPTCON is 0x10000, SOCK_STREAM 0001.
+    const lines = readFileSync('/proc/net/unix', 'latin1').split('\n');
+    const fields = lines.map((line) => line.split(/ +/)).find((columns) => columns[6] === String(ino));
+    return fields !== undefined && (Number.parseInt(fields[3]!, 16) & 0x10000) !== 0 && fields[4] === '0001';
+  } catch {
+    return false;
+  }
+}

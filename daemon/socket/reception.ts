@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Handler } from '../../protocol/handler.ts';
+import type { SecretKeeper } from '../../protocol/secret.ts';
+import type { Log } from '../log.ts';
+import type { Native } from '../native/native.ts';
+import { type Caller, whyRefused } from './caller.ts';
+import { Connection, type StreamHandle } from './connection.ts';
+
+/** Descriptors kept for everything but connections: the backend, its child, the log. */
+const RESERVED_DESCRIPTORS = 40;
+/** A connection that has done nothing for so long may be closed to let another in. In milliseconds. */
+const EVICT_AFTER = 1_000;
+/** What a newcomer hears when every connection is busy. */
+const BUSY = 'status=unavailable\nmessage=too many connections at once; try again\n\n';
+
+export type ReceptionParts = {
+  readonly handlerFor: (caller: Caller) => Handler;
+  readonly keep: SecretKeeper;
+  readonly native: Native | undefined;
+  readonly log: Log;
+  /** Most connections at once; by default what the limit on descriptors allows. */
+  readonly connectionsMax?: number;
+};
+
+/** Receives connections: asks the kernel who it is, keeps their number bounded, and starts their conversations. */
+export class Reception {
+  readonly #parts: ReceptionParts;
+  readonly #max: number;
+  readonly #uid = process.getuid!();
+  readonly #open = new Set<Connection>();
+  readonly #forget = (connection: Connection) => {
+    this.#open.delete(connection);
+    if (this.#open.size === 0) this.#onEmpty?.();
+  };
+  #onEmpty: (() => void) | undefined;
+
+  constructor(parts: ReceptionParts) {
+    this.#parts = parts;
+    this.#max = parts.connectionsMax ?? Math.max(16, descriptorLimit() - RESERVED_DESCRIPTORS);
+  }
+
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  /** Takes one connection over from the listener. */
+  receive(handle: StreamHandle): void {
+    const caller = this.#callerOf(handle);
+    const refused = whyRefused(caller, this.#uid);
+    if (refused !== undefined) {
+      this.#parts.log('refused', { uid: caller.uid, pid: caller.pid });
+      turnAway(handle, `status=denied\nmessage=${refused}\n\n`);
+    } else if (this.#open.size >= this.#max && !this.#makeRoom()) turnAway(handle, BUSY);
+    else this.#open.add(new Connection(handle, this.#parts.handlerFor(caller), this.#parts.keep, this.#forget));
+  }
+
+  /** Answers what has arrived and closes everything, by force after `deadline` milliseconds. */
+  async drain(deadline: number): Promise<void> {
+    if (this.#open.size === 0) return;
+    const empty = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+    for (const connection of this.#open) connection.drain();
+    const timer = setTimeout(() => {
+      for (const connection of this.#open) connection.destroy();
+    }, deadline);
+    await empty;
+    clearTimeout(timer);
+  }
+
+  /** Without the addon the folder alone guards, and every caller counts as its owner; `status` says so. */
+  #callerOf(handle: StreamHandle): Caller {
+    if (!this.#parts.native) return { uid: this.#uid, pid: 0 };
+    try {
+      return this.#parts.native.peer(handle.fd);
+    } catch {
+      return { uid: -1, pid: 0 };
+    }
+  }
+
+  /** Closes the connection that has been idle for the longest, if that is long enough. */
+  #makeRoom(): boolean {
+    let oldest: Connection | undefined;
+    for (const connection of this.#open) {
+      if (connection.idle && (oldest === undefined || connection.usedAt < oldest.usedAt)) oldest = connection;
+    }
+    if (!oldest || performance.now() - oldest.usedAt < EVICT_AFTER) return false;
+    oldest.destroy();
+    return true;
+  }
+}
+
+function turnAway(handle: StreamHandle, words: string): void {
+  const socket = new Socket({ handle } as unknown as ConstructorParameters<typeof Socket>[0]);
+  socket.on('error', () => socket.destroy());
+  socket.end(words, () => socket.destroy());
+}
+
+/** The soft limit on open descriptors (getrlimit(2)); node raises it to the hard one at start. */
+function descriptorLimit(): number {
+  const line = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
+  return line ? Number(line[1]) : 1_024;
+}

@@ -1,0 +1,70 @@
+import type { Target } from '../../protocol/credential.ts';
+
+/** One or several, newest last; a lone member stands without an array, because nearly all do. */
+type Stack<T> = T | T[];
+
+/**
+ * What is held, found by what a request names. A request's path and username must be equal where it has them and match
+ * anything where it has not; among several the one stored last comes first. Each member stands under every shape of
+ * request that can find it (at most four), so that one among 10,000 costs what one among ten costs.
+ */
+export class TargetIndex<T extends Target> {
+  readonly #stacks = new Map<string, Stack<T>>();
+
+  /** The newest match that `accepts` does not turn down. */
+  find(target: Target, accepts: (member: T) => boolean): T | undefined {
+    const stack = this.#stacks.get(keyOf(target, target.path, target.username));
+    if (stack === undefined) return undefined;
+    if (!Array.isArray(stack)) return accepts(stack) ? stack : undefined;
+    return stack.findLast(accepts);
+  }
+
+  /** Every match, newest last. */
+  findAll(target: Target): readonly T[] {
+    const stack = this.#stacks.get(keyOf(target, target.path, target.username));
+    return stack === undefined ? [] : Array.isArray(stack) ? [...stack] : [stack];
+  }
+
+  /** Adds a member as the newest. */
+  add(member: T): void {
+    for (const key of keysOf(member)) {
+      const stack = this.#stacks.get(key);
+      if (stack === undefined) this.#stacks.set(key, member);
+      else if (Array.isArray(stack)) stack.push(member);
+      else this.#stacks.set(key, [stack, member]);
+    }
+  }
+
+  remove(member: T): void {
+    for (const key of keysOf(member)) {
+      const stack = this.#stacks.get(key);
+      if (stack === member) this.#stacks.delete(key);
+      else if (Array.isArray(stack)) {
+        const rest = stack.filter((other) => other !== member);
+        if (rest.length === 1) this.#stacks.set(key, rest[0]!);
+        else this.#stacks.set(key, rest);
+      }
+    }
+  }
+
+  clear(): void {
+    this.#stacks.clear();
+  }
+}
+
+/** Every shape of request that finds `member`. */
+function keysOf(member: Target): Set<string> {
+  const { path, username } = member;
+  return new Set([
+    keyOf(member, undefined, undefined),
+    keyOf(member, path, undefined),
+    keyOf(member, undefined, username),
+    keyOf(member, path, username),
+  ]);
+}
+
+/** NUL stands in no value, so no value can run into its neighbour. */
+function keyOf({ protocol, host }: Target, path: string | undefined, username: string | undefined): string {
+  if (path === undefined && username === undefined) return `${protocol}\0${host}`;
+  return `${protocol}\0${host}\0${path === undefined ? '' : `=${path}`}\0${username === undefined ? '' : `=${username}`}`;
+}

@@ -1,0 +1,136 @@
+import type { Seconds } from './credential.ts';
+import { KeyholdError } from './errors.ts';
+
+/**
+ * What can be set in `config.json`, in one table for its two readers: `keyhold config` and the agent. The file holds
+ * one object that nests at the dots of these names: `{ "lease": { "idle": 28800 } }`. Times rest in it as seconds.
+ */
+export type Config = {
+  /** `auto`: the keyring where one answers, else the vault. */
+  readonly backend: 'auto' | 'keyring' | 'vault' | 'memory';
+  /** How long an unlocked credential may lie unused; undefined: as its backend asks, 8 h, or 1 h behind a passphrase. */
+  readonly leaseIdle: Seconds | undefined;
+  /** How long it may be served at all, used or not. */
+  readonly leaseMax: Seconds;
+  readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
+};
+
+type Setting = { readonly summary: string; readonly default: string | number | undefined } & (
+  | { readonly kind: 'choice'; readonly choices: readonly string[] }
+  | { readonly kind: 'duration'; readonly least: Seconds; readonly most: Seconds }
+);
+
+const MINUTE = 60;
+const HOUR = 3_600;
+const DAY = 86_400;
+
+export const settings = {
+  backend: {
+    summary: 'where tokens rest',
+    kind: 'choice',
+    choices: ['auto', 'keyring', 'vault', 'memory'],
+    default: 'auto',
+  },
+  'lease.idle': {
+    summary: 'how long an unused token stays in memory',
+    kind: 'duration',
+    least: MINUTE,
+    most: 30 * DAY,
+    default: undefined,
+  },
+  'lease.max': {
+    summary: 'how long any token stays in memory',
+    kind: 'duration',
+    least: MINUTE,
+    most: 30 * DAY,
+    default: DAY,
+  },
+  'log.level': {
+    summary: 'how much the log tells',
+    kind: 'choice',
+    choices: ['error', 'warn', 'info', 'debug'],
+    default: 'info',
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings;
+export const settingNames = Object.keys(settings) as readonly SettingName[];
+
+export function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(settings, name);
+}
+
+/** What a person wrote (`keyring`, `8h`, `90m`, `1d`, `3600s`) as it rests in the file. Throws `bad_config`. */
+export function parseSetting(name: SettingName, text: string): string | number {
+  const setting: Setting = settings[name];
+  const unit = setting.kind === 'duration' ? /^([0-9]{1,8})(s|m|h|d)$/.exec(text) : null;
+  const seconds = { s: 1, m: MINUTE, h: HOUR, d: DAY } as const;
+  return checkSetting(name, unit ? Number(unit[1]) * seconds[unit[2] as keyof typeof seconds] : text);
+}
+
+/** A value of the file if it is a proper one. Throws `bad_config`. */
+export function checkSetting(name: SettingName, value: unknown): string | number {
+  const setting: Setting = settings[name];
+  if (setting.kind === 'choice') {
+    if (typeof value === 'string' && setting.choices.includes(value)) return value;
+    throw unfit(name, `it is one of ${setting.choices.join(', ')}`);
+  }
+  const { least, most } = setting;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+  throw unfit(name, `it is a time from ${showDuration(least)} to ${showDuration(most)}, such as 8h or 30m`);
+}
+
+/** A value of the file for people. */
+export function showSetting(name: SettingName, value: string | number | undefined): string {
+  if (value === undefined) return 'as the backend asks';
+  return settings[name].kind === 'duration' ? showDuration(Number(value)) : String(value);
+}
+
+/**
+ * The whole file, parsed. What it does not set is as the table says; names that the table does not have are a newer
+ * version's, and skipped. Throws `bad_config`.
+ */
+export function readConfig(document: unknown): Config {
+  const of = (name: SettingName) => {
+    const value = valueIn(document, name);
+    return value === undefined ? settings[name].default : checkSetting(name, value);
+  };
+  const config = {
+    backend: of('backend') as Config['backend'],
+    leaseIdle: of('lease.idle') as Config['leaseIdle'],
+    leaseMax: of('lease.max') as Config['leaseMax'],
+    logLevel: of('log.level') as Config['logLevel'],
+  };
+  if (config.leaseIdle !== undefined && config.leaseIdle > config.leaseMax) {
+    throw unfit('lease.idle', `it is longer than lease.max, ${showDuration(config.leaseMax)}`);
+  }
+  return config;
+}
+
+/** What the file sets by that name; undefined if it sets nothing. Throws `bad_config` if its shape is another. */
+export function valueIn(document: unknown, name: SettingName): unknown {
+  let value = document;
+  for (const part of name.split('.')) {
+    if (value === undefined) return undefined;
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw unfit(name, 'it is inside no object');
+    value = Object.hasOwn(value, part) ? (value as Record<string, unknown>)[part] : undefined;
+  }
+  return value;
+}
+
+function showDuration(seconds: Seconds): string {
+  for (const [unit, length] of [
+    ['d', DAY],
+    ['h', HOUR],
+    ['m', MINUTE],
+  ] as const) {
+    if (seconds % length === 0 && seconds >= length && !(unit === 'd' && seconds === DAY))
+      return `${seconds / length}${unit}`;
+  }
+  return `${seconds}s`;
+}
+
+function unfit(name: string, rule: string): KeyholdError {
+  return new KeyholdError('bad_config', `cannot use the setting ${name}: ${rule}`);
+}

@@ -1,0 +1,126 @@
+import { existsSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
+
+type Bundle = {
+  readonly name: string;
+  readonly entry: string;
+  readonly format: 'cjs' | 'esm';
+  /** Whether a program starts here: then a start file turns the compile cache on before the bundle is read. */
+  readonly starts: boolean;
+};
+
+const bundles: readonly Bundle[] = [
+  { name: 'agent', entry: 'daemon/main.ts', format: 'cjs', starts: true },
+  { name: 'keyring-child', entry: 'daemon/backends/keyring/child.ts', format: 'cjs', starts: true },
+  { name: 'cli', entry: 'client/main.ts', format: 'cjs', starts: true },
+  { name: 'helper', entry: 'client/thin/helper.ts', format: 'cjs', starts: true },
+  { name: 'client', entry: 'client/index.ts', format: 'esm', starts: false },
+];
+
+/** Where the programs keep compiled code, below dist/lib. Filled by the build, so that the first start is fast. */
+export const CODE_CACHE = 'code-cache';
+
+/**
+ * Bundles every entry that exists into plain JavaScript in `lib`: one file each, for start-up. A package that is
+ * imported dynamically becomes a file of its own, so that it is not read before it is needed. Answers the names built.
+ */
+export async function buildBundles(root: string, lib: string): Promise<string[]> {
+  const present = bundles.filter(({ entry }) => existsSync(join(root, entry)));
+  const lazy = new Set<string>();
+  await Promise.all(
+    present.map(async ({ name, entry, format, starts }) => {
+      const outfile = join(lib, `${name}${starts ? '-main' : ''}${format === 'cjs' ? '.cjs' : '.js'}`);
+      await build({
+        ...common(root, format),
+        entryPoints: [join(root, entry)],
+        outfile,
+        plugins: [lazyPackages(lazy)],
+      });
+      if (starts) await writeFile(join(lib, `${name}.cjs`), startFile(`${name}-main.cjs`));
+    }),
+  );
+  await Promise.all([...lazy].map((name) => buildPackage(root, lib, name)));
+  return present.map(({ name }) => name);
+}
+
+/** The bundles that this checkout has no entry for. */
+export function absentBundles(root: string): string[] {
+  return bundles.filter(({ entry }) => !existsSync(join(root, entry))).map(({ entry }) => entry);
+}
+
+function common(root: string, format: 'cjs' | 'esm'): BuildOptions {
+  return {
+    absWorkingDir: root,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format,
+    charset: 'utf8',
+    legalComments: 'none',
+    logLevel: 'warning',
+    // Native files of packages are copied beside the bundle, so that dist/ is whole without node_modules.
+    loader: { '.node': 'copy' },
+    assetNames: '[name]',
+    ...(format === 'cjs'
+      ? {
+          define: {
+            'import.meta.url': 'bundleUrl',
+            'import.meta.dirname': '__dirname',
+            'import.meta.filename': '__filename',
+          },
+          banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+        }
+      : {}),
+  };
+}
+
+/** Leaves `await import('package')` in place, pointing to a file of its own beside the bundle. */
+function lazyPackages(found: Set<string>): Plugin {
+  return {
+    name: 'lazy-packages',
+    setup({ onResolve }) {
+      onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
+        if (kind !== 'dynamic-import' || path.startsWith('node:')) return undefined;
+        found.add(path);
+        return { path: `./${fileOf(path)}`, external: true };
+      });
+    },
+  };
+}
+
+/** One package as an ES module with its own names, whichever kind it is written as. */
+async function buildPackage(root: string, lib: string, name: string): Promise<void> {
+  const names = Object.keys(await import(name)).filter(
+    (key) => key !== 'default' && /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key),
+  );
+  await build({
+    ...common(root, 'esm'),
+    stdin: {
+      contents: `import * as all from ${JSON.stringify(name)};
+        export default all.default;
+        ${names.map((key) => `export const ${key} = all.${key} ?? all.default.${key};`).join('\n')}`,
+      resolveDir: root,
+    },
+    outfile: join(lib, fileOf(name)),
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  });
+}
+
+function fileOf(packageName: string): string {
+  return `${packageName.replace(/^@/, '').replaceAll('/', '-')}.mjs`;
+}
+
+function startFile(main: string): string {
+  return `'use strict';
+require('node:module').enableCompileCache({ directory: __dirname + '/${CODE_CACHE}', portable: true });
+require('./${main}');
+`;
+}
+
+/** Puts `fresh` in the place of `old`, which may exist. */
+export async function swap(fresh: string, old: string): Promise<void> {
+  if (existsSync(old)) await rename(old, `${fresh}.old`);
+  await rename(fresh, old);
+}

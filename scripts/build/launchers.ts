@@ -1,0 +1,109 @@
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** A program that needs Node: what it runs of dist/lib, and node's flags for it. This is the only list of flags. */
+export type Launched = {
+  readonly program: string;
+  readonly bundle: string;
+  readonly flags: readonly string[];
+  /** Shell lines between finding node and running it. */
+  readonly before?: readonly string[];
+  /** Passes the name that it was called by as the first argument. */
+  readonly passName?: boolean;
+};
+
+/** No inspector by a signal (the same user could read every secret through it), and no way to swap prototypes. */
+const closed = ['--disable-sigusr1', '--disable-proto=delete'];
+
+export const agent: Launched = {
+  program: 'keyhold-agent',
+  bundle: 'agent.cjs',
+  // A small young generation and one helper thread: 96 -> 72 MiB under load, without a cost in speed.
+  flags: [...closed, '--max-semi-space-size=1', '--v8-pool-size=1'],
+  before: ['ulimit -c 0 2>/dev/null || :'],
+};
+
+export const cli: Launched = {
+  program: 'keyhold',
+  bundle: 'cli.cjs',
+  flags: closed,
+  before: [
+    // The line protocol for scripts is the thin client's, which needs no Node.
+    'case "$*" in get | store | erase) exec "$bin/keyhold-helper" "$@" ;; esac',
+  ],
+};
+
+/** The thin client where there was no compiler. */
+export const helper: Launched = {
+  program: 'keyhold-helper',
+  bundle: 'helper.cjs',
+  flags: [...closed, '--no-addons', '--max-semi-space-size=1', '--v8-pool-size=1'],
+  passName: true,
+};
+
+/** What could steer node, or load code into it, from outside. */
+const steering = [
+  'NODE_OPTIONS NODE_PATH NODE_DEBUG NODE_DEBUG_NATIVE NODE_V8_COVERAGE NODE_EXTRA_CA_CERTS NODE_ICU_DATA',
+  'NODE_REDIRECT_WARNINGS NODE_COMPILE_CACHE NODE_DISABLE_COMPILE_CACHE NODE_PRESERVE_SYMLINKS',
+  'OPENSSL_CONF OPENSSL_MODULES OPENSSL_ENGINES SSLKEYLOGFILE LD_PRELOAD LD_AUDIT LD_LIBRARY_PATH',
+];
+
+/** The oldest Node that is good enough (package.json, engines). */
+const NODE_MAJOR = 24;
+const NODE_MINOR = 19;
+
+/** Writes the launcher of `launched` into the folder `bin`. */
+export async function writeLauncher(bin: string, launched: Launched): Promise<void> {
+  const path = join(bin, launched.program);
+  await writeFile(path, launcherOf(launched));
+  await chmod(path, 0o755);
+}
+
+/**
+ * A POSIX sh script that finds its own folder through links, then Node: `../node` (an installed copy), else
+ * node_modules/node-linux-…, upward, else `node` on PATH. What LD_PRELOAD put into the shell itself has run by then,
+ * and no script can undo it; it goes no further than that.
+ */
+export function launcherOf({ program, bundle, flags, before = [], passName = false }: Launched): string {
+  return `#!/bin/sh
+# ${program}: finds Node ${NODE_MAJOR} and runs ../lib/${bundle} under it. Made by scripts/build.ts.
+unset ${steering.join(' \\\n  ')}
+
+self=$0
+called=\${0##*/}
+case $self in */*) ;; *) self=$(command -v -- "$self") ;; esac
+while [ -h "$self" ]; do
+  link=$(readlink "$self")
+  case $link in /*) self=$link ;; *) self=\${self%/*}/$link ;; esac
+done
+bin=$(CDPATH='' cd -- "\${self%/*}" && pwd -P) || exit 1
+${before.map((line) => `${line}\n`).join('')}
+node=
+if [ -f "$bin/../node" ] && [ -x "$bin/../node" ]; then
+  node=$bin/../node
+else
+  folder=$bin
+  while [ -n "$folder" ]; do
+    for found in "$folder"/node_modules/node-linux-*/bin/node; do
+      [ -x "$found" ] && node=$found && break 2
+    done
+    folder=\${folder%/*}
+  done
+fi
+if [ -z "$node" ]; then
+  node=$(command -v node) || node=
+  version=
+  [ -n "$node" ] && version=$("$node" --version 2>/dev/null)
+  version=\${version#v}
+  major=\${version%%.*}
+  minor=\${version#*.}
+  minor=\${minor%%.*}
+  case $major$minor in '' | *[!0-9]*) major=0 minor=0 ;; esac
+  if [ "$major" -lt ${NODE_MAJOR} ] || { [ "$major" -eq ${NODE_MAJOR} ] && [ "$minor" -lt ${NODE_MINOR} ]; }; then
+    echo "${program}: cannot start: it needs Node ${NODE_MAJOR}.${NODE_MINOR} or newer and found \${version:-none}; run npm ci in its folder, or put a newer node on PATH" >&2
+    exit 1
+  fi
+fi
+exec "$node" ${flags.join(' ')} "$bin/../lib/${bundle}" ${passName ? '"$called" ' : ''}"$@"
+`;
+}

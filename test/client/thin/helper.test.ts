@@ -1,0 +1,453 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, chown, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { CredentialRequest } from '../../../protocol/handler.ts';
+import { expose, secretFromText } from '../../../protocol/secret.ts';
+import { type FakeAgent, fakeAgent } from '../../fakes/agent.ts';
+import { buildThinClient, type RunOptions, runToEnd, type ThinKind, thinKinds } from '../../fakes/thin-clients.ts';
+import { need } from '../../need.ts';
+
+const GET = 'protocol=https\nhost=example.com\n\n';
+const NOBODY = 'keyhold: no agent answers and none could be started; run: keyhold start\n';
+const isRoot = process.getuid?.() === 0;
+
+const compiler: Record<ThinKind, () => boolean> = {
+  musl: () => need('musl-gcc', 'apt-get install musl-tools'),
+  dynamic: () => need('cc', 'apt-get install gcc libc6-dev'),
+  typescript: () => true,
+};
+
+describe.each(thinKinds)('the thin client (%s)', (kind) => {
+  describe.skipIf(!compiler[kind]())('', () => {
+    let build: string;
+    let bin: string;
+    let home: string;
+    let agent: FakeAgent | undefined;
+    const started: number[] = [];
+
+    beforeAll(async () => {
+      build = await mkdtemp(join(tmpdir(), 'keyhold-thin-'));
+      bin = (await buildThinClient(build, kind))!;
+      expect(bin).toBeDefined();
+    });
+    afterAll(() => rm(build, { recursive: true, force: true }));
+    beforeEach(async () => {
+      home = await mkdtemp(join(tmpdir(), 'keyhold-home-'));
+    });
+    afterEach(async () => {
+      await agent?.[Symbol.asyncDispose]();
+      agent = undefined;
+      for (const pid of started.splice(0)) process.kill(pid, 'SIGKILL');
+      await rm(home, { recursive: true, force: true });
+    });
+
+    const socketPath = () => join(home, 'run/agent.sock');
+    const run = (program: string, options: RunOptions = {}) =>
+      runToEnd(join(bin, program), {
+        input: '',
+        ...options,
+        env: { KEYHOLD_HOME: home, KEYHOLD_NO_AUTOSTART: '1', ...options.env },
+      });
+    const git = (...args: string[]) => run('git-credential-keyhold', { args, input: GET });
+
+    /** An agent that has ada's credential and notes what it is asked. */
+    const withAda = async () => {
+      const requests: (CredentialRequest & { told: string })[] = [];
+      agent = await fakeAgent({
+        socket: socketPath(),
+        handler: async (request) => {
+          const bytes = request.secret ? expose(request.secret) : new Uint8Array();
+          requests.push({ ...request, told: Buffer.from(bytes).toString() });
+          if (request.action !== 'get') return { status: 'ok' };
+          const secret = secretFromText('hunter-EXAMPLE');
+          return { status: 'ok', credential: { protocol: 'https', host: 'example.com', username: 'ada', secret } };
+        },
+      });
+      return requests;
+    };
+
+    /** An agent that answers everything with the same bytes, once all input has come, and notes what came. */
+    const withAnswer = async (answer: string, close = true) => {
+      const heard = { bytes: '' };
+      agent = await fakeAgent({
+        socket: socketPath(),
+        raw: (socket) => {
+          socket.on('data', (bytes: Buffer) => {
+            heard.bytes += bytes.toString('latin1');
+            if (!/\ni0*\n$/.test(heard.bytes)) return;
+            socket.write(answer);
+            if (close) socket.end();
+          });
+        },
+      });
+      return heard;
+    };
+
+    it('gets exactly the bytes that git expects', async () => {
+      await withAda();
+      expect(await git('get')).toMatchObject({
+        stdout: 'username=ada\npassword=hunter-EXAMPLE\n',
+        stderr: '',
+        code: 0,
+      });
+    });
+
+    it('stores and erases, and says nothing', async () => {
+      const requests = await withAda();
+      const input = 'protocol=https\nhost=example.com\nusername=ada\npassword=new-EXAMPLE\n';
+      for (const action of ['store', 'erase']) {
+        expect(await run('git-credential-keyhold', { args: [action], input })).toMatchObject({ stdout: '', code: 0 });
+      }
+      expect(requests.map(({ action, told }) => [action, told])).toEqual([
+        ['store', 'new-EXAMPLE'],
+        ['erase', 'new-EXAMPLE'],
+      ]);
+    });
+
+    it('takes no input for what needs none', async () => {
+      await withAda();
+      const { stdout, code } = await run('git-credential-keyhold', { args: ['capability'], input: undefined });
+      expect({ stdout, code }).toEqual({ stdout: 'version 0\ncapability authtype\ncapability state\n', code: 0 });
+    });
+
+    it('answers scripts in the line protocol, with its exit codes', async () => {
+      await withAda();
+      const { stdout, code } = await run('keyhold-helper', { args: ['get'], input: GET });
+      expect(stdout).toContain('status=ok\n');
+      expect(code).toBe(0);
+      expect((await run('keyhold-helper', { args: ['get'], input: 'host=only\n\n' })).code).toBe(2);
+    });
+
+    it('is every tool by its name as the first argument, and tells its version', async () => {
+      await withAda();
+      const { stdout } = await run('keyhold-helper', { args: ['git', 'get'], input: GET });
+      expect(stdout).toBe('username=ada\npassword=hunter-EXAMPLE\n');
+      const version = await run('keyhold-helper', { args: ['--version'] });
+      expect(version.stdout).toMatch(/^keyhold-helper \d+\.\d+\.\d+\n$/);
+    });
+
+    it('tells the agent its name, arguments, folder, version and only the variables of its row', async () => {
+      const heard = await withAnswer('x0\n');
+      const env = { TALKER_NAME: 'a=b', KEYHOLD_PROFILE: 'p', OTHER: 'x', NODE_OPTIONS: '--bogus', NODE_DEBUG: 'net' };
+      await run('talk@here', { args: ['--very', 'hush', 'ü'], env, cwd: '/usr' });
+      const lines = heard.bytes.split('\n');
+      expect(lines.filter((line) => !line.startsWith('version='))).toEqual([
+        'action=run',
+        'name=talk@here',
+        ...['--very', 'hush', Buffer.from('ü').toString('latin1')].map((word) => `argument[]=${word}`),
+        'cwd=/usr',
+        'env[]=TALKER_NAME=a=b',
+        '',
+        expect.stringMatching(/^i0+$/),
+        '',
+      ]);
+    });
+
+    it('carries bytes both ways at once', async () => {
+      agent = await fakeAgent({
+        socket: socketPath(),
+        raw: (socket) => {
+          let pending = '';
+          socket.on('data', (bytes: Buffer) => {
+            pending += bytes.toString();
+            const said = /\ni0*(\d+)\n(ping\d)$/.exec(`\n${pending.split('\n\n').at(-1)}`);
+            if (said) socket.write(`o6\nre-${said[2]!.slice(2)}`);
+            if (/\ni0+\n$/.test(`\n${pending}`) && !said) socket.end('e5\nbye!\nx3\n');
+            if (said) pending = '';
+          });
+        },
+      });
+      const child = spawn(join(bin, 'talker-keyhold'), [], { env: { PATH: '/usr/bin:/bin', KEYHOLD_HOME: home } });
+      const ended = once(child, 'close');
+      const errors: Buffer[] = [];
+      child.stderr.on('data', (bytes: Buffer) => errors.push(bytes));
+      for (const number of [1, 2]) {
+        child.stdin.write(`ping${number}`);
+        const [reply] = (await once(child.stdout, 'data')) as [Buffer];
+        expect(reply.toString()).toBe(`re-ng${number}`.slice(0, 6));
+      }
+      child.stdin.end();
+      expect(await ended).toEqual([3, null]);
+      expect(Buffer.concat(errors).toString()).toBe('bye!\n');
+    });
+
+    it('says what each tool can hear when no agent is there', async () => {
+      expect(await git('get')).toMatchObject({ stdout: '', stderr: NOBODY, code: 0 });
+      expect(await git('capability')).toMatchObject({ stdout: '', stderr: '', code: 0 });
+      const script = await run('keyhold-helper', { args: ['get'], input: GET });
+      expect(script.stdout).toMatch(/^status=unavailable\n/);
+      expect(script.code).toBe(10);
+      expect(await run('talker-keyhold')).toMatchObject({ stdout: '{"error":"no \\ "}\n', stderr: '', code: 7 });
+    });
+
+    it('speaks no protocol by an unknown name', async () => {
+      expect(await run('stranger', { args: ['get'] })).toMatchObject({
+        stdout: '',
+        stderr: "keyhold: no tool's helper has the name stranger\n",
+        code: 11,
+      });
+    });
+
+    it('sends nothing to a folder that others may enter, that is a link, or that is not ours', async () => {
+      await withAda();
+      const folder = join(home, 'run');
+      for (const mode of [0o755, 0o710, 0o701, 0o770]) {
+        await chmod(folder, mode);
+        const { stdout, stderr, code } = await git('get');
+        expect({ stdout, code }).toEqual({ stdout: '', code: 0 });
+        expect(stderr).toContain(`others may enter its folder; run: chmod 700 ${folder}`);
+      }
+      await chmod(folder, 0o700);
+      if (isRoot) {
+        await chown(folder, 12_345, 12_345);
+        expect((await git('get')).stderr).toContain('belongs to somebody else');
+        await chown(folder, 0, 0);
+      }
+      await rename(folder, join(home, 'elsewhere'));
+      await symlink('elsewhere', folder);
+      expect((await git('get')).stderr).toContain('must not be a link');
+      expect(agent!.connections()).toBe(0);
+      await rm(folder);
+      await rename(join(home, 'elsewhere'), folder);
+    });
+
+    it.skipIf(!isRoot || kind === 'typescript')('sends nothing to a listener of another user', async () => {
+      const folder = join(home, 'run');
+      await mkdir(folder);
+      await Promise.all([chmod(home, 0o711), chmod(folder, 0o777)]);
+      const code = `require('net').createServer().listen(${JSON.stringify(socketPath())}, () => console.log('up'))`;
+      const child = spawn('/usr/bin/setpriv', ['--reuid=65534', '--clear-groups', process.execPath, '-e', code]);
+      started.push(child.pid!);
+      await once(child.stdout, 'data');
+      await chmod(folder, 0o700);
+      expect(await git('get')).toMatchObject({ stdout: '', code: 0 });
+      expect((await git('get')).stderr).toContain('somebody else listens');
+    });
+
+    it('names a path that is too long for a socket', async () => {
+      const { stderr, code } = await run('git-credential-keyhold', {
+        args: ['get'],
+        env: { KEYHOLD_SOCKET: `/tmp/${'x'.repeat(115)}` },
+      });
+      expect(stderr).toContain('longer than 107 bytes');
+      expect(code).toBe(0);
+    });
+
+    it('finds the socket by the same rules as everybody, ignoring relative values', async () => {
+      await withAda();
+      const places = [
+        { KEYHOLD_HOME: 'relative', KEYHOLD_SOCKET: socketPath() },
+        { KEYHOLD_HOME: `${home}///`, XDG_RUNTIME_DIR: '/nonexistent' },
+      ];
+      for (const env of places) {
+        expect((await run('git-credential-keyhold', { args: ['get'], input: GET, env })).stdout).toContain('ada');
+      }
+      await mkdir(join(home, 'x'));
+      await rename(join(home, 'run'), join(home, 'x/keyhold'));
+      const env = { KEYHOLD_HOME: '', XDG_RUNTIME_DIR: join(home, 'x'), HOME: '/nonexistent' };
+      expect((await run('git-credential-keyhold', { args: ['get'], input: GET, env })).stdout).toContain('ada');
+      await rename(join(home, 'x/keyhold'), join(home, 'run'));
+    });
+
+    it('shows no part of an answer that was cut off', async () => {
+      const heard = await withAnswer('o000040\nusername=ada\npassword=hunter-EX');
+      expect(await git('get')).toMatchObject({
+        stdout: '',
+        stderr: 'keyhold: the agent broke off; run: keyhold doctor\n',
+        code: 0,
+      });
+      expect(heard.bytes).toContain('action=run');
+    });
+
+    it('shows the message of an agent that refuses, and names what is no agent', async () => {
+      await withAnswer('status=limit-reached\nmessage=too many \u001b connections\n\n');
+      expect((await git('get')).stderr).toMatch(/^keyhold: the agent refused: .*\n$/);
+      expect((await git('get')).stderr).not.toContain('\u001b');
+      await agent![Symbol.asyncDispose]();
+      await withAnswer('fatal: bad credential request\n');
+      expect((await git('get')).stderr).toContain('what answers is no agent of ours');
+    });
+
+    it('refuses control bytes in arguments and variables, and leaves out such a folder', async () => {
+      const heard = await withAnswer('x0\n');
+      for (const word of ['a\nb', 'a\rb', 'a\u007f', '']) {
+        expect((await run('talker-keyhold', { args: ['hush', word] })).code).toBe(7);
+        expect((await run('git-credential-keyhold', { args: [word, 'get'], input: GET })).code).toBe(0);
+      }
+      expect((await run('talker-keyhold', { args: ['hush'], env: { TALKER_NAME: 'a\nb' } })).stderr).toContain(
+        'TALKER_NAME',
+      );
+      expect(heard.bytes).toBe('');
+      const odd = join(home, 'odd\nname=evil');
+      await mkdir(odd);
+      expect((await run('talker-keyhold', { args: ['hush'], cwd: odd })).code).toBe(0);
+      expect(heard.bytes).not.toContain('evil');
+    });
+
+    it('takes 1 MiB of input and not a byte more', async () => {
+      const heard = await withAnswer('x0\n');
+      const input = Buffer.alloc(1_048_576, 'abcdefg\n');
+      expect(await run('git-credential-keyhold', { args: ['store'], input })).toMatchObject({ code: 0, stderr: '' });
+      const frames = heard.bytes.slice(heard.bytes.indexOf('\n\n') + 2).replace(/i0*\d+\n(?=[a-g\n]|i|$)/g, '');
+      expect(frames.length).toBeGreaterThan(1_000_000);
+      heard.bytes = '';
+      const more = await run('git-credential-keyhold', { args: ['store'], input: Buffer.alloc(1_048_577, 'a') });
+      expect(more.stderr).toContain('longer than 1 MiB');
+      expect(heard.bytes).toBe('');
+    });
+
+    it('writes large answers whole', async () => {
+      const payload = 'x'.repeat(900_000);
+      await withAnswer(`o900000\n${payload}o900000\n${payload}x0\n`);
+      expect((await git('get')).stdout.length).toBe(1_800_000);
+    });
+
+    it('lives with closed standard descriptors', async () => {
+      await withAda();
+      for (const closed of ['<&-', '>&-', '2>&-', '<&- >&- 2>&-']) {
+        const script = `exec "${join(bin, 'git-credential-keyhold')}" get ${closed}`;
+        const { code, signal, stdout } = await runToEnd('/bin/sh', {
+          args: ['-c', script],
+          input: GET,
+          env: { KEYHOLD_HOME: home },
+        });
+        expect({ code, signal }).toEqual({ code: 0, signal: null });
+        if (closed === '2>&-') expect(stdout).toContain('hunter-EXAMPLE');
+      }
+    });
+
+    it('ends quietly when nobody reads its answer', async () => {
+      await withAda();
+      const child = spawn(join(bin, 'git-credential-keyhold'), ['get'], {
+        env: { PATH: '/usr/bin', KEYHOLD_HOME: home },
+      });
+      const ended = once(child, 'close');
+      child.stdout.destroy();
+      await sleep(50);
+      child.stdin.end(GET);
+      expect(await ended).toEqual([0, null]);
+    });
+
+    it('waits its turn when the agent is busy and its queue full', async () => {
+      agent = await fakeAgent({
+        socket: socketPath(),
+        backlog: 1,
+        raw: (socket) => {
+          socket.once('data', () => socket.end('o2\nhix0\n'));
+        },
+      });
+      const clients = Array.from({ length: 8 }, () => run('git-credential-keyhold', { args: ['capability'] }));
+      await sleep(20);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+      for (const { stdout, stderr } of await Promise.all(clients))
+        expect({ stdout, stderr }).toEqual({ stdout: 'hi', stderr: '' });
+    });
+
+    it('serves many clients at once', async () => {
+      await withAda();
+      const count = kind === 'typescript' ? 20 : 200;
+      const all = await Promise.all(Array.from({ length: count }, () => git('get')));
+      expect(all.filter(({ stdout }) => stdout === 'username=ada\npassword=hunter-EXAMPLE\n')).toHaveLength(count);
+    });
+
+    it('gives up at its deadline: on a silent agent, and on input that never ends', async () => {
+      await withAnswer('', false);
+      const all = await Promise.all([
+        git('get'),
+        run('git-credential-keyhold', { args: ['get'], input: undefined }),
+        run('keyhold-helper', { args: ['get'], input: GET }),
+      ]);
+      for (const { took, signal } of all) {
+        expect(signal).toBeNull();
+        expect(took).toBeGreaterThan(4_500);
+        expect(took).toBeLessThan(7_000);
+      }
+      expect(all.map(({ code }) => code)).toEqual([0, 0, 10]);
+      expect(all[0]!.stderr).toBe('keyhold: the agent did not answer in time; run: keyhold doctor\n');
+      expect(all[1]!.stderr).toBe('keyhold: the input did not end in time\n');
+      expect(all[2]!.stdout).toMatch(/^status=unavailable\n/);
+    });
+
+    describe('where an agent can be started', () => {
+      let program: string;
+      const starts = async () =>
+        (await readFile(join(home, 'starts'), 'utf8').catch(() => '')).split('\n').filter(Boolean);
+      const startable = (options: RunOptions = {}) =>
+        run('git-credential-keyhold', { args: ['get'], input: GET, ...options, env: { KEYHOLD_NO_AUTOSTART: '0' } });
+
+      beforeEach(async () => {
+        program = join(home, 'agent');
+        const main = join(import.meta.dirname, '../../fakes/agent-main.ts');
+        await mkdir(join(home, 'state'), { mode: 0o700 });
+        const lines = [
+          '#!/bin/sh',
+          `echo $$ >> ${home}/starts`,
+          `ls -l /proc/$$/fd > ${home}/descriptors`,
+          `exec ${process.execPath} ${main}`,
+        ];
+        await writeFile(program, `${lines.join('\n')}\n`, { mode: 0o700 });
+        await symlink(program, join(home, 'state/autostart'));
+      });
+      afterEach(async () => {
+        for (const pid of await starts()) if (isRunning(Number(pid))) process.kill(Number(pid), 'SIGKILL');
+      });
+
+      it('starts it, detached from everything of its own', async () => {
+        const script = `exec 5>&1 7>&2; exec "${join(bin, 'git-credential-keyhold')}" get`;
+        const env = { KEYHOLD_HOME: home };
+        const { stdout, took, code } = await runToEnd('/bin/sh', { args: ['-c', script], input: GET, env });
+        expect({ stdout, code }).toEqual({ stdout: 'username=ada\npassword=started-EXAMPLE\n', code: 0 });
+        expect(took).toBeLessThan(4_000);
+        expect(await starts()).toHaveLength(1);
+        const [pid] = await starts();
+        expect(isRunning(Number(pid))).toBe(true);
+        const descriptors = await readFile(join(home, 'descriptors'), 'utf8');
+        expect(descriptors).not.toMatch(/pipe:|socket:/);
+        const [, , , , , session] = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(' ');
+        const [, , , , , ours] = (await readFile('/proc/self/stat', 'utf8')).split(' ');
+        expect(session).not.toBe(ours);
+      });
+
+      it('starts one, however many clients ask at once', async () => {
+        const count = kind === 'typescript' ? 10 : 20;
+        const all = await Promise.all(Array.from({ length: count }, () => startable()));
+        expect(all.filter(({ stdout }) => stdout.includes('started-EXAMPLE'))).toHaveLength(count);
+        expect(await starts()).toHaveLength(1);
+      });
+
+      it('starts nothing that others could have put there, and nothing if it must not', async () => {
+        await chmod(program, 0o722);
+        expect((await startable()).stderr).toBe(NOBODY);
+        await chmod(program, 0o700);
+        await chmod(join(home, 'state'), 0o777);
+        expect((await startable()).stderr).toBe(NOBODY);
+        await chmod(join(home, 'state'), 0o700);
+        expect((await git('get')).stderr).toBe(NOBODY);
+        await rm(join(home, 'state/autostart'));
+        await rename(program, join(home, 'state/autostart'));
+        expect((await startable()).stderr).toBe(NOBODY);
+        expect(await starts()).toEqual([]);
+      });
+
+      it('says at once that a program which cannot run cannot be started', async () => {
+        await writeFile(program, '#!/nonexistent/interpreter\n', { mode: 0o700 });
+        const { stderr, took, code } = await startable();
+        expect({ stderr, code }).toEqual({ stderr: NOBODY, code: 0 });
+        expect(took).toBeLessThan(3_000);
+      });
+    });
+  });
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

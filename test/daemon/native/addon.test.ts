@@ -1,0 +1,110 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadNative } from '../../../daemon/native/load.ts';
+import type { Native } from '../../../daemon/native/native.ts';
+import { buildAddon } from '../../fakes/addon.ts';
+import { need } from '../../need.ts';
+
+const run = promisify(execFile);
+const isRoot = process.getuid?.() === 0;
+const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
+
+describe.skipIf(!need('cc', 'apt-get install gcc libc6-dev'))('the addon', () => {
+  let folder: string;
+  let addon: Awaited<ReturnType<typeof buildAddon>>;
+  let native: Native;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'keyhold-native-'));
+    addon = await buildAddon();
+    native = loadNative(addon.path)!;
+  });
+  afterAll(async () => {
+    await addon[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
+  });
+
+  it('tells who connected to a Unix socket', async () => {
+    const path = join(folder, 'peer.sock');
+    const server = createServer().listen(path);
+    const client = connect(path);
+    const [socket] = (await once(server, 'connection')) as [Socket & { _handle: { fd: number } }];
+    expect(native.peer(socket._handle.fd)).toEqual({
+      uid: process.getuid!(),
+      gid: process.getgid!(),
+      pid: process.pid,
+    });
+    client.destroy();
+    socket.destroy();
+    server.close();
+  });
+
+  it('knows no peer of what is no connected Unix socket', async () => {
+    await using file = await open(join(folder, 'file'), 'w');
+    expect(() => native.peer(file.fd)).toThrow('not a connected Unix socket');
+    expect(() => native.peer(-1)).toThrow();
+    expect(() => native.peer('1' as unknown as number)).toThrow('not a descriptor');
+  });
+
+  it('gives zeroed memory of at least the size asked for, page by page', () => {
+    const { memory, locked } = native.region(5_000);
+    expect(memory.byteLength).toBe(8_192);
+    expect(new Uint8Array(memory).every((byte) => byte === 0)).toBe(true);
+    expect(typeof locked).toBe('boolean');
+    for (const size of [0, -1, 2 ** 40, Number.NaN, 'x'])
+      expect(() => native.region(size as number)).toThrow('not a size');
+  });
+
+  it('hardens the process: no dump, no core, no new privileges', async () => {
+    const code = `
+      const fs = require('node:fs');
+      const took = require(${JSON.stringify(addon.path)}).harden();
+      const status = fs.readFileSync('/proc/self/status', 'latin1');
+      const core = /Max core file size +(\\d+) +(\\d+)/.exec(fs.readFileSync('/proc/self/limits', 'latin1'));
+      const owner = fs.statSync('/proc/self/environ').uid;
+      console.log(JSON.stringify({ took, bound: /NoNewPrivs:\\t1/.test(status), core: core.slice(1), owner }));`;
+    const [program, ...args] = isRoot ? ['setpriv', ...nobody, process.execPath] : [process.execPath];
+    const { stdout } = await run(program!, [...args, '-e', code]);
+    // What cannot be dumped has its /proc entries owned by root.
+    expect(JSON.parse(stdout)).toEqual({ took: true, bound: true, core: ['0', '0'], owner: 0 });
+  });
+
+  it.skipIf(!need('python3', 'apt-get install python3'))('notifies a service manager', async () => {
+    const path = join(folder, 'notify.sock');
+    const script = `import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1].replace('@', chr(0)))
+print('up', flush=True)
+s.settimeout(5)
+print(s.recv(100).decode(), flush=True)`;
+    for (const address of [path, `@keyhold-test-${process.pid}`]) {
+      const receiver = spawn('python3', ['-c', script, address]);
+      let said = '';
+      receiver.stdout.on('data', (bytes: Buffer) => {
+        said += bytes.toString();
+      });
+      await once(receiver.stdout, 'data');
+      expect(native.notify(address, 'READY=1')).toBe(true);
+      await once(receiver, 'close');
+      expect(said).toBe('up\nREADY=1\n');
+    }
+  });
+
+  it('says false where nobody can be notified', () => {
+    for (const path of ['', '@', 'relative', join(folder, 'nobody.sock'), `/${'x'.repeat(200)}`])
+      expect(native.notify(path, 'READY=1')).toBe(false);
+  });
+
+  it('is undefined where it is missing or is none', async () => {
+    const garbage = join(folder, 'garbage.node');
+    await writeFile(garbage, 'not an ELF file');
+    expect(loadNative(garbage)).toBeUndefined();
+    expect(loadNative(join(folder, 'absent.node'))).toBeUndefined();
+  });
+});

@@ -1,0 +1,108 @@
+import type { Clock } from '../../daemon/clock.ts';
+import type { Credential, Target } from '../../protocol/credential.ts';
+import type { CredentialReply, CredentialRequest, Handler } from '../../protocol/handler.ts';
+import { expose, heapSecret, type Secret } from '../../protocol/secret.ts';
+
+type Entry = Credential & { readonly heldUntil: number };
+
+/**
+ * The smallest store that follows the rules of DESIGN.md §3, in memory: what a wire test plays against, and what the
+ * agent must not differ from. It keeps the entries in the order in which they were stored, the last one last.
+ */
+export class FakeStore {
+  readonly #clock: Clock;
+  #entries: Entry[] = [];
+  #locked = false;
+  readonly #denied = new Set<string>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  readonly handler: Handler = async (request) => {
+    const { action, target } = request;
+    if (action === 'capability') return { status: 'ok', details: [['capability[]', 'keyhold']] };
+    if (action === 'lock' || action === 'unlock') {
+      this.#locked = action === 'lock';
+      return { status: 'ok' };
+    }
+    if (!target) return { status: 'unsupported', message: 'this action is not offered here' };
+    if (this.#denied.has(target.host)) return { status: 'denied', message: 'this caller may not use it' };
+    if (this.#locked) return { status: 'locked', message: 'the credentials are locked; run: keyhold unlock' };
+    if (action === 'get') return this.#get(target, request);
+    if (action === 'store') return this.#store(target, request);
+    return this.#erase(target, request);
+  };
+
+  deny(host: string): void {
+    this.#denied.add(host);
+  }
+
+  /** How many credentials are held. */
+  get size(): number {
+    return this.#alive().length;
+  }
+
+  #get(target: Target, { capabilities, minTtl = 0 }: CredentialRequest): CredentialReply {
+    const usable = this.#matching(target).filter((entry) => entry.authtype === undefined || capabilities.authtype);
+    const fresh = usable.filter(({ expiresAt }) => expiresAt === undefined || expiresAt > this.#clock.now() + minTtl);
+    const credential = fresh.at(-1);
+    if (credential) return { status: 'ok', credential };
+    if (usable.length > 0) return { status: 'expired', message: 'it is past its expiry' };
+    return { status: 'not-found', message: 'nothing is held for it' };
+  }
+
+  #store(target: Target, request: CredentialRequest): CredentialReply {
+    const { secret, authtype, refreshToken, expiresAt, ephemeral, timeout } = request;
+    const past = expiresAt !== undefined && expiresAt <= this.#clock.now();
+    if (!secret || ephemeral || past) return { status: 'ok', message: 'not kept' };
+    this.#entries = this.#entries.filter((entry) => !isSame(entry, target));
+    this.#entries.push({
+      ...target,
+      authtype,
+      expiresAt,
+      secret: copyOf(secret),
+      refreshToken: refreshToken && copyOf(refreshToken),
+      heldUntil: timeout === undefined ? Number.POSITIVE_INFINITY : this.#clock.sinceBoot() + timeout,
+    });
+    return { status: 'ok' };
+  }
+
+  #erase(target: Target, { secret }: CredentialRequest): CredentialReply {
+    const gone = new Set(this.#matching(target).filter((entry) => !secret || entry.secret!.equals(secret)));
+    this.#entries = this.#entries.filter((entry) => !gone.has(entry));
+    if (gone.size === 0) return { status: 'not-found', message: 'nothing is held for it' };
+    return { status: 'ok', details: [['erased', String(gone.size)]] };
+  }
+
+  #alive(): Entry[] {
+    this.#entries = this.#entries.filter(({ heldUntil }) => heldUntil > this.#clock.sinceBoot());
+    return this.#entries;
+  }
+
+  #matching({ protocol, host, path, username }: Target): Entry[] {
+    return this.#alive().filter(
+      (entry) =>
+        entry.protocol === protocol &&
+        entry.host === host &&
+        (path === undefined || entry.path === path) &&
+        (username === undefined || entry.username === username),
+    );
+  }
+}
+
+function isSame(one: Target, other: Target): boolean {
+  return (
+    one.protocol === other.protocol &&
+    one.host === other.host &&
+    one.path === other.path &&
+    one.username === other.username
+  );
+}
+
+function copyOf(secret: Secret): Secret {
+  const bytes = expose(secret);
+  const copy = heapSecret(bytes);
+  bytes.fill(0);
+  return copy;
+}

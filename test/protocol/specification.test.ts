@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { actions } from '../../protocol/actions.ts';
+import { LINE_MAX, LINES_MAX, PIPELINE_MAX, REQUEST_MAX, SECRET_MAX } from '../../protocol/limits.ts';
+import { statuses } from '../../protocol/status.ts';
+
+const specification = readFileSync(new URL('../../protocol/PROTOCOL.md', import.meta.url), 'utf8');
+
+/** The rows between two marks, without the head of the table. */
+function rows(mark: string): string[] {
+  const [, between = ''] = new RegExp(`<!-- ${mark} -->\n(.*?)\n<!-- /${mark} -->`, 's').exec(specification) ?? [];
+  return between.split('\n').slice(2);
+}
+
+const cell = (text: string) => (text === '' ? '–' : text.replaceAll('|', '\\|'));
+
+it('PROTOCOL.md has the table of actions', () => {
+  expect(rows('actions')).toEqual(
+    Object.entries(actions).map(
+      ([name, { summary, reads, answers, statuses: ends }]) =>
+        `| \`${name}\` | ${cell(summary)} | ${cell(reads)} | ${cell(answers)} | ${ends.join(', ')} |`,
+    ),
+  );
+});
+
+it('PROTOCOL.md has the table of statuses', () => {
+  expect(rows('statuses')).toEqual(
+    Object.entries(statuses).map(
+      ([name, { exitCode, meaning, remedy }]) => `| \`${name}\` | ${exitCode} | ${cell(meaning)} | ${cell(remedy)} |`,
+    ),
+  );
+});
+
+it('PROTOCOL.md has the limits', () => {
+  for (const limit of [LINE_MAX, LINES_MAX, REQUEST_MAX, SECRET_MAX, PIPELINE_MAX]) {
+    expect(specification).toContain(limit.toLocaleString('en-US'));
+  }
+});
+
+it('no two statuses share an exit code', () => {
+  const codes = Object.values(statuses).map(({ exitCode }) => exitCode);
+  expect(new Set(codes).size).toBe(codes.length);
+});
