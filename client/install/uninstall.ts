@@ -11,10 +11,10 @@ import { CommandFailure } from '../cli/failure.ts';
 import { dial } from '../dial.ts';
 import { undoGit } from '../setup/git.ts';
 import { undoSystemd } from '../setup/systemd.ts';
-import { removeEmpty } from './files.ts';
+import { isMissing, removeEmpty } from './files.ts';
 import type { Ground } from './ground.ts';
 import { autostartLink, currentLink, unlinkOurs } from './links.ts';
-import { dropManifest, readManifest } from './manifest.ts';
+import { dropManifest, manifestPath, readManifest } from './manifest.ts';
 
 export type Removal = {
   /** What was taken back, in the order it was, in words for people. */
@@ -60,17 +60,25 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
     removeEmpty([ground.data]);
     done.push(`versions removed: ${ground.data}`);
   }
-  dropManifest(ground);
   if (purge) {
-    for (const folder of [ground.places.run, ground.places.config, ground.places.state]) removeOwnFolder(folder, done);
+    removeOwnFolder(ground.places.run, done);
+    removeOwnFolder(ground.places.config, done);
+    // The manifest goes last: whatever is cut off, the next uninstall knows what is still to do.
+    const { state } = ground.places;
+    const hadState = lstatSync(state, { throwIfNoEntry: false }) !== undefined;
+    for (const name of namesIn(state)) {
+      if (join(state, name) !== manifestPath(ground)) rmSync(join(state, name), { recursive: true, force: true });
+    }
+    if (hadState) done.push(`removed: ${state}`);
   }
-  removeEmpty(manifest?.absentBefore ?? []);
+  dropManifest(ground);
+  removeEmpty([...(purge ? [ground.places.state] : []), ...(manifest?.absentBefore ?? [])]);
   return { done, left };
 }
 
 /** Asks the agent to erase what rests in the keyring, which no removal of folders would reach. */
 async function emptyKeyring(ground: Ground, before: Presence, program: string): Promise<number> {
-  if (!hasState(ground)) return 0;
+  if (namesIn(ground.places.state).length === 0) return 0;
   const agent =
     before.kind === 'running'
       ? before
@@ -109,11 +117,12 @@ async function emptyKeyring(ground: Ground, before: Presence, program: string): 
   return erased;
 }
 
-function hasState({ places }: Ground): boolean {
+function namesIn(folder: string): string[] {
   try {
-    return readdirSync(places.state).length > 0;
-  } catch {
-    return false;
+    return readdirSync(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
   }
 }
 
