@@ -7,6 +7,7 @@ import { toWire } from '../../protocol/text.ts';
 import { foreignFault, itemsOf, nameOf, type Presence, presenceOn } from '../agent/presence.ts';
 import { startAgent } from '../agent/start.ts';
 import { hungFault, stopAgent } from '../agent/stop.ts';
+import { until } from '../agent/until.ts';
 import { CommandFailure } from '../cli/failure.ts';
 import { dial } from '../dial.ts';
 import { undoGit } from '../setup/git.ts';
@@ -15,6 +16,9 @@ import { isMissing, removeEmpty } from './files.ts';
 import type { Ground } from './ground.ts';
 import { autostartLink, currentLink, unlinkOurs } from './links.ts';
 import { dropManifest, manifestPath, readManifest } from './manifest.ts';
+
+/** Milliseconds in which no other agent may come up after the last one ended. */
+const SETTLE = 300;
 
 export type Removal = {
   /** What was taken back, in the order it was, in words for people. */
@@ -45,7 +49,7 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
   if (git.how !== 'nothing') done.push(`git set up no more: ${git.file}`);
   // Before the agent ends, so that no client starts another one.
   if (!unlinkOurs(ground, autostartLink(ground))) left.push(autostartLink(ground));
-  const { pid } = await stopAgent(ground);
+  const pid = await stopForGood(ground);
   if (pid !== undefined) done.push(`agent stopped: pid ${pid}`);
   const systemd = await undoSystemd(ground, { dryRun: false });
   if (systemd.removed.length > 0) done.push(`units removed: ${systemd.removed.join(', ')}`);
@@ -74,6 +78,14 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
   dropManifest(ground);
   removeEmpty([...(purge ? [ground.places.state] : []), ...(manifest?.absentBefore ?? [])]);
   return { done, left };
+}
+
+/** An agent that a client had started a moment before would come up in the place of the one that ended. */
+async function stopForGood(ground: Ground): Promise<number | undefined> {
+  const { pid } = await stopAgent(ground);
+  const isBack = async () => (await presenceOn(ground)).kind === 'running';
+  while (pid !== undefined && (await until(isBack, SETTLE))) await stopAgent(ground);
+  return pid;
 }
 
 /** Asks the agent to erase what rests in the keyring, which no removal of folders would reach. */
