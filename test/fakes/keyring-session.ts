@@ -50,7 +50,7 @@ export interface KeyringSession extends AsyncDisposable {
 
 /**
  * A private `dbus-daemon` and a private `gnome-keyring-daemon`, apart from everything that the person runs. Needs the
- * Debian packages dbus, gnome-keyring and, for `run('secret-tool', …)`, libsecret-tools.
+ * Debian packages dbus, gnome-keyring, util-linux and, for `run('secret-tool', …)`, libsecret-tools.
  */
 export async function startKeyringSession(options: KeyringSessionOptions = {}): Promise<KeyringSession> {
   const home = await mkdtemp(join(tmpdir(), 'keyhold-keyring-'));
@@ -67,7 +67,9 @@ export async function startKeyringSession(options: KeyringSessionOptions = {}): 
   };
   const config = join(home, 'bus.conf');
   await writeFile(config, busConfig(env.DBUS_SESSION_BUS_ADDRESS, options));
-  const bus = spawn('dbus-daemon', ['--nofork', '--nopidfile', `--config-file=${config}`], { env, stdio: 'ignore' });
+  // The bus dies with the test's process, however that ends, and the keyring with its bus.
+  const daemon = ['dbus-daemon', '--nofork', '--nopidfile', `--config-file=${config}`];
+  const bus = spawn('setpriv', ['--pdeathsig', 'SIGKILL', ...daemon], { env, stdio: 'ignore' });
   let keyring: ChildProcess | undefined;
 
   const session: KeyringSession = {

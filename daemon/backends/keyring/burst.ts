@@ -88,13 +88,16 @@ export class Burst {
   async #ask(bytes: Buffer, replyKey: Uint8Array, deadline: number): Promise<Answer> {
     if (this.#breaker?.open) throw hung();
     clearTimeout(this.#idle);
-    const until = performance.now() + deadline;
+    const begun = performance.now();
     const running = this.#running();
     try {
       await this.#started(running, deadline);
-      return await this.#exchange(running, bytes, replyKey, until - performance.now());
+      clearTimeout(this.#idle);
+      const left = deadline - (performance.now() - begun);
+      // With less, it may have been the start that took the time.
+      return await this.#exchange(running, bytes, replyKey, left, left > deadline / 2);
     } finally {
-      if (running.ready) this.#idle = setTimeout(() => this.#letGo(), IDLE).unref();
+      if (running.ready) this.#rest();
     }
   }
 
@@ -112,11 +115,11 @@ export class Burst {
     }
   }
 
-  #exchange({ child }: Running, bytes: Buffer, replyKey: Uint8Array, deadline: number): Promise<Answer> {
+  #exchange({ child }: Running, bytes: Buffer, replyKey: Uint8Array, deadline: number, fair: boolean): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
       const timer = setTimeout(() => {
         child.kill('SIGKILL');
-        this.#breaker?.hung();
+        if (fair) this.#breaker?.hung();
         this.#fell(child, hung());
       }, deadline);
       this.#waiting = {
@@ -182,6 +185,8 @@ export class Burst {
             clearTimeout(startTimer);
             running.ready = true;
             started();
+            // Whoever started it may have given up by now.
+            this.#rest();
           }
         }
         input = next.value;
@@ -211,6 +216,11 @@ export class Burst {
     if (this.#run?.child !== child) return;
     this.#run = undefined;
     this.#waiting?.reject(error);
+  }
+
+  #rest(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#letGo(), IDLE).unref();
   }
 
   #letGo(): void {

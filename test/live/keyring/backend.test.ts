@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { keyringKeySource } from '../../../daemon/backends/keyring/key-source.ts';
 import { expose, heapSecret, secretFromText } from '../../../protocol/secret.ts';
 import { aHeld, text } from '../../contracts/backend.ts';
-import { childIn, failure, keyringIn, openSession } from './harness.ts';
+import { childIn, failure, keyringIn, openSession, PATIENT } from './harness.ts';
 import { needKeyring } from './need.ts';
 
 const held = aHeld({ host: 'example.com', username: 'alice' });
@@ -128,11 +128,11 @@ describe.skipIf(!needKeyring())('the keyring backend', () => {
 
   test('keeps the key of a vault in one item', async () => {
     await using open = await openSession();
-    const source = keyringKeySource({ ...childIn(open.session), keep: heapSecret });
+    const source = keyringKeySource({ ...childIn(open.session), keep: heapSecret, deadline: PATIENT });
     expect(await source.read()).toBeUndefined();
     const key = heapSecret(new Uint8Array(32).map((_, i) => 7 * i));
     await source.write(key);
-    const again = keyringKeySource({ ...childIn(open.session), keep: heapSecret });
+    const again = keyringKeySource({ ...childIn(open.session), keep: heapSecret, deadline: PATIENT });
     expect(expose((await again.read())!)).toEqual(expose(key));
     await open.session.lock();
     expect((await failure(source.read())).code).toBe('backend_locked');

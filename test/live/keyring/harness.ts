@@ -13,7 +13,7 @@ import { type KeyringSession, type KeyringSessionOptions, startKeyringSession } 
 const childPath = fileURLToPath(new URL('../../../daemon/backends/keyring/child.ts', import.meta.url));
 
 /** Milliseconds that calls may take where a test is not about time: the machine may be busy. */
-const PATIENT = 20_000;
+export const PATIENT = 20_000;
 
 /** How the keyring child is started in a session. */
 export function childIn(session: Pick<KeyringSession, 'env'>): ChildOptions {
