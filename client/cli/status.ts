@@ -37,8 +37,8 @@ function isYes(text: string): boolean {
 
 /** What the agent's memory is called, for people. */
 const memory: Readonly<Record<string, string>> = {
-  hidden: 'hidden (not even root can look at it)',
-  locked: 'locked (never swapped out, in no core dump)',
+  hidden: 'hidden from swap, core dumps and passive looks',
+  locked: 'locked: in no swap and no core dump',
   plain: 'ordinary memory',
 };
 

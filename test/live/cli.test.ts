@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ended, runProgram } from '../client/keyhold.ts';
 import { openHome } from '../fakes/scripted-agent.ts';
+import { need } from '../need.ts';
 
 const bin = join(import.meta.dirname, '../../dist/bin');
 /** Milliseconds until a started agent must answer. */
@@ -87,6 +88,22 @@ describe('the commands and the real agent', () => {
       expect((await run('token list', '0')).stdout).toContain('Nothing is held');
       expect((await run('stop', '1')).code).toBe(0);
     } finally {
+      rmSync(other, { recursive: true, force: true });
+    }
+  });
+
+  test.skipIf(!need('git', 'apt-get install git'))("git's own cache daemon on our socket is named", async () => {
+    const other = openHome();
+    const daemon = spawn('git', ['credential-cache--daemon', join(other, 'run/agent.sock')], { stdio: 'pipe' });
+    try {
+      await new Promise((resolve) => daemon.stdout.once('data', resolve));
+      const ended = await runProgram(join(bin, 'keyhold'), ['status'], { home: other });
+      expect(ended.code).toBe(10);
+      expect(ended.stderr).toContain(`another program listens on ${other}/run/agent.sock; end it`);
+      const doctor = await runProgram(join(bin, 'keyhold'), ['doctor'], { home: other });
+      expect(doctor.stdout).toContain('foreign-listener');
+    } finally {
+      daemon.kill('SIGKILL');
       rmSync(other, { recursive: true, force: true });
     }
   });

@@ -110,6 +110,19 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     await terminal.until(/^echo$/m);
   });
 
+  test('--stdin at a terminal asks without showing, too', async () => {
+    await using agent = await startScriptedAgent({ store: ok() });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type(SET.replace(';', ' --stdin;'));
+    terminal.press('Enter');
+    await terminal.until(/The token for https:\/\/git\.example: /);
+    terminal.type('token-EXAMPLE');
+    terminal.press('Enter');
+    expect(await terminal.until(/ended 0/)).not.toContain('EXAMPLE');
+    expect(agent.asked[0]!.attributes['password']).toBe('token-EXAMPLE');
+  });
+
   test('ctrl-C at the prompt stores nothing, ends with 130 and leaves the terminal as it was', async () => {
     await using agent = await startScriptedAgent({ store: ok() });
     using terminal = new Terminal(agent);
