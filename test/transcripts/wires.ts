@@ -15,13 +15,13 @@ export type WireConnection = {
   readonly end: () => void;
   readonly received: () => Buffer;
   readonly closed: boolean;
-  /** Waits until something holds, and gives up after two seconds. */
+  /** Waits until something holds, and gives up after ten seconds. */
   readonly until: (holds: () => boolean) => Promise<void>;
 };
 
 export type Wire = (handler: Handler) => Promise<WireConnection>;
 
-const PATIENCE = 2_000;
+const PATIENCE = 10_000;
 
 async function until(holds: () => boolean): Promise<void> {
   const deadline = Date.now() + PATIENCE;
