@@ -14,6 +14,8 @@ import { version } from './version.ts';
 
 /** Milliseconds that an agent which is just ending gets to let go of the lock. */
 const LOCK_PATIENCE = 3_000;
+/** Milliseconds between two looks whether our socket is still where clients look for it. */
+const REACHABLE_PERIOD = 5_000;
 /** Milliseconds between two attempts to take it. */
 const LOCK_PERIOD = 20;
 
@@ -68,6 +70,9 @@ async function main(): Promise<void> {
     lock[Symbol.dispose]();
     process.exit(0);
   };
+
+  // An agent that nobody can reach any more (its folders were taken away) would hold secrets in vain, and for ever.
+  setInterval(() => listener.isReachable() || stop('unreachable'), REACHABLE_PERIOD).unref();
 
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
   process.on('SIGPIPE', () => {});

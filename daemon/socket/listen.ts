@@ -18,6 +18,8 @@ const CLOSING_TURNS = 3;
 const FIRST_INHERITED = 3;
 
 export type Listener = {
+  /** Whether a client still finds us: false once our path is gone or leads to another socket. */
+  isReachable(): boolean;
   /** Stops listening. A path of our own is removed, one of a service manager's stays. */
   close(): Promise<void>;
 };
@@ -41,7 +43,9 @@ export async function listen(
     process.umask(umask);
     takeHandles(server, onHandle);
   });
+  const inode = lstatSync(path, { throwIfNoEntry: false })?.ino;
   return {
+    isReachable: () => inherited !== undefined || lstatSync(path, { throwIfNoEntry: false })?.ino === inode,
     async close() {
       if (inherited === undefined) {
         // Who comes now looks for the next agent; who stands in the kernel's queue is still taken, and answered.

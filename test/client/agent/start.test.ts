@@ -1,8 +1,9 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startAgent } from '../../../client/agent/start.ts';
 import { stopAgent } from '../../../client/agent/stop.ts';
+import { until } from '../../../client/agent/until.ts';
 import type { Ground } from '../../../client/install/ground.ts';
 import { temporaryFolder } from '../../temporary.ts';
 import { groundIn } from '../home.ts';
@@ -38,6 +39,12 @@ describe('start and stop', () => {
     const started = await Promise.all([1, 2, 3, 4].map(() => startAgent(ground, agent)));
     expect(new Set(started.map(({ agent: { pid } }) => pid)).size).toBe(1);
     await stopAgent(ground);
+  });
+
+  it('ends by itself when its socket was taken away', { timeout: 30_000 }, async () => {
+    const { agent } = await startAgent(ground, program(`exec '${process.execPath}' '${MAIN}'`));
+    rmSync(ground.places.run, { recursive: true });
+    expect(await until(() => !existsSync(`/proc/${agent.pid}/exe`), 20_000)).toBe(true);
   });
 
   it('says in the words of the agent why it did not come up', async () => {
