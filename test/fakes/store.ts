@@ -48,14 +48,14 @@ export class FakeStore {
     const fresh = usable.filter(({ expiresAt }) => expiresAt === undefined || expiresAt > this.#clock.now() + minTtl);
     const credential = fresh.at(-1);
     if (credential) return { status: 'ok', credential };
-    if (usable.length > 0) return { status: 'expired', message: 'it is past its expiry' };
-    return { status: 'not-found', message: 'nothing is held for it' };
+    if (usable.length > 0) return { status: 'expired', message: 'the credential is past its expiry; store a new one' };
+    return { status: 'not-found', message: 'no credential is held for this target' };
   }
 
   #store(target: Target, request: CredentialRequest): CredentialReply {
     const { secret, authtype, refreshToken, expiresAt, ephemeral, timeout } = request;
     const past = expiresAt !== undefined && expiresAt <= this.#clock.now();
-    if (!secret || ephemeral || past) return { status: 'ok', message: 'not kept' };
+    if (!secret || ephemeral || past) return { status: 'ok' };
     this.#entries = this.#entries.filter((entry) => !isSame(entry, target));
     this.#entries.push({
       ...target,
@@ -71,7 +71,7 @@ export class FakeStore {
   #erase(target: Target, { secret }: CredentialRequest): CredentialReply {
     const gone = new Set(this.#matching(target).filter((entry) => !secret || entry.secret!.equals(secret)));
     this.#entries = this.#entries.filter((entry) => !gone.has(entry));
-    if (gone.size === 0) return { status: 'not-found', message: 'nothing is held for it' };
+    if (gone.size === 0) return { status: 'not-found', message: 'no credential is held for this target' };
     return { status: 'ok', details: [['erased', String(gone.size)]] };
   }
 
