@@ -67,7 +67,7 @@ async function main(): Promise<void> {
     process.exit(0);
   };
 
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => stop(signal));
   process.on('SIGPIPE', () => {});
   log('listening', { version, pid: process.pid, socket: inherited === undefined ? 'own' : 'inherited' });
   native?.notify(environment['NOTIFY_SOCKET'] ?? '', 'READY=1');

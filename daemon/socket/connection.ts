@@ -12,6 +12,9 @@ export type StreamHandle = { readonly fd: number };
 const scratch = Buffer.allocUnsafeSlow(65_536);
 const NOTHING = Buffer.alloc(0);
 
+/** Milliseconds that a connection which has said nothing yet gets for its first word when the agent ends. */
+const FIRST_WORD = 100;
+
 /** Writers of connections that are over. Most connections live for one request: a fresh buffer each would be garbage. */
 const writers: ByteWriter[] = [];
 const WRITERS_KEPT = 64;
@@ -51,7 +54,9 @@ export class Connection implements Transport {
   /** Answers what has arrived, takes nothing more, and closes. */
   drain(): void {
     this.#draining = true;
-    if (this.#conversation.idle) this.destroy();
+    // What a newcomer has sent may lie unread; whoever was answered already has nothing under way.
+    if (this.#conversation.completed === 0) setTimeout(() => this.#leave(), FIRST_WORD);
+    else this.#leave();
   }
 
   destroy(): void {
@@ -71,15 +76,20 @@ export class Connection implements Transport {
     if (this.#socket.destroyed) return true;
     this.#socket.write(bytes);
     if (this.#socket.writableLength === 0) {
-      if (this.#draining) queueMicrotask(() => this.#conversation.idle && this.destroy());
+      if (this.#draining) queueMicrotask(() => this.#leave());
       return true;
     }
     // The rest waits for a slow reader. An empty write behind it says when it has gone.
     this.#socket.write(NOTHING, () => {
       bytes.fill(0);
       this.#conversation.drained();
+      if (this.#draining) this.#leave();
     });
     return false;
+  }
+
+  #leave(): void {
+    if (this.#conversation.idle) this.destroy();
   }
 
   close(): void {
