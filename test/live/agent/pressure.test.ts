@@ -81,6 +81,7 @@ describe('many connections', () => {
   it('more than there are descriptors hear that it is busy, and those that are idle make room', async () => {
     await using agent = await stocked({ under: ['sh', '-c', 'ulimit -n 100; exec "$0"'] });
     const many = await Promise.all(Array.from({ length: 90 }, () => open(agent.socket)));
+    await sleep(200);
     expect(await agent.ask(...get('a.test'))).toMatch(/^status=unavailable\nmessage=too many connections/);
     await sleep(1_100);
     expect(await agent.ask(...get('a.test'))).toContain('password=pass-EXAMPLE');
