@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Seconds, Target } from '../protocol/credential.ts';
+import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
 import { asFault, KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest } from '../protocol/handler.ts';
 import type { Secret, SecretKeeper } from '../protocol/secret.ts';
@@ -24,6 +24,8 @@ const done: CredentialReply = { status: 'ok' };
 
 const RETRY_AFTER: Seconds = 2;
 const SWEEP_AT_LEAST_EVERY: Seconds = 60;
+/** The least by which the dates of two credentials of one host differ: their order outlives the process. */
+const STORED_APART: Seconds = 0.001;
 
 /** Whether the agent serves, and if not, whose turn it is. */
 export type AgentState = 'opening' | 'open' | 'locked' | 'failed';
@@ -62,7 +64,7 @@ export class Agent {
   #state: AgentState = 'opening';
   #failure: KeyholdError | undefined;
   #opening: (() => Promise<Backend>) | undefined;
-  #opened: Promise<void> | undefined;
+  #opened: Promise<void> = Promise.resolve();
   #triedAt: Seconds = 0;
   /** The lease of a passphrase vault's key: used with every credential. */
   #session: Lease = { unlockedAt: 0, usedAt: 0 };
@@ -99,13 +101,17 @@ export class Agent {
   open(opening: () => Promise<Backend>): Promise<void> {
     this.#opening = opening;
     this.#state = 'opening';
-    this.#opened = this.#open();
+    // One after the other: two that run at once would each list into the same set.
+    this.#opened = this.#opened.then(() => this.#open(opening));
     return this.#opened;
   }
 
   /** Settles when opening has ended, well or not. */
   async settled(): Promise<void> {
-    if (this.#state === 'opening') await this.#opened;
+    for (let opened: unknown; opened !== this.#opened; ) {
+      opened = this.#opened;
+      await opened;
+    }
   }
 
   /** Settles when credentials can be served; throws why they cannot. */
@@ -115,7 +121,7 @@ export class Agent {
   }
 
   async get(request: CredentialRequest): Promise<CredentialReply> {
-    if (this.#state !== 'open') {
+    if (this.#state !== 'open' || this.#isSessionOver()) {
       const refusal = await this.#refusal();
       if (refusal) return refusal;
     }
@@ -139,7 +145,7 @@ export class Agent {
     const refusal = await this.#refusal();
     if (refusal) return refusal;
     // git says store with nothing to keep, with what must not be kept, and with what is dead already: all are heard.
-    if (request.secret === undefined && request.refreshToken === undefined) return done;
+    if (request.secret === undefined) return done;
     if (request.ephemeral) return done;
     if (request.expiresAt !== undefined && request.expiresAt <= this.#clock.now()) return done;
     // The request's own secrets end with the request; a store waits for its turn and for the disk.
@@ -157,6 +163,9 @@ export class Agent {
       .filter((entry) => served === undefined || entry.id === served);
     let erased = 0;
     for (const candidate of candidates) {
+      // Each waits for its turn and for the disk: meanwhile all may have been locked or carried elsewhere.
+      const refusedMeanwhile = await this.#refusal();
+      if (refusedMeanwhile) return refusedMeanwhile;
       const wasErased = await this.#serial.run(identityOf(candidate), () => this.#eraseOne(candidate, request.secret));
       if (wasErased) erased++;
     }
@@ -170,29 +179,46 @@ export class Agent {
     await this.#serial.run(identityOf(held), () => this.#put(held, secrets, true, undefined));
   }
 
-  /** The secrets of an entry, copied: the caller disposes of them. Undefined if they are gone. */
-  async secretsOf(entry: Entry): Promise<Secrets | undefined> {
-    if (!this.#isServable(entry)) await this.#obtain(entry);
+  /** The secrets held for a target, copied: the caller disposes of them. Undefined if they are gone. */
+  async secretsOf(held: Held): Promise<Secrets | undefined> {
+    const entry = this.#set.at(held);
+    if (!entry) return undefined;
+    if (!this.#isServable(entry)) {
+      await this.#obtain(entry);
+      // While we waited it may have been replaced: what stands there now is what is asked for.
+      if (this.#set.at(held) !== entry) return this.secretsOf(held);
+    }
     return entry.secrets && copySecrets(entry.secrets, this.#keep);
   }
 
   /** Forgets everything in memory and serves nothing until `unlock`, also after a restart. */
   async lock(): Promise<void> {
-    this.#lockMark.set();
-    await this.settled();
-    await this.#serial.idle();
-    this.#forget();
+    try {
+      this.#lockMark.set();
+    } finally {
+      await this.settled();
+      // What comes from now on hears "locked"; what has begun comes to its end first.
+      this.#state = 'locked';
+      await this.#idle();
+      if (this.#state === 'locked') this.#forget();
+    }
   }
 
   /** Serves again. Throws what the backend says if it cannot: `interaction_required`, `wrong_passphrase`, … */
   async unlock(means: UnlockMeans): Promise<void> {
     await this.settled();
+    if (!this.#backend) await this.open(this.#opening!);
     const backend = this.#backend;
-    if (!backend) throw this.#failure ?? new KeyholdError('unsupported', 'cannot unlock: no backend is open');
+    if (!backend) throw this.#failure!;
     await backend.unlock(means);
     this.#lockMark.clear();
     if (this.#state !== 'open') await this.open(async () => backend);
     if (this.#failure) throw this.#failure;
+  }
+
+  /** The backend's key is of another kind now: a lease of the new kind begins. */
+  rekeyed(): void {
+    this.#beginSession();
   }
 
   /** Waits for what is being written, wipes everything, and closes the backend. */
@@ -206,39 +232,54 @@ export class Agent {
 
   /**
    * Carries what rests here to another backend and uses that from now on; `beforeFarewell` is called when every copy
-   * has read back the same, before the old ones are removed. Requests wait meanwhile. If it fails, nothing has changed.
-   * Answers how many were carried; what is held in memory only stays where it is.
+   * has read back the same, before the old ones are removed. Requests wait meanwhile. If it throws, nothing has changed.
+   * Answers how many were carried, and how many the old backend did not let go of; what is held in memory only stays.
    */
-  async migrate(next: Backend, beforeFarewell: () => void): Promise<number> {
-    await this.#serial.idle();
+  async migrate(
+    next: Backend,
+    beforeFarewell: () => void,
+  ): Promise<{ readonly carried: number; readonly left: number }> {
+    await this.settled();
     const before = this.#backend!;
-    let carried: Held[] = [];
+    const carried: Held[] = [];
     let fault: unknown;
     await this.open(async () => {
       try {
-        carried = await this.#carryTo(next);
+        await this.#idle();
+        await this.#carryTo(next, carried);
+        beforeFarewell();
         return next;
       } catch (error) {
         fault = error;
+        for (const held of carried) await next.remove(held).catch(() => {});
         return before;
       }
     });
     if (fault) throw fault;
-    beforeFarewell();
-    for (const held of carried) await before.remove(held);
-    await before.dispose();
-    return carried.length;
+    return { carried: carried.length, left: await this.#bidFarewell(before, carried) };
   }
 
-  async #carryTo(next: Backend): Promise<Held[]> {
-    const carried: Held[] = [];
-    for (const entry of [...this.#set.entries()]) {
-      if (!entry.resting) continue;
-      const secrets = await this.secretsOf(entry);
+  /** From here on the copies elsewhere are what counts, so a backend that keeps its own is a pity and no failure. */
+  async #bidFarewell(before: Backend, carried: readonly Held[]): Promise<number> {
+    let left = 0;
+    for (const held of carried) {
+      await before.remove(held).catch(() => {
+        left++;
+      });
+    }
+    await before.dispose().catch(() => {});
+    if (left > 0) this.#log('farewell-failed', { backend: before.name, count: left });
+    return left;
+  }
+
+  async #carryTo(next: Backend, carried: Held[]): Promise<void> {
+    for (const { resting } of [...this.#set.entries()]) {
+      const secrets = resting && (await this.secretsOf(resting));
       if (!secrets) continue;
       try {
-        await next.put(entry.resting, secrets);
-        const back = await next.get(entry.resting);
+        await next.put(resting, secrets);
+        carried.push(resting);
+        const back = await next.get(resting);
         const isWhole =
           back !== undefined && equal(back.secret, secrets.secret) && equal(back.refreshToken, secrets.refreshToken);
         if (back) disposeSecrets(back);
@@ -247,27 +288,34 @@ export class Agent {
       } finally {
         disposeSecrets(secrets);
       }
-      carried.push(entry.resting);
     }
-    return carried;
   }
 
-  async #open(): Promise<void> {
+  /** Settles when every change that was let in has ended. One turn first: some are let in and have not begun yet. */
+  async #idle(): Promise<void> {
+    await new Promise(setImmediate);
+    await this.#serial.idle();
+  }
+
+  async #open(opening: () => Promise<Backend>): Promise<void> {
+    this.#state = 'opening';
     this.#failure = undefined;
     try {
-      this.#backend = await this.#opening!();
+      const backend = await opening();
+      this.#backend = backend;
+      // What is tried again is this one, not the way to it.
+      this.#opening = async () => backend;
       if (this.#lockMark.isSet()) {
         this.#forget();
         return;
       }
-      const all = await this.#backend.list();
+      const all = await backend.list();
       this.#set.forgetResting();
-      for (const held of all) this.#set.know(held);
+      // A backend lists in an order of its own; the one stored last must be the newest again.
+      for (const held of [...all].sort((one, other) => one.storedAt - other.storedAt)) this.#set.know(held);
       this.#state = 'open';
-      const now = this.#clock.sinceBoot();
-      this.#session = { unlockedAt: now, usedAt: now };
-      if (this.#backend.needsPassphrase) this.#sweepBy(endOf(this.#session, this.#policy()));
-      this.#log('opened', { backend: this.#backend.name, held: all.length });
+      this.#beginSession();
+      this.#log('opened', { backend: backend.name, held: all.length });
     } catch (error) {
       this.#failure = asFault(error);
       this.#state = this.#failure.status === 'locked' ? 'locked' : 'failed';
@@ -283,10 +331,27 @@ export class Agent {
   async #refusal(): Promise<CredentialReply | undefined> {
     await this.settled();
     const mayHaveChanged = this.#failure !== undefined && !this.#lockMark.isSet() && !this.#backend?.needsPassphrase;
-    if (mayHaveChanged && this.#clock.sinceBoot() >= this.#triedAt + RETRY_AFTER) await this.open(this.#opening!);
+    if (mayHaveChanged && this.#clock.sinceBoot() >= this.#triedAt + RETRY_AFTER) {
+      // The first of many askers opens; the others find it under way and wait with it.
+      this.#triedAt = this.#clock.sinceBoot();
+      void this.open(this.#opening!);
+      await this.settled();
+    } else if (this.#state === 'opening') return this.#refusal();
+    if (this.#state === 'open' && this.#isSessionOver()) this.#forget();
     if (this.#state === 'open') return undefined;
-    if (this.#state === 'locked') return lockedReply;
-    return { status: this.#failure!.status, message: this.#failure!.message };
+    if (this.#state === 'failed') return { status: this.#failure!.status, message: this.#failure!.message };
+    return lockedReply;
+  }
+
+  /** The lease of the backend's key: only a passphrase's ends, and the sweep that ends it sleeps while we do. */
+  #isSessionOver(): boolean {
+    return this.#backend!.needsPassphrase && endOf(this.#session, this.#policy()) <= this.#clock.sinceBoot();
+  }
+
+  #beginSession(): void {
+    const now = this.#clock.sinceBoot();
+    this.#session = { unlockedAt: now, usedAt: now };
+    if (this.#backend?.needsPassphrase) this.#sweepBy(endOf(this.#session, this.#policy()));
   }
 
   #policy(): LeasePolicy {
@@ -344,32 +409,43 @@ export class Agent {
     const secrets = await this.#backend!.get(resting);
     if (secrets) {
       this.#set.unlock(entry, secrets, this.#clock.sinceBoot());
-      this.#sweepBy(this.#set.dueAt(entry, this.#policy()));
+      // Replaced while it was read, it has no lease.
+      if (entry.lease) this.#sweepBy(this.#set.dueAt(entry, this.#policy()));
     } else if (this.#set.at(entry) === entry) this.#set.remove(entry); // taken away behind our back
   }
 
   async #keepCredential(target: Target, request: CredentialRequest): Promise<void> {
     const before = this.#set.at(target);
-    if (before && this.#isServable(before) && isSame(before, request)) {
+    const repeated = before && this.#isServable(before) && isSame(before, request) ? before : undefined;
+    if (repeated) {
       // git repeats what it was just given after every success: nothing to write, and nothing that it left out is lost.
-      this.#touch(before);
-      if (request.timeout === undefined) return;
+      this.#touch(repeated);
+      if (repeated.resting && request.timeout === undefined) return;
     }
     const held: Held = {
       ...target,
       id: before?.id ?? randomBytes(10).toString('hex'),
       authtype: request.authtype,
-      expiresAt: request.expiresAt,
-      storedAt: this.#clock.now(),
+      expiresAt: request.expiresAt ?? repeated?.expiresAt,
+      storedAt: this.#newestDate(target),
     };
-    const secrets = { secret: request.secret, refreshToken: request.refreshToken };
+    const secrets = {
+      secret: request.secret,
+      refreshToken: request.refreshToken ?? repeated?.secrets?.refreshToken,
+    };
     await this.#put(held, secrets, request.timeout === undefined, request.timeout);
     this.#log('stored', { id: held.id });
   }
 
+  /** The date of what is stored now: later than any that a request could confuse it with, even in the same second. */
+  #newestDate({ protocol, host }: Target): EpochSeconds {
+    const newest = this.#set.find({ protocol, host }, () => true);
+    return Math.max(this.#clock.now(), newest ? newest.storedAt + STORED_APART : 0);
+  }
+
   /** At rest first, then in memory: what is served has been kept. */
   async #put(held: Held, secrets: Secrets, durable: boolean, timeout: Seconds | undefined): Promise<void> {
-    if (this.#state !== 'open') throw new KeyholdError('locked', 'cannot store: the credentials were locked meanwhile');
+    this.#refuseLocked('store');
     const copy = copySecrets(secrets, this.#keep);
     try {
       const before = this.#set.at(held);
@@ -381,6 +457,11 @@ export class Agent {
       disposeSecrets(copy);
       throw error;
     }
+    if (this.#isShut()) {
+      // The lease of the key ended while the disk was busy: it is kept, and `unlock` brings it back.
+      disposeSecrets(copy);
+      return;
+    }
     const now = this.#clock.sinceBoot();
     const entry = this.#set.add(held, durable, copy, now, timeout === undefined ? undefined : now + timeout);
     this.#touch(entry);
@@ -388,8 +469,10 @@ export class Agent {
   }
 
   /** True if it was this secret, or any if none was named, and is gone in memory and at rest. */
-  async #eraseOne(entry: Entry, secret: Secret | undefined): Promise<boolean> {
-    if (this.#set.at(entry) !== entry) return false;
+  async #eraseOne(candidate: Entry, secret: Secret | undefined): Promise<boolean> {
+    this.#refuseLocked('erase');
+    const entry = this.#set.at(candidate);
+    if (entry?.id !== candidate.id) return false;
     if (secret) {
       if (!this.#isServable(entry)) await this.#obtain(entry);
       if (!entry.secrets?.secret?.equals(secret)) return false;
@@ -400,9 +483,19 @@ export class Agent {
     return true;
   }
 
+  /** While a backend is being opened a change that was let in before may still end. */
+  #isShut(): boolean {
+    return this.#state === 'locked' || this.#state === 'failed';
+  }
+
+  #refuseLocked(verb: string): void {
+    if (this.#isShut()) throw new KeyholdError('locked', `cannot ${verb}: the credentials were locked meanwhile`);
+  }
+
   #forget(): void {
     this.#set.clear();
     this.#backend?.lock();
+    this.#failure = undefined;
     this.#state = 'locked';
     this.#log('locked', {});
   }
@@ -422,7 +515,7 @@ export class Agent {
     this.#sweepAt = undefined;
     const now = this.#clock.sinceBoot();
     const policy = this.#policy();
-    if (this.#backend?.needsPassphrase && this.#state === 'open' && endOf(this.#session, policy) <= now) this.#forget();
+    if (this.#state === 'open' && this.#isSessionOver()) this.#forget();
     const next = this.#set.sweep(policy, now);
     const session = this.#backend?.needsPassphrase && this.#state === 'open' ? endOf(this.#session, policy) : undefined;
     const due = Math.min(next ?? Number.POSITIVE_INFINITY, session ?? Number.POSITIVE_INFINITY);

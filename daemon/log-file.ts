@@ -12,16 +12,18 @@ export function openLogFile(path: string): LogSink {
   return {
     write(line) {
       const bytes = Buffer.from(line);
-      if (size > 0 && size + bytes.length > FILE_MAX) {
-        closeSync(fd);
-        rotate(path);
-        fd = openSync(path, 'a', 0o600);
-        size = 0;
-      }
       try {
+        if (size > 0 && size + bytes.length > FILE_MAX) {
+          rotate(path);
+          // The new one first: a descriptor that was closed is soon a connection's, and lines must never go there.
+          const next = openSync(path, 'a', 0o600);
+          closeSync(fd);
+          fd = next;
+          size = 0;
+        }
         size += writeSync(fd, bytes);
       } catch {
-        // A full disk must not end the agent; the line is lost.
+        // A full disk or a folder taken away must not end the agent; the line is lost.
       }
     },
   };

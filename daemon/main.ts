@@ -74,7 +74,7 @@ async function main(): Promise<void> {
   // An agent that nobody can reach any more (its folders were taken away) would hold secrets in vain, and for ever.
   setInterval(() => listener.isReachable() || stop('unreachable'), REACHABLE_PERIOD).unref();
 
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => stop(signal));
   process.on('SIGPIPE', () => {});
   log('listening', { version, pid: process.pid, socket: inherited === undefined ? 'own' : 'inherited' });
   native?.notify(environment['NOTIFY_SOCKET'] ?? '', 'READY=1');

@@ -107,8 +107,10 @@ const acts: Readonly<Record<string, Act>> = {
   async 'backend-migrate'({ agent, backends }, { attributes }) {
     const name = backendNamed(attributes);
     await agent.ready();
-    const carried = name === agent.backend?.name ? 0 : await carry(agent, backends, name);
-    return { status: 'ok', details: [['carried', String(carried)]] };
+    if (name === agent.backend?.name) return { status: 'ok', details: [['carried', '0']] };
+    const { carried, left } = await carry(agent, backends, name);
+    const remark = left > 0 ? `${left} could not be removed where they were` : undefined;
+    return { status: 'ok', details: [['carried', String(carried)]], message: remark };
   },
 
   async 'backend-passphrase'({ agent }, { attributes }) {
@@ -121,6 +123,7 @@ const acts: Readonly<Record<string, Act>> = {
       );
     }
     await backend.setPassphrase(attributes.secret('passphrase'), attributes.secret('new_passphrase'));
+    agent.rekeyed();
     return done;
   },
 
@@ -170,7 +173,7 @@ export function manage(management: Management, request: CredentialRequest): Prom
   return act(management, request);
 }
 
-async function carry(agent: Agent, backends: Backends, name: BackendName): Promise<number> {
+async function carry(agent: Agent, backends: Backends, name: BackendName): ReturnType<Agent['migrate']> {
   const next = await backends.open(name);
   try {
     return await agent.migrate(next, () => backends.remember(name));

@@ -55,7 +55,7 @@ export class Connection implements Transport {
   drain(): void {
     this.#draining = true;
     // What lies in the socket unread, or is being written by who was just accepted, would be lost by closing now.
-    if (this.#conversation.idle) setTimeout(() => this.#conversation.idle && this.destroy(), DRAIN_GRACE);
+    if (this.#conversation.idle) setTimeout(() => this.#leave(), DRAIN_GRACE);
   }
 
   destroy(): void {
@@ -75,15 +75,20 @@ export class Connection implements Transport {
     if (this.#socket.destroyed) return true;
     this.#socket.write(bytes);
     if (this.#socket.writableLength === 0) {
-      if (this.#draining) queueMicrotask(() => this.#conversation.idle && this.destroy());
+      if (this.#draining) queueMicrotask(() => this.#leave());
       return true;
     }
     // The rest waits for a slow reader. An empty write behind it says when it has gone.
     this.#socket.write(NOTHING, () => {
       bytes.fill(0);
       this.#conversation.drained();
+      if (this.#draining) this.#leave();
     });
     return false;
+  }
+
+  #leave(): void {
+    if (this.#conversation.idle) this.destroy();
   }
 
   close(): void {

@@ -1,9 +1,13 @@
-import { lstatSync, mkdirSync } from 'node:fs';
+import { lstatSync, mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { KeyholdError } from '../../protocol/errors.ts';
 
+const STICKY = 0o1000;
+
 /**
- * Makes a folder that is ours alone, or makes sure that it is: a real folder, owned by `uid`, mode 0700. The umask is
- * 077, so it is never wider, not for a moment. Throws `unsafe_place` with the mend.
+ * Makes a folder that is ours alone, or makes sure that it is: a real folder, owned by `uid`, mode 0700, in one where
+ * not just anybody can put another in its place. The umask is 077, so it is never wider, not for a moment. Throws
+ * `unsafe_place` with the mend.
  */
 export function ensurePrivateFolder(folder: string, uid = process.getuid!()): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -13,4 +17,9 @@ export function ensurePrivateFolder(folder: string, uid = process.getuid!()): vo
   if (!found.isDirectory()) throw unsafe('it is not a real folder', 'move it away');
   if (found.uid !== uid) throw unsafe(`it belongs to uid ${found.uid}`, 'choose another place by KEYHOLD_HOME');
   if ((found.mode & 0o077) !== 0) throw unsafe('others can get in', `run: chmod 0700 ${folder}`);
+  const parent = dirname(folder);
+  const { mode } = statSync(parent);
+  if ((mode & 0o002) !== 0 && (mode & STICKY) === 0) {
+    throw unsafe('anybody can put another folder in its place', `run: chmod o-w ${parent}`);
+  }
 }

@@ -11,6 +11,12 @@ import { Connection, type StreamHandle } from './connection.ts';
 const RESERVED_DESCRIPTORS = 40;
 /** A connection that has done nothing for so long may be closed to let another in. In milliseconds. */
 const EVICT_AFTER = 1_000;
+/** Milliseconds that somebody who is turned away gets to say what nobody wants to hear. */
+const TURNED_AWAY_FOR = 50;
+/** How many of these may hold a descriptor of the reserve at once; the others are closed at once. */
+const TURNED_AWAY_MAX = 8;
+let turningAway = 0;
+const unwanted = Buffer.allocUnsafeSlow(4_096);
 /** What a newcomer hears when every connection is busy. */
 const BUSY = 'status=unavailable\nmessage=too many connections at once; try again\n\n';
 
@@ -91,10 +97,34 @@ export class Reception {
   }
 }
 
+/** Says why and closes; a little later, because a close before the caller's request is read resets its connection. */
 function turnAway(handle: StreamHandle, words: string): void {
-  const socket = new Socket({ handle } as unknown as ConstructorParameters<typeof Socket>[0]);
+  const socket = new Socket({
+    handle,
+    allowHalfOpen: true,
+    onread: {
+      buffer: unwanted,
+      callback: () => {
+        unwanted.fill(0);
+        socket.destroy();
+        return true;
+      },
+    },
+  } as unknown as ConstructorParameters<typeof Socket>[0]);
   socket.on('error', () => socket.destroy());
-  socket.end(words, () => socket.destroy());
+  socket.write(words);
+  if (turningAway === TURNED_AWAY_MAX) {
+    socket.destroy();
+    return;
+  }
+  turningAway++;
+  const timer = setTimeout(() => socket.destroy(), TURNED_AWAY_FOR);
+  socket.on('close', () => {
+    clearTimeout(timer);
+    turningAway--;
+  });
+  socket.on('end', () => socket.destroy());
+  socket.resume();
 }
 
 /** The soft limit on open descriptors (getrlimit(2)); node raises it to the hard one at start. */

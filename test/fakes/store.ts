@@ -54,7 +54,7 @@ export class FakeStore {
   #store(target: Target, request: CredentialRequest): CredentialReply {
     const { secret, authtype, refreshToken, expiresAt, ephemeral, timeout } = request;
     const past = expiresAt !== undefined && expiresAt <= this.#clock.now();
-    if (!secret || ephemeral || past) return { status: 'ok', message: 'not kept' };
+    if (!secret || ephemeral || past) return { status: 'ok' };
     this.#entries = this.#entries.filter((entry) => !isSame(entry, target));
     this.#entries.push({
       ...target,

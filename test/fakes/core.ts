@@ -1,0 +1,111 @@
+import { Agent, type LockMark } from '../../daemon/agent.ts';
+import type { Backend } from '../../daemon/backends/backend.ts';
+import type { LeasePolicy } from '../../daemon/unlocked/lease.ts';
+import { Attributes } from '../../protocol/attributes.ts';
+import { type Capabilities, noCapabilities } from '../../protocol/capabilities.ts';
+import type { CredentialReply, CredentialRequest } from '../../protocol/handler.ts';
+import { expose, heapSecret, secretFromText } from '../../protocol/secret.ts';
+import { FakeBackend } from './backend.ts';
+import { FakeClock } from './clock.ts';
+
+export const ours: Capabilities = { authtype: true, state: true, keyhold: true };
+/** git 2.39 and everything as old. */
+export const plain: Capabilities = noCapabilities;
+
+type Fields = Partial<Omit<CredentialRequest, 'secret' | 'refreshToken' | 'target'>> & {
+  readonly protocol?: string;
+  readonly host?: string;
+  readonly path?: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly refresh?: string;
+};
+
+export function aRequest(action: string, fields: Fields = {}): CredentialRequest {
+  const { protocol = 'https', host = 'example.com', path, username, password, refresh, ...rest } = fields;
+  return {
+    action,
+    target: { protocol, host, path, username },
+    capabilities: ours,
+    secret: password === undefined ? undefined : secretFromText(password),
+    refreshToken: refresh === undefined ? undefined : secretFromText(refresh),
+    attributes: new Attributes(),
+    ...rest,
+  };
+}
+
+/** An answer as text that assertions can compare: a status, and the value behind `ok`. */
+export function shown(reply: CredentialReply): string {
+  if (reply.status !== 'ok') return reply.status;
+  if (!reply.credential) return 'ok';
+  const { username, secret, refreshToken } = reply.credential;
+  const words = [username ?? '', secret && textOf(secret), refreshToken && `refresh ${textOf(refreshToken)}`];
+  return words.filter((word) => word !== undefined).join(' ');
+}
+
+function textOf(secret: Parameters<typeof expose>[0]): string {
+  return new TextDecoder().decode(expose(secret));
+}
+
+/** An agent without sockets, with all that it depends on in the test's hand. */
+export class Core {
+  readonly clock = new FakeClock();
+  readonly backend: FakeBackend;
+  readonly lockMark: LockMark & { marked: boolean };
+  readonly log: string[] = [];
+  readonly rested: string[] = [];
+  readonly agent: Agent;
+
+  constructor({
+    backend = new FakeBackend(),
+    marked = false,
+    lease,
+  }: {
+    backend?: FakeBackend;
+    marked?: boolean;
+    lease?: LeasePolicy;
+  } = {}) {
+    this.backend = backend;
+    const mark = {
+      marked,
+      isSet: () => mark.marked,
+      set: () => {
+        mark.marked = true;
+      },
+      clear: () => {
+        mark.marked = false;
+      },
+    };
+    this.lockMark = mark;
+    this.agent = new Agent({
+      keep: heapSecret,
+      clock: this.clock,
+      log: (event, fields) => this.log.push(`${event} ${JSON.stringify(fields)}`),
+      lockMark: mark,
+      onRest: (name) => this.rested.push(name),
+      lease,
+    });
+    void this.agent.open(async (): Promise<Backend> => backend);
+  }
+
+  async get(fields: Fields = {}): Promise<string> {
+    return shown(await this.agent.get(aRequest('get', fields)));
+  }
+  async store(fields: Fields = {}): Promise<string> {
+    return shown(await this.agent.store(aRequest('store', { username: 'ada', password: 'pass-EXAMPLE', ...fields })));
+  }
+  async erase(fields: Fields = {}): Promise<string> {
+    return shown(await this.agent.erase(aRequest('erase', fields)));
+  }
+}
+
+/** Whether a promise has settled, a few turns of the event loop from now. */
+export async function hasSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const note = () => {
+    settled = true;
+  };
+  void promise.then(note, note);
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+  return settled;
+}
