@@ -4,9 +4,9 @@ import { Attributes } from '../../protocol/attributes.ts';
 import { noCapabilities } from '../../protocol/capabilities.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
 import { toWire } from '../../protocol/text.ts';
-import { itemsOf, nameOf, presenceOn } from '../agent/presence.ts';
+import { foreignFault, itemsOf, nameOf, type Presence, presenceOn } from '../agent/presence.ts';
 import { startAgent } from '../agent/start.ts';
-import { stopAgent } from '../agent/stop.ts';
+import { hungFault, stopAgent } from '../agent/stop.ts';
 import { CommandFailure } from '../cli/failure.ts';
 import { dial } from '../dial.ts';
 import { undoGit } from '../setup/git.ts';
@@ -32,20 +32,26 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
   const done: string[] = [];
   const left: string[] = [];
   const manifest = readManifest(ground);
+  const presence = await presenceOn(ground);
+  // Whoever listens there would lose their socket with our folders.
+  if (presence.kind === 'foreign') throw foreignFault(ground, presence.listener);
+  if (presence.kind === 'silent') throw hungFault(presence.listener?.pid);
 
   if (purge) {
-    const erased = await emptyKeyring(ground, agent);
+    const erased = await emptyKeyring(ground, presence, agent);
     if (erased > 0) done.push(`${erased} ${erased === 1 ? 'credential' : 'credentials'} erased from the keyring`);
   }
   const git = undoGit(ground, { dryRun: false });
   if (git.how !== 'nothing') done.push(`git set up no more: ${git.file}`);
+  // Before the agent ends, so that no client starts another one.
+  if (!unlinkOurs(ground, autostartLink(ground))) left.push(autostartLink(ground));
   const { pid } = await stopAgent(ground);
   if (pid !== undefined) done.push(`agent stopped: pid ${pid}`);
   const systemd = await undoSystemd(ground, { dryRun: false });
   if (systemd.removed.length > 0) done.push(`units removed: ${systemd.removed.join(', ')}`);
   left.push(...systemd.left);
 
-  for (const path of [...(manifest?.names ?? []).map((name) => join(ground.bin, name)), autostartLink(ground)]) {
+  for (const path of (manifest?.names ?? []).map((name) => join(ground.bin, name))) {
     if (!unlinkOurs(ground, path)) left.push(path);
   }
   if (lstatSync(ground.data, { throwIfNoEntry: false })) {
@@ -63,9 +69,8 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
 }
 
 /** Asks the agent to erase what rests in the keyring, which no removal of folders would reach. */
-async function emptyKeyring(ground: Ground, program: string): Promise<number> {
+async function emptyKeyring(ground: Ground, before: Presence, program: string): Promise<number> {
   if (!hasState(ground)) return 0;
-  const before = await presenceOn(ground);
   const agent =
     before.kind === 'running'
       ? before
@@ -76,8 +81,8 @@ async function emptyKeyring(ground: Ground, program: string): Promise<number> {
   if (agent?.backend !== 'keyring') return 0;
   if (agent.state !== 'open') {
     throw new CommandFailure(
-      exitCodeOf('locked'),
-      'cannot purge: the keyring is locked and would keep its items; run: keyhold unlock, then try again',
+      exitCodeOf(agent.state === 'locked' ? 'locked' : 'unavailable'),
+      'cannot purge: the keyring is closed and would keep its items; run: keyhold unlock, then try again',
     );
   }
   const items = await itemsOf(ground);

@@ -15,11 +15,17 @@ export class Ending {
   /** Something has gone to standard output: no other answer may follow it. */
   #spoken = false;
   #deadline: NodeJS.Timeout;
+  #late = 'the input did not end in time';
 
   constructor(unavailable: Unavailable, mode: InputMode) {
     this.#unavailable = unavailable;
     this.#mode = mode;
     this.#deadline = this.#startDeadline(DEADLINE);
+  }
+
+  /** All input is there: from here on it is the agent that is waited for. */
+  inputEnded(): void {
+    this.#late = 'the agent did not answer in time; run: keyhold doctor';
   }
 
   connected(): void {
@@ -58,7 +64,6 @@ export class Ending {
   }
 
   #startDeadline(milliseconds: number): NodeJS.Timeout {
-    const late = new KeyholdError('deadline', 'the agent did not answer in time; run: keyhold doctor');
-    return setTimeout(() => this.unavailable(late), milliseconds);
+    return setTimeout(() => this.unavailable(new KeyholdError('deadline', this.#late)), milliseconds);
   }
 }

@@ -39,6 +39,7 @@ async function run(name: string, given: readonly string[]): Promise<void> {
     const { env: environment } = process;
     const header = encodeHeader({ program, arguments: args, adapter, environment, cwd, version: manifest.version });
     const request = await whatToSend(header, mode);
+    ending.inputEnded();
     const socket = await reach({ environment, uid: geteuid!(), deadline: DEADLINE, mayStart: true });
     ending.connected();
     converse(socket, request, mode, ending);

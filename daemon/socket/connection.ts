@@ -113,7 +113,8 @@ export class Connection implements Transport {
   #closed(): void {
     clearTimeout(this.#deadline);
     this.#conversation.dispose();
-    if (writers.length < WRITERS_KEPT) writers.push(this.#writer);
+    // Lent to the next connection while an adapter still writes for this one, it would tell its secrets to a stranger.
+    if (this.#conversation.released && writers.length < WRITERS_KEPT) writers.push(this.#writer);
     this.#onClose(this);
   }
 }

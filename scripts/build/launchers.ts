@@ -29,7 +29,7 @@ export const cli: Launched = {
   flags: closed,
   before: [
     // The line protocol for scripts is the thin client's, which needs no Node.
-    'case ${1-} in get | store | erase) exec "$bin/keyhold-helper" "$@" ;; esac',
+    'case "$*" in get | store | erase) exec "$bin/keyhold-helper" "$@" ;; esac',
   ],
 };
 

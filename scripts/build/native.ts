@@ -7,6 +7,8 @@ export type ClientKind = 'musl' | 'static' | 'dynamic' | 'typescript';
 
 const warnings = ['-std=gnu99', '-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wno-error=unused-result'];
 
+const thinSources = ['keyhold-helper.c', 'request.c', 'reach.c', 'answer.c'];
+
 /** Cheapest start first: musl needs a third of the time of a glibc program (glibc's start-up asks the CPU 43 times). */
 const ways: readonly { readonly kind: ClientKind; readonly compiler: string; readonly flags: readonly string[] }[] = [
   { kind: 'musl', compiler: 'musl-gcc', flags: ['-Os', '-static', '-s'] },
@@ -24,11 +26,11 @@ export function compileClient(
   version: string,
   { only, table }: { readonly only?: ClientKind; readonly table?: string } = {},
 ): Exclude<ClientKind, 'typescript'> | undefined {
-  const source = join(root, 'client/thin/keyhold-helper.c');
-  if (!existsSync(source) || withoutCompiler()) return undefined;
+  const sources = thinSources.map((name) => join(root, 'client/thin', name));
+  if (withoutCompiler()) return undefined;
   for (const { kind, compiler, flags } of ways) {
     if (kind === 'typescript' || (only !== undefined && kind !== only)) continue;
-    const args = [...flags, ...warnings, `-DKEYHOLD_VERSION="${version}"`, '-o', outfile, source];
+    const args = [...flags, ...warnings, `-DKEYHOLD_VERSION="${version}"`, '-o', outfile, ...sources];
     if (table !== undefined) args.unshift(`-DKEYHOLD_TABLE="${table}"`);
     if (compile(compiler, args, `${kind} thin client`)) return kind;
   }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { KeyholdError } from '../../../protocol/errors.ts';
-import { expose, type Secret, type SecretKeeper } from '../../../protocol/secret.ts';
+import { expose, type Secret, type SecretKeeper, wipeable } from '../../../protocol/secret.ts';
 import type { KeyringItems } from './items.ts';
 import type { ItemName } from './names.ts';
 
@@ -54,7 +54,7 @@ const DIGITS = new TextEncoder().encode('0123456789abcdef');
 
 // Not Buffer's: its text form would be a string, which cannot be wiped.
 function toHex(bytes: Uint8Array): Uint8Array {
-  const digits = new Uint8Array(bytes.length * 2);
+  const digits = wipeable(bytes.length * 2);
   for (const [i, byte] of bytes.entries()) {
     digits[2 * i] = DIGITS[byte >> 4]!;
     digits[2 * i + 1] = DIGITS[byte & 15]!;
@@ -63,7 +63,7 @@ function toHex(bytes: Uint8Array): Uint8Array {
 }
 
 function fromHex(digits: Uint8Array): Uint8Array | undefined {
-  const bytes = new Uint8Array(digits.length >> 1);
+  const bytes = wipeable(digits.length >> 1);
   for (let i = 0; i < bytes.length; i++) {
     const [high, low] = [DIGITS.indexOf(digits[2 * i]!), DIGITS.indexOf(digits[2 * i + 1]!)];
     if (high < 0 || low < 0) return undefined;

@@ -18,7 +18,7 @@ export interface KeyringItems {
 }
 
 /** Begins a call's dealings with the keyring. Its methods throw `KeyholdError`s: `backend_locked`, `…hung`, … */
-export function itemsBy(burst: Burst, milliseconds = CALL_DEADLINE): KeyringItems {
+export function itemsBy(burst: Burst, milliseconds: number = CALL_DEADLINE): KeyringItems {
   const until = performance.now() + milliseconds;
 
   async function ask(operation: Operation, names: readonly ItemName[], value?: Uint8Array) {

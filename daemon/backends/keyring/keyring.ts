@@ -4,7 +4,7 @@ import { expose, type Secret, type SecretKeeper } from '../../../protocol/secret
 import type { Clock } from '../../clock.ts';
 import type { Backend, Degradation, Held, Secrets, UnlockMeans } from '../backend.ts';
 import { Breaker } from './breaker.ts';
-import { Burst, type ChildOptions, UNLOCK_DEADLINE } from './burst.ts';
+import { Burst, CALL_DEADLINE, type ChildOptions, UNLOCK_DEADLINE } from './burst.ts';
 import { type Index, type Items, openIndex, type Row } from './index.ts';
 import { readKey, readOrMakeKey } from './index-key.ts';
 import { changedNothing, faultOf, itemsBy, type KeyringItems } from './items.ts';
@@ -17,6 +17,8 @@ export type KeyringOptions = ChildOptions & {
   readonly file: string;
   readonly keep: SecretKeeper;
   readonly clock: Pick<Clock, 'sinceBoot'>;
+  /** Milliseconds that a call may take once it is its turn. @default {CALL_DEADLINE} */
+  readonly deadline?: number | undefined;
 };
 
 /**
@@ -162,10 +164,11 @@ class KeyringBackend implements Backend {
   async #unlock(asking: Burst, mayPrompt: boolean): Promise<void> {
     const locks = this.#locks;
     try {
-      let { outcome } = await asking.request('probe');
+      let { outcome } = await asking.request('probe', [], this.#options.deadline);
       if (outcome === 'locked' && mayPrompt) ({ outcome } = await asking.request('unlock', [], UNLOCK_DEADLINE));
       if (outcome !== 'ok' && outcome !== 'missing') throw faultOf(outcome);
     } catch (error) {
+      if (this.#locks !== locks) throw lockedAgain();
       this.#notice(error);
       throw error;
     } finally {
@@ -178,9 +181,12 @@ class KeyringBackend implements Backend {
   }
 
   #inOrder<T>(work: (index: Index, items: KeyringItems) => Promise<T>): Promise<T> {
+    const { deadline = CALL_DEADLINE } = this.#options;
+    const called = performance.now();
     const done = this.#last.then(async () => {
       if (this.#locked) throw new KeyholdError('backend_locked', 'cannot use the keyring: keyhold is locked');
-      const items = itemsBy(this.#burst);
+      // Those who wait for one slow start wait for it together.
+      const items = itemsBy(this.#burst, this.#burst.ready ? deadline : deadline - (performance.now() - called));
       try {
         const answer = await work(await this.#opened(items), items);
         this.#trouble = undefined;

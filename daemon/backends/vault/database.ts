@@ -111,7 +111,13 @@ export class Database {
         `cannot ${verb} in ${this.#file}: the disk failed and it is read-only since; mend the disk, then run: keyhold restart`,
       );
     }
-    return this.#guard(verb, change);
+    try {
+      return this.#guard(verb, change);
+    } catch (error) {
+      // The WAL holds pages a second time: emptied into the file, it may leave the room that was missing.
+      if ((error as KeyholdError).code !== 'backend_full' || this.#wipe()) throw error;
+      return this.#guard(verb, change);
+    }
   }
 
   #wipe(): KeyholdError | undefined {
@@ -212,16 +218,21 @@ function connect(file: string): DatabaseSync {
     defensive: true,
     enableDoubleQuotedStringLiterals: false,
   });
-  // Exclusive before the first access: then SQLite keeps the WAL's index in memory and needs no -shm file.
-  sqlite.exec(`
-    PRAGMA locking_mode = EXCLUSIVE;
-    PRAGMA synchronous = FULL;
-    PRAGMA secure_delete = ON;
-    PRAGMA temp_store = MEMORY;
-    PRAGMA trusted_schema = OFF;
-    PRAGMA cell_size_check = ON;
-  `);
-  return sqlite;
+  try {
+    // Exclusive before the first access: then SQLite keeps the WAL's index in memory and needs no -shm file.
+    sqlite.exec(`
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA synchronous = FULL;
+      PRAGMA secure_delete = ON;
+      PRAGMA temp_store = MEMORY;
+      PRAGMA trusted_schema = OFF;
+      PRAGMA cell_size_check = ON;
+    `);
+    return sqlite;
+  } catch (error) {
+    sqlite.close();
+    throw error;
+  }
 }
 
 /** Looks at the version without a lock, a WAL or any write: `immutable` makes SQLite leave everything alone. */

@@ -368,6 +368,7 @@ describe.each(thinKinds)('the thin client (%s)', (kind) => {
       }
       expect(all.map(({ code }) => code)).toEqual([0, 0, 10]);
       expect(all[0]!.stderr).toBe('keyhold: the agent did not answer in time; run: keyhold doctor\n');
+      expect(all[1]!.stderr).toBe('keyhold: the input did not end in time\n');
       expect(all[2]!.stdout).toMatch(/^status=unavailable\n/);
     });
 

@@ -1,0 +1,68 @@
+/*
+ * The parts of the thin client. It knows no tool's language: it tells the agent who it is (the name it was called by,
+ * arguments, folder, the few variables of its row in the table), carries bytes both ways, and exits with the code it is
+ * told. Wire: protocol/PROTOCOL.md §6. The same program in TypeScript is helper.ts; one test suite runs over both.
+ */
+#ifndef KEYHOLD_HELPER_H
+#define KEYHOLD_HELPER_H
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SECONDS = 5, STREAM_SECONDS = 600 }; /* from the first instruction to the last */
+enum { HEADER_MAX = 131072, INPUT_MAX = 1048576, FRAME_MAX = 65536, OUTPUT_MAX = 1048576 };
+/* A letter, six digits and LF. */
+enum { FRAME_HEADER = 8 };
+
+#define NORETURN __attribute__((noreturn))
+
+enum mode { NONE, WHOLE, STREAM };
+struct operation {
+  const char *name; /* null: every other */
+  enum mode mode;
+  const char *answer; /* standard output when no agent can be had */
+  int explain;        /* whether the tool bears a line on standard error then */
+  int exit_code;
+};
+struct row {
+  const char *name;
+  const char *const *programs, *const *environment;
+  const struct operation *operations;
+};
+
+/* keyhold-helper.c: what this run is. */
+extern const struct operation *operation;
+
+/* request.c */
+void put_header(const char *program, char **arguments, const struct row *row);
+void put_input(void);
+void end_input(void);
+void send_request(int fd);
+/* One piece of standard input to the agent. 0 at its end. */
+int pass_input(int fd);
+void wipe_request(void);
+
+/* answer.c */
+void take_frames(const char *bytes, size_t length);
+/* The tool's own answer for "no agent", unless another has begun. Safe in a signal handler. */
+NORETURN void unavailable(const char *what, const char *path);
+/* What we will not do for the caller's own sake: told also where a missing agent would be met with silence. */
+NORETURN void refuse(const char *what, const char *path);
+void say(const char *what, const char *path);
+int write_all(int fd, const char *bytes, size_t length);
+int is_printable(const char *text);
+void wipe(void *bytes, size_t length);
+
+/* reach.c: a connection to an agent of our own user, at a place that only we can reach; starts one if need be. */
+int reach_agent(void);
+
+#endif
