@@ -22,23 +22,37 @@ function storeLines(host: string, username: string, password: string): string {
   return `protocol=https\nhost=${host}\nusername=${username}\npassword=${password}\n\n`;
 }
 
-/** Stores `count` credentials in an agent, pipelined over one connection; rejects unless each was answered with ok. */
+/** Stores under way at once: as many as a busy machine might have, not as many as a connection can queue. */
+const STORES_AT_ONCE = 32;
+
+/** Stores `count` credentials in an agent over one connection, a few at once; rejects unless each is answered with ok. */
 export function fillAgent(socketPath: string, count: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    let answer = '';
+    const left = credentials(count);
+    let stored = 0;
+    let rest = '';
     const socket = connect(socketPath, () => {
-      for (const lines of credentials(count)) socket.write(`action=store\ncapability[]=keyhold\n${lines}`);
-      socket.end();
+      for (let index = 0; index < STORES_AT_ONCE; index++) storeNext();
     });
+    const storeNext = () => {
+      const { value } = left.next();
+      if (value) socket.write(`action=store\ncapability[]=keyhold\n${value}`);
+    };
     socket.setEncoding('latin1');
     socket.on('data', (text) => {
-      answer += text;
+      const answers = `${rest}${text}`.split('\n\n');
+      rest = answers.pop()!;
+      for (const answer of answers) {
+        if (answer !== 'status=ok') socket.destroy(new Error(`cannot fill the agent: a store was answered ${answer}`));
+        stored++;
+        storeNext();
+      }
+      if (stored === count) socket.end();
     });
     socket.on('error', reject);
     socket.on('close', () => {
-      const stored = answer.split('status=ok\n').length - 1;
       if (stored === count) resolve();
-      else reject(new Error(`cannot fill the agent: ${stored} of ${count} stores were answered with ok`));
+      else reject(new Error(`cannot fill the agent: it closed after ${stored} of ${count} stores`));
     });
   });
 }
