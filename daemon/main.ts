@@ -18,6 +18,8 @@ const LOCK_PATIENCE = 3_000;
 const REACHABLE_PERIOD = 5_000;
 /** Milliseconds between two attempts to take it. */
 const LOCK_PERIOD = 20;
+/** Milliseconds after which the logger is loaded: whoever started us has had an answer by then. */
+const LOG_AFTER = 1_000;
 
 if (process.argv[2] === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
 else main().catch(fail);
@@ -64,7 +66,17 @@ async function main(): Promise<void> {
     stop: () => stop('asked'),
   });
   const listener = await listen(places.agentSocket, inherited, (handle) => composed.reception.receive(handle));
+  let attached: Promise<void> | undefined;
+  const openLogger = () => {
+    attached ??= attach(
+      isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`),
+      config.logLevel,
+    ).catch(fail);
+    return attached;
+  };
+  setTimeout(openLogger, LOG_AFTER).unref();
   const end = async () => {
+    await openLogger();
     await listener.close();
     await composed.dispose();
     lock[Symbol.dispose]();
@@ -78,8 +90,6 @@ async function main(): Promise<void> {
   process.on('SIGPIPE', () => {});
   log('listening', { version, pid: process.pid, socket: inherited === undefined ? 'own' : 'inherited' });
   native?.notify(environment['NOTIFY_SOCKET'] ?? '', 'READY=1');
-
-  await attach(isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
 }
 
 /**
