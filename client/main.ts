@@ -14,6 +14,7 @@ import { addLifecycle } from './cli/lifecycle.ts';
 import { addLineProtocol } from './cli/line.ts';
 import { addLock } from './cli/lock.ts';
 import { jsonText, remark } from './cli/page.ts';
+import { addService } from './cli/service.ts';
 import { addSetup } from './cli/setup.ts';
 import { addStatus } from './cli/status.ts';
 import { addToken } from './cli/token.ts';
@@ -28,6 +29,7 @@ const nouns: readonly ((program: Command) => void)[] = [
   addDoctor,
   addLock,
   addToken,
+  addService,
   addBackend,
   addBackup,
   addConfig,

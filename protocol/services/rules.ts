@@ -15,7 +15,7 @@ type Path = Problem['path'];
  * what would let a manifest do more than describe. Empty if nothing is.
  */
 export function brokenRules(manifest: Manifest): Problem[] {
-  return [hosts, kinds, auth, environment, files, context, urls, oauth, rest, limits, errors, durations].flatMap(
+  return [hosts, kinds, auth, environment, files, context, urls, login, oauth, rest, limits, errors, durations].flatMap(
     (rule) => rule(manifest),
   );
 }
@@ -24,7 +24,8 @@ function problem(path: Path, rule: string): Problem {
   return { path, rule };
 }
 
-function hosts({ hosts: all }: Manifest): Problem[] {
+function hosts({ hosts: all, selfHosted }: Manifest): Problem[] {
+  if (all.length === 0 && !selfHosted) return [problem(['hosts'], 'must not be empty without selfHosted: true')];
   return all.flatMap((rule, at) => {
     const path = ['hosts', at];
     const why = whyNoHost(rule);
@@ -185,23 +186,19 @@ function whyNoUrl(url: string): string | undefined {
   return undefined;
 }
 
-function urls({ urls: pages = {}, login = [], ...manifest }: Manifest): Problem[] {
-  const all: [Path, string | undefined][] = [
-    ...Object.entries(pages).map(([name, url]): [Path, string] => [['urls', name], url]),
-    ...login.map(({ url }, at): [Path, string | undefined] => [['login', at, 'url'], url]),
-  ];
-  const kindProblems = login.flatMap(({ kind }, at) =>
+function urls({ urls: pages = {} }: Manifest): Problem[] {
+  return Object.entries(pages).flatMap(([name, url]) => {
+    const why = whyNoUrl(url);
+    return why === undefined ? [] : [problem(['urls', name], why)];
+  });
+}
+
+function login(manifest: Manifest): Problem[] {
+  return (manifest.login ?? []).flatMap(({ kind }, at) =>
     kind === undefined || manifest.kinds.some(({ name }) => name === kind)
       ? []
       : [problem(['login', at, 'kind'], 'is none of "kinds"')],
   );
-  return [
-    ...all.flatMap(([path, url]) => {
-      const why = url === undefined ? undefined : whyNoUrl(url);
-      return why === undefined ? [] : [problem(path, why)];
-    }),
-    ...kindProblems,
-  ];
 }
 
 /** A URL that a token is sent to: a plain one, of a host that is the service's, or `{origin}` and a path. */

@@ -135,7 +135,8 @@ export const manifestSchema: Schema = {
           ['host'],
           'A place.',
         ),
-        'The places that are the service. A token goes to no other.',
+        'The places that are the service. A token goes to no other. May be empty with `selfHosted: true`.',
+        { minItems: 0 },
       ),
       selfHosted: yes('People run servers of their own: a token may be kept for hosts that are not listed.'),
       scope: list(
@@ -287,7 +288,6 @@ export const manifestSchema: Schema = {
           {
             way: oneOf(['paste', 'stdin', 'password', 'browser', 'device'], 'How.'),
             kind: ref('name', 'The kind that it yields.'),
-            url: ref('url', 'The page that is opened first.'),
             secondFactor: list(
               oneOf(['totp', 'recovery-code'], 'A factor.'),
               'What may be asked for after a password.',
@@ -299,7 +299,7 @@ export const manifestSchema: Schema = {
           ['way'],
           'A way.',
         ),
-        'The ways to sign in, the best one first.',
+        'The ways to sign in, the best one first. `paste` opens `urls.create` first.',
       ),
       oauth: record(
         {

@@ -7,14 +7,14 @@ import { type Manifest, rivalOf } from '../../protocol/services/index.ts';
 export const MANIFESTS = 'daemon/services/manifests';
 
 /** Compiles the built-in manifests to the JSON list that client and agent read. Throws with every slip of all of them. */
-export function compileServices(root: string): string {
+export async function compileServices(root: string): Promise<string> {
   const folder = join(root, MANIFESTS);
   const manifests: Manifest[] = [];
   const faults: string[] = [];
   for (const name of readdirSync(folder)
     .filter((file) => file.endsWith('.yaml'))
     .sort()) {
-    const compiled = compileManifest(readFileSync(join(folder, name), 'utf8'), manifests);
+    const compiled = await compileManifest(readFileSync(join(folder, name), 'utf8'), manifests);
     if (compiled.status === 'unfit') {
       faults.push(...compiled.slips.map(({ line, column, text }) => `${MANIFESTS}/${name}:${line}:${column} ${text}`));
       continue;
