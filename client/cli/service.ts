@@ -50,11 +50,10 @@ function list({ json }: VerbOptions): void {
   }));
   show(json, { services, faults }, (page) => {
     page.table(
-      ['SERVICE', 'TITLE', 'KINDS', 'HOSTS'],
+      ['SERVICE', 'TITLE', 'WHERE'],
       manifests.map((manifest) => [
         own.has(manifest.id) ? `${manifest.id} (yours)` : manifest.id,
         manifest.title,
-        manifest.kinds.map(({ name }) => name).join(', '),
         hostsText(manifest),
       ]),
       true,
