@@ -126,10 +126,7 @@ export const manifestSchema: Schema = {
               description:
                 'Exact, or `*.example.org` for one label before it; `*` alone only for a protocol of its own.',
             },
-            port: {
-              anyOf: [{ type: 'integer', minimum: 1, maximum: 65_535 }, { enum: ['any'] }],
-              description: "A number, or `any`. Without it: the protocol's own (443, 80).",
-            },
+            port: ref('port', "A number, or `any`. Without it: the protocol's own (443, 80)."),
             path: { type: 'string', minLength: 1, maxLength: 256, description: 'That path and what lies below it.' },
           },
           ['host'],
@@ -406,6 +403,10 @@ export const manifestSchema: Schema = {
     'A service and its tokens, as data.',
   ),
   $defs: {
+    port: {
+      anyOf: [{ type: 'integer', minimum: 1, maximum: 65_535 }, { enum: ['any'] }],
+      description: 'a number from 1 to 65535, or any',
+    },
     id: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,31}$', description: 'a name of a-z, 0-9 and "-"' },
     name: {
       type: 'string',
