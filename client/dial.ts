@@ -3,7 +3,7 @@ import { Attributes } from '../protocol/attributes.ts';
 import { noCapabilities } from '../protocol/capabilities.ts';
 import { connect } from '../protocol/connect.ts';
 import { KeyholdError } from '../protocol/errors.ts';
-import type { Handler } from '../protocol/handler.ts';
+import type { CredentialRequest, Handler } from '../protocol/handler.ts';
 import { startAgent } from './autostart.ts';
 import { checkSocketFolder, locate } from './locate.ts';
 
@@ -59,20 +59,24 @@ async function untilStarted(path: string, deadline: number, unreachable: Keyhold
   );
 }
 
-/** Connects and makes sure that our agent is what answers. */
+/** Connects and makes sure that our agent is what answers, which takes no longer than usual however long calls may. */
 async function greet(path: string, deadline: number): Promise<Connection> {
+  const soon = Math.min(deadline, DEADLINE);
   // An agent that is ending closes without an answer, once; what does so twice is none (git's cache daemon does).
   for (let attempt = 1; ; attempt++) {
-    const connection = await open(path, deadline);
+    if (!checkSocketFolder(path)) throw unreachable(path, 'ENOENT');
+    const stream = await connectWithin(path, soon);
+    const handler = connect(stream);
     try {
-      const reply = await connection({
-        action: 'capability',
-        capabilities: noCapabilities,
-        attributes: new Attributes(),
-      });
-      if (reply.status === 'ok' && reply.details?.some(([key]) => key === 'wire')) return connection;
+      const reply = await bounded(handler, stream, soon)(greeting);
+      if (reply.status === 'ok' && reply.details?.some(([key]) => key === 'wire')) {
+        const close = () => {
+          stream.destroy();
+        };
+        return Object.assign(bounded(handler, stream, deadline), { close, [Symbol.dispose]: close });
+      }
     } catch (error) {
-      connection.close();
+      stream.destroy();
       if (!(error instanceof KeyholdError)) throw error;
       if (error.code === 'closed' && attempt === 1) {
         await pause(5 * RETRY);
@@ -80,7 +84,7 @@ async function greet(path: string, deadline: number): Promise<Connection> {
       }
       if (error.code !== 'closed' && error.code !== 'bad_reply') throw error;
     }
-    connection.close();
+    stream.destroy();
     throw new KeyholdError(
       'foreign_listener',
       `cannot talk to the agent: another program listens on ${path}; end it, then run: keyhold start`,
@@ -88,30 +92,29 @@ async function greet(path: string, deadline: number): Promise<Connection> {
   }
 }
 
-/** A connection of which nothing is known yet. */
-async function open(path: string, deadline: number): Promise<Connection> {
-  if (!checkSocketFolder(path)) throw unreachable(path, 'ENOENT');
-  const stream = await connectWithin(path, deadline);
-  const handler = connect(stream);
-  const close = () => {
-    stream.destroy();
-  };
-  const bounded: Handler = async (request) => {
+const greeting: CredentialRequest = {
+  action: 'capability',
+  capabilities: noCapabilities,
+  attributes: new Attributes(),
+};
+
+/** The handler with an end to each call's time, and of the connection with it. */
+function bounded(handler: Handler, stream: Socket, deadline: number): Handler {
+  return async (request) => {
     const bound = deadline + (request.wait ?? 0) * 1_000;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(tooLate(bound)), bound);
+      timer = setTimeout(() => {
+        reject(tooLate(bound));
+        stream.destroy();
+      }, bound);
     });
     try {
       return await Promise.race([handler(request), late]);
-    } catch (error) {
-      if (error instanceof KeyholdError && error.code === 'deadline') close();
-      throw error;
     } finally {
       clearTimeout(timer);
     }
   };
-  return Object.assign(bounded, { close, [Symbol.dispose]: close });
 }
 
 /** Tries again while the agent's queue of newcomers is full, which Linux tells as EAGAIN. */

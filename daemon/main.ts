@@ -14,6 +14,10 @@ import { version } from './version.ts';
 
 /** Milliseconds that an agent which is just ending gets to let go of the lock. */
 const LOCK_PATIENCE = 3_000;
+/** Milliseconds between two looks whether our socket is still where clients look for it. */
+const REACHABLE_PERIOD = 5_000;
+/** Milliseconds between two attempts to take it. */
+const LOCK_PERIOD = 20;
 
 if (process.argv[2] === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
 else main().catch(fail);
@@ -37,7 +41,7 @@ async function main(): Promise<void> {
   const places = findPlaces();
   for (const folder of [places.config, places.state, places.run]) ensurePrivateFolder(folder);
   const { config, degradations } = loadConfig(`${places.config}/config.json`);
-  const lock = takeLock(`${places.run}/agent.lock`, LOCK_PATIENCE);
+  const lock = await takeLockOf(places, inherited !== undefined);
 
   const { log, attach } = openLog();
   let stopping = false;
@@ -67,12 +71,33 @@ async function main(): Promise<void> {
     process.exit(0);
   };
 
+  // An agent that nobody can reach any more (its folders were taken away) would hold secrets in vain, and for ever.
+  setInterval(() => listener.isReachable() || stop('unreachable'), REACHABLE_PERIOD).unref();
+
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => stop(signal));
   process.on('SIGPIPE', () => {});
   log('listening', { version, pid: process.pid, socket: inherited === undefined ? 'own' : 'inherited' });
   native?.notify(environment['NOTIFY_SOCKET'] ?? '', 'READY=1');
 
   await attach(isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
+}
+
+/**
+ * Waits for an agent that is ending, which has taken its socket away by then. One that serves is left alone at once:
+ * whoever waited for its place would come up when the person ends it.
+ */
+async function takeLockOf({ run, agentSocket }: Places, isManaged: boolean): Promise<Disposable> {
+  const file = `${run}/agent.lock`;
+  if (isManaged) return takeLock(file, LOCK_PATIENCE);
+  for (const end = performance.now() + LOCK_PATIENCE; ; ) {
+    try {
+      return takeLock(file);
+    } catch (error) {
+      const isBusy = error instanceof KeyholdError && error.code === 'agent_running';
+      if (!isBusy || existsSync(agentSocket) || performance.now() >= end) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOCK_PERIOD));
+  }
 }
 
 /** Whether a descriptor leads to the journal (systemd.exec(5), JOURNAL_STREAM): the variable alone is inherited too. */

@@ -86,6 +86,11 @@ export class Conversation {
     return !this.#answering && !this.#blocked && this.#tail.length === 0 && this.#run === undefined;
   }
 
+  /** True once nothing more is written to `out`: an adapter may go on for a while after its client has left. */
+  get released(): boolean {
+    return this.#closed && !this.#run?.writing;
+  }
+
   /** Takes bytes as they come; they are borrowed for the call. */
   receive(bytes: Buffer): void {
     if (this.#closed || this.#inputEnded || this.#deaf) return;

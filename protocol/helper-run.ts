@@ -35,6 +35,8 @@ export class HelperRun {
   #started = false;
   /** Answered whole, or with nobody left to answer. */
   #over = false;
+  /** The adapter has returned: it writes no more. */
+  #settled = false;
   #frameStart = 0;
 
   constructor(attributes: Attributes, handler: Handler, keep: SecretKeeper, out: ByteWriter, wire: RunWire) {
@@ -52,6 +54,11 @@ export class HelperRun {
   /** True once no more input is needed for the run to end. */
   get inputComplete(): boolean {
     return this.#input.complete;
+  }
+
+  /** True while the adapter may still write. */
+  get writing(): boolean {
+    return this.#started && !this.#settled;
   }
 
   /** Takes bytes of frames. */
@@ -103,6 +110,7 @@ export class HelperRun {
       this.#warn(fault.message);
       code = exitCodeOf(fault.status);
     }
+    this.#settled = true;
     this.#input.wipe();
     this.#attributes.dispose();
     if (this.#over) {

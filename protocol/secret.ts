@@ -61,8 +61,8 @@ class HeapSecret extends UnprintableSecret {
 
   constructor(bytes: Uint8Array) {
     super();
-    // A pooled Buffer would share its memory with strangers; a typed array's own memory can be wiped.
-    this.#bytes = new Uint8Array(bytes);
+    this.#bytes = wipeable(bytes.length);
+    this.#bytes.set(bytes);
   }
 
   get length(): number {
@@ -97,9 +97,18 @@ export function secretFromText(text: string): Secret {
  * test/architecture.test.ts holds the list of files that may say it.
  */
 export function expose(secret: Secret): Uint8Array {
-  const bytes = new Uint8Array(secret.length);
+  const bytes = wipeable(secret.length);
   secret.copyTo(bytes);
   return bytes;
+}
+
+/**
+ * Zeroed memory for confidential bytes that wiping really reaches. A pooled Buffer shares its memory with strangers,
+ * and a typed array of up to 64 bytes lies on the JavaScript heap unless it is made like this: the garbage collector
+ * moves it there and leaves its former bytes behind.
+ */
+export function wipeable(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(length));
 }
 
 export function secretDisposed(): KeyholdError {

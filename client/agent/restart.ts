@@ -18,8 +18,11 @@ export type Restarted = {
 export async function restartAgent(ground: Ground, program: string): Promise<Restarted> {
   const gone = await memoryOnlyNames(ground);
   const manager = isManaged(ground) ? findServiceManager(ground) : undefined;
-  if (manager) manager.call('restart', SERVICE_UNIT);
-  else await stopAgent(ground);
+  if (manager) {
+    // Restarts that a person asks for do not count as failures.
+    manager.ask('reset-failed', SERVICE_UNIT);
+    manager.call('restart', SERVICE_UNIT);
+  } else await stopAgent(ground);
   const { agent } = await startAgent(ground, program);
   return { agent, gone };
 }

@@ -7,7 +7,7 @@ import { printable } from '../../protocol/text.ts';
 import { makeFolder } from '../install/files.ts';
 import type { Ground } from '../install/ground.ts';
 import { findServiceManager } from '../setup/service-manager.ts';
-import { isManaged, SOCKET_UNIT } from '../setup/systemd.ts';
+import { isManaged, SERVICE_UNIT, SOCKET_UNIT } from '../setup/systemd.ts';
 import { foreignFault, type Presence, presenceOn, type Running } from './presence.ts';
 
 /** Milliseconds that an agent may take from its start to its first answer. */
@@ -30,6 +30,7 @@ export async function startAgent(ground: Ground, program: string): Promise<Start
   refuseOthers(ground, present);
   const manager = isManaged(ground) ? findServiceManager(ground) : undefined;
   if (manager) {
+    manager.ask('reset-failed', SERVICE_UNIT, SOCKET_UNIT);
     manager.call('start', SOCKET_UNIT);
     return { agent: await untilAnswers(ground, () => undefined), wasRunning: false };
   }

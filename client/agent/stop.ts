@@ -17,7 +17,7 @@ export async function stopAgent(ground: Ground): Promise<{ readonly pid: number 
   const presence = await presenceOn(ground);
   if (presence.kind === 'absent') return { pid: undefined };
   if (presence.kind === 'foreign') throw foreignFault(ground, presence.listener);
-  if (presence.kind === 'silent') throw hung(presence.listener?.pid);
+  if (presence.kind === 'silent') throw hungFault(presence.listener?.pid);
   const { pid } = presence;
   try {
     using agent = await dial({ socket: ground.places.agentSocket });
@@ -28,11 +28,12 @@ export async function stopAgent(ground: Ground): Promise<{ readonly pid: number 
     if (!isOver) throw error;
   }
   // An agent that a service manager or a client starts meanwhile has another pid: that one is not waited for.
-  if (!(await until(() => !isAlive(pid), DEADLINE))) throw hung(pid);
+  if (!(await until(() => !isAlive(pid), DEADLINE))) throw hungFault(pid);
   return { pid };
 }
 
-function hung(pid: number | undefined): KeyholdError {
+/** Why an agent that listens and does not answer cannot be ended by asking. */
+export function hungFault(pid: number | undefined): KeyholdError {
   const remedy = pid === undefined ? 'see: keyhold logs' : `end it with: kill ${pid}`;
   return new KeyholdError('deadline', `cannot stop the agent: it does not answer or end; ${remedy}`);
 }

@@ -80,7 +80,7 @@ ${findPlace(places)}
 ${places.map((place) => `    '${place.path}') candidates=(${described(place)}) ;;`).join('\n')}
   esac
   _describe -t commands keyhold candidates
-  [[ "$place" == (' backup'|' restore') ]] && _files
+  if [[ "$place" == (' backup'|' restore') ]]; then _files; fi
 }
 if [ "$funcstack[1]" = "_keyhold" ]; then _keyhold "$@"; else compdef _keyhold keyhold; fi
 `;

@@ -21,9 +21,9 @@ export function addSecretOptions(command: Command, what: string): Command {
     .option('--fd <n>', `read ${what} from this file descriptor`, descriptor);
 }
 
-/** True if an option says where the secret is. */
+/** True if an option says where the secret is. A terminal would show what is typed: there it is asked for instead. */
 export function isPiped({ stdin, fd }: SecretOptions): boolean {
-  return stdin === true || fd !== undefined;
+  return fd !== undefined || (stdin === true && !process.stdin.isTTY);
 }
 
 /**

@@ -27,5 +27,5 @@ export function addDestructiveVerb(parent: Command, usage: string, summary: stri
 
 /** A noun: a command that does nothing by itself. */
 export function addNoun(program: Command, name: string, summary: string): Command {
-  return program.command(name).description(summary);
+  return program.command(name).description(summary).helpCommand(false);
 }

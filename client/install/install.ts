@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { presenceOn } from '../agent/presence.ts';
 import { type Restarted, restartAgent } from '../agent/restart.ts';
 import { setupFolder } from '../setup/journal.ts';
+import { findServiceManager } from '../setup/service-manager.ts';
+import { isManaged, setupSystemd } from '../setup/systemd.ts';
 import { copyVersion, removeOtherVersions } from './copy.ts';
 import { linkWhole } from './files.ts';
 import { absentFolders, type Ground } from './ground.ts';
@@ -65,6 +67,10 @@ export async function install(ground: Ground, own: Package): Promise<Installatio
   const autostart = turnAutostart(ground);
   writeManifest(ground, manifest);
 
+  // The units may have changed with the version; their paths have not.
+  if (isManaged(ground) && findServiceManager(ground)) {
+    await setupSystemd(ground, own, join(ground.bin, 'keyhold-agent'), { dryRun: false });
+  }
   const restarted = await renewAgent(ground, id);
   const removedVersions = removeOtherVersions(versions, id);
   return {

@@ -4,17 +4,21 @@ import { Attributes } from '../../protocol/attributes.ts';
 import { noCapabilities } from '../../protocol/capabilities.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
 import { toWire } from '../../protocol/text.ts';
-import { itemsOf, nameOf, presenceOn } from '../agent/presence.ts';
+import { foreignFault, itemsOf, nameOf, type Presence, presenceOn } from '../agent/presence.ts';
 import { startAgent } from '../agent/start.ts';
-import { stopAgent } from '../agent/stop.ts';
+import { hungFault, stopAgent } from '../agent/stop.ts';
+import { until } from '../agent/until.ts';
 import { CommandFailure } from '../cli/failure.ts';
 import { dial } from '../dial.ts';
 import { undoGit } from '../setup/git.ts';
 import { undoSystemd } from '../setup/systemd.ts';
-import { removeEmpty } from './files.ts';
+import { isMissing, removeEmpty } from './files.ts';
 import type { Ground } from './ground.ts';
 import { autostartLink, currentLink, unlinkOurs } from './links.ts';
-import { dropManifest, readManifest } from './manifest.ts';
+import { dropManifest, manifestPath, readManifest } from './manifest.ts';
+
+/** Milliseconds in which no other agent may come up after the last one ended. */
+const SETTLE = 300;
 
 export type Removal = {
   /** What was taken back, in the order it was, in words for people. */
@@ -32,20 +36,26 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
   const done: string[] = [];
   const left: string[] = [];
   const manifest = readManifest(ground);
+  const presence = await presenceOn(ground);
+  // Whoever listens there would lose their socket with our folders.
+  if (presence.kind === 'foreign') throw foreignFault(ground, presence.listener);
+  if (presence.kind === 'silent') throw hungFault(presence.listener?.pid);
 
   if (purge) {
-    const erased = await emptyKeyring(ground, agent);
+    const erased = await emptyKeyring(ground, presence, agent);
     if (erased > 0) done.push(`${erased} ${erased === 1 ? 'credential' : 'credentials'} erased from the keyring`);
   }
   const git = undoGit(ground, { dryRun: false });
   if (git.how !== 'nothing') done.push(`git set up no more: ${git.file}`);
-  const { pid } = await stopAgent(ground);
+  // Before the agent ends, so that no client starts another one.
+  if (!unlinkOurs(ground, autostartLink(ground))) left.push(autostartLink(ground));
+  const pid = await stopForGood(ground);
   if (pid !== undefined) done.push(`agent stopped: pid ${pid}`);
   const systemd = await undoSystemd(ground, { dryRun: false });
   if (systemd.removed.length > 0) done.push(`units removed: ${systemd.removed.join(', ')}`);
   left.push(...systemd.left);
 
-  for (const path of [...(manifest?.names ?? []).map((name) => join(ground.bin, name)), autostartLink(ground)]) {
+  for (const path of (manifest?.names ?? []).map((name) => join(ground.bin, name))) {
     if (!unlinkOurs(ground, path)) left.push(path);
   }
   if (lstatSync(ground.data, { throwIfNoEntry: false })) {
@@ -54,18 +64,33 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
     removeEmpty([ground.data]);
     done.push(`versions removed: ${ground.data}`);
   }
-  dropManifest(ground);
   if (purge) {
-    for (const folder of [ground.places.run, ground.places.config, ground.places.state]) removeOwnFolder(folder, done);
+    removeOwnFolder(ground.places.run, done);
+    removeOwnFolder(ground.places.config, done);
+    // The manifest goes last: whatever is cut off, the next uninstall knows what is still to do.
+    const { state } = ground.places;
+    const hadState = lstatSync(state, { throwIfNoEntry: false }) !== undefined;
+    for (const name of namesIn(state)) {
+      if (join(state, name) !== manifestPath(ground)) rmSync(join(state, name), { recursive: true, force: true });
+    }
+    if (hadState) done.push(`removed: ${state}`);
   }
-  removeEmpty(manifest?.absentBefore ?? []);
+  dropManifest(ground);
+  removeEmpty([...(purge ? [ground.places.state] : []), ...(manifest?.absentBefore ?? [])]);
   return { done, left };
 }
 
+/** An agent that a client had started a moment before would come up in the place of the one that ended. */
+async function stopForGood(ground: Ground): Promise<number | undefined> {
+  const { pid } = await stopAgent(ground);
+  const isBack = async () => (await presenceOn(ground)).kind === 'running';
+  while (pid !== undefined && (await until(isBack, SETTLE))) await stopAgent(ground);
+  return pid;
+}
+
 /** Asks the agent to erase what rests in the keyring, which no removal of folders would reach. */
-async function emptyKeyring(ground: Ground, program: string): Promise<number> {
-  if (!hasState(ground)) return 0;
-  const before = await presenceOn(ground);
+async function emptyKeyring(ground: Ground, before: Presence, program: string): Promise<number> {
+  if (namesIn(ground.places.state).length === 0) return 0;
   const agent =
     before.kind === 'running'
       ? before
@@ -76,8 +101,8 @@ async function emptyKeyring(ground: Ground, program: string): Promise<number> {
   if (agent?.backend !== 'keyring') return 0;
   if (agent.state !== 'open') {
     throw new CommandFailure(
-      exitCodeOf('locked'),
-      'cannot purge: the keyring is locked and would keep its items; run: keyhold unlock, then try again',
+      exitCodeOf(agent.state === 'locked' ? 'locked' : 'unavailable'),
+      'cannot purge: the keyring is closed and would keep its items; run: keyhold unlock, then try again',
     );
   }
   const items = await itemsOf(ground);
@@ -104,11 +129,12 @@ async function emptyKeyring(ground: Ground, program: string): Promise<number> {
   return erased;
 }
 
-function hasState({ places }: Ground): boolean {
+function namesIn(folder: string): string[] {
   try {
-    return readdirSync(places.state).length > 0;
-  } catch {
-    return false;
+    return readdirSync(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
   }
 }
 

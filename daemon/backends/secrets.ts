@@ -1,3 +1,4 @@
+import { KeyholdError } from '../../protocol/errors.ts';
 import { expose, type Secret, type SecretKeeper } from '../../protocol/secret.ts';
 import type { Secrets } from './backend.ts';
 
@@ -21,27 +22,32 @@ export function encodeSecrets({ secret, refreshToken }: Secrets): Uint8Array {
   return bytes;
 }
 
-/** Reads what `encodeSecrets` wrote, into secrets that are the caller's. The bytes stay the caller's to wipe. */
+/**
+ * Reads what `encodeSecrets` wrote, into secrets that are the caller's. The bytes stay the caller's to wipe. Throws
+ * `vault_corrupt` for bytes that it did not write.
+ */
 export function decodeSecrets(bytes: Uint8Array, keep: SecretKeeper): Secrets {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes[0] !== FORMAT) throw new RangeError('unknown format of secrets');
+  const damaged = () => new KeyholdError('vault_corrupt', 'cannot read a record: its secrets have an unknown form');
+  if (bytes.length < 2 || bytes[0] !== FORMAT) throw damaged();
   let at = 2;
-  const next = (): Secret => {
-    const length = view.getUint32(at);
-    at += 4 + length;
-    if (at > bytes.length) throw new RangeError('secrets are cut');
-    return keep(bytes.subarray(at - length, at));
+  const next = (): Uint8Array => {
+    const start = at + 4;
+    if (start > bytes.length) throw damaged();
+    at = start + view.getUint32(at);
+    if (at > bytes.length) throw damaged();
+    return bytes.subarray(start, at);
   };
-  const flags = bytes[1]!;
-  const secret = flags & HAS_SECRET ? next() : undefined;
-  const refreshToken = flags & HAS_REFRESH_TOKEN ? next() : undefined;
-  return { secret, refreshToken };
+  const secret = bytes[1]! & HAS_SECRET ? next() : undefined;
+  const refreshToken = bytes[1]! & HAS_REFRESH_TOKEN ? next() : undefined;
+  return keepBoth(secret, refreshToken, keep);
 }
 
 /** Copies of both, which are the caller's to dispose of. */
 export function copySecrets({ secret, refreshToken }: Secrets, keep: SecretKeeper): Secrets {
-  const copy = (original: Secret | undefined) => original && withBytes(original, keep);
-  return { secret: copy(secret), refreshToken: copy(refreshToken) };
+  const lend = (original: Secret | undefined, use: (bytes: Uint8Array | undefined) => Secrets) =>
+    original ? withBytes(original, use) : use(undefined);
+  return lend(secret, (one) => lend(refreshToken, (other) => keepBoth(one, other, keep)));
 }
 
 /** Wipes both. */
@@ -57,5 +63,16 @@ export function withBytes<T>(secret: Secret, use: (bytes: Uint8Array) => T): T {
     return use(bytes);
   } finally {
     bytes.fill(0);
+  }
+}
+
+/** Keeps both or none: where there is no memory for the second, the first is not left behind. */
+function keepBoth(secret: Uint8Array | undefined, refreshToken: Uint8Array | undefined, keep: SecretKeeper): Secrets {
+  const first = secret && keep(secret);
+  try {
+    return { secret: first, refreshToken: refreshToken && keep(refreshToken) };
+  } catch (error) {
+    first?.dispose();
+    throw error;
   }
 }

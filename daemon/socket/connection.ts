@@ -12,8 +12,8 @@ export type StreamHandle = { readonly fd: number };
 const scratch = Buffer.allocUnsafeSlow(65_536);
 const NOTHING = Buffer.alloc(0);
 
-/** Milliseconds that a connection which has said nothing yet gets for its first word when the agent ends. */
-const FIRST_WORD = 100;
+/** Milliseconds that a silent connection gets at the end: who has just connected is about to ask. */
+const DRAIN_GRACE = 100;
 
 /** Writers of connections that are over. Most connections live for one request: a fresh buffer each would be garbage. */
 const writers: ByteWriter[] = [];
@@ -51,12 +51,11 @@ export class Connection implements Transport {
     return this.#conversation.idle;
   }
 
-  /** Answers what has arrived, takes nothing more, and closes. */
+  /** Answers what has arrived, or arrives in a moment, and closes. */
   drain(): void {
     this.#draining = true;
-    // What a newcomer has sent may lie unread; whoever was answered already has nothing under way.
-    if (this.#conversation.completed === 0) setTimeout(() => this.#leave(), FIRST_WORD);
-    else this.#leave();
+    // What lies in the socket unread, or is being written by who was just accepted, would be lost by closing now.
+    if (this.#conversation.idle) setTimeout(() => this.#leave(), DRAIN_GRACE);
   }
 
   destroy(): void {
@@ -123,7 +122,8 @@ export class Connection implements Transport {
   #closed(): void {
     clearTimeout(this.#deadline);
     this.#conversation.dispose();
-    if (writers.length < WRITERS_KEPT) writers.push(this.#writer);
+    // Lent to the next connection while an adapter still writes for this one, it would tell its secrets to a stranger.
+    if (this.#conversation.released && writers.length < WRITERS_KEPT) writers.push(this.#writer);
     this.#onClose(this);
   }
 }

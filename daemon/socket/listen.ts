@@ -1,4 +1,4 @@
-import { fstatSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
+import { fstatSync, lstatSync, readFileSync, rmSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { KeyholdError } from '../../protocol/errors.ts';
@@ -11,10 +11,15 @@ const BACKLOG = 511;
 /** Milliseconds that a listener on our path gets to show that it lives. */
 const FOREIGN_DEADLINE = 500;
 
+/** Turns of the event loop in which the last of the queue are accepted: each takes all that stand there. */
+const CLOSING_TURNS = 3;
+
 /** The first descriptor that a service manager hands over (sd_listen_fds(3)). */
 const FIRST_INHERITED = 3;
 
 export type Listener = {
+  /** Whether a client still finds us: false once our path is gone or leads to another socket. */
+  isReachable(): boolean;
   /** Stops listening. A path of our own is removed, one of a service manager's stays. */
   close(): Promise<void>;
 };
@@ -38,8 +43,17 @@ export async function listen(
     process.umask(umask);
     takeHandles(server, onHandle);
   });
+  const inode = lstatSync(path, { throwIfNoEntry: false })?.ino;
   return {
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    isReachable: () => inherited !== undefined || lstatSync(path, { throwIfNoEntry: false })?.ino === inode,
+    async close() {
+      if (inherited === undefined) {
+        // Who comes now looks for the next agent; who stands in the kernel's queue is still taken, and answered.
+        rmSync(path, { force: true });
+        for (let turn = 0; turn < CLOSING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
+      }
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
   };
 }
 

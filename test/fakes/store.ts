@@ -21,12 +21,11 @@ export class FakeStore {
 
   readonly handler: Handler = async (request) => {
     const { action, target } = request;
-    if (action === 'capability') return { status: 'ok', details: [['capability[]', 'keyhold']] };
-    if (action === 'lock' || action === 'unlock') {
+    if ((action === 'lock' || action === 'unlock') && request.capabilities.keyhold) {
       this.#locked = action === 'lock';
       return { status: 'ok' };
     }
-    if (!target) return { status: 'unsupported', message: 'this action is not offered here' };
+    if (!target) return { status: 'unsupported', message: 'cannot answer: this agent knows no such action' };
     if (this.#denied.has(target.host)) return { status: 'denied', message: 'this caller may not use it' };
     if (this.#locked) return { status: 'locked', message: 'the credentials are locked; run: keyhold unlock' };
     if (action === 'get') return this.#get(target, request);

@@ -9,8 +9,7 @@ import { adapters } from './adapters.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-export const thinKinds = ['musl', 'dynamic', 'typescript'] as const;
-export type ThinKind = (typeof thinKinds)[number];
+export type ThinKind = 'musl' | 'dynamic' | 'typescript';
 
 /** Builds one form of the thin client below `folder`, with the tests' table. Answers its bin/, or undefined. */
 export async function buildThinClient(folder: string, kind: ThinKind): Promise<string | undefined> {

@@ -11,6 +11,8 @@ export const CALL_DEADLINE = 900;
 export const UNLOCK_DEADLINE = 120_000;
 /** Milliseconds without an operation after which the child is let go. */
 const IDLE = 2_000;
+/** Milliseconds after which a child that has not come up is given up. */
+const START_DEADLINE = 10_000;
 /** Milliseconds that a child may take to end by itself once its input has. */
 const END_DEADLINE = 1_000;
 
@@ -31,6 +33,9 @@ export type Answer = { readonly outcome: Outcome; readonly value: Uint8Array | u
 
 type Waiting = { readonly replyKey: Uint8Array; resolve: (answer: Answer) => void; reject: (error: Error) => void };
 
+/** A child, and whether it has said that it listens. */
+type Running = { readonly child: ChildProcess; readonly start: Promise<void>; ready: boolean };
+
 /**
  * The keyring child, started when there is something to do and let go soon after. Operations are made one at a time,
  * in their order. One that takes longer than its deadline costs the child its life, and throws `backend_hung`, which
@@ -39,7 +44,7 @@ type Waiting = { readonly replyKey: Uint8Array; resolve: (answer: Answer) => voi
 export class Burst {
   readonly #options: ChildOptions;
   readonly #breaker: Breaker | undefined;
-  #child: ChildProcess | undefined;
+  #run: Running | undefined;
   #waiting: Waiting | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
@@ -47,6 +52,11 @@ export class Burst {
   constructor(options: ChildOptions, breaker?: Breaker) {
     this.#options = options;
     this.#breaker = breaker;
+  }
+
+  /** Whether the child is up: a call that comes now waits for the keyring only. */
+  get ready(): boolean {
+    return this.#run?.ready ?? false;
   }
 
   /**
@@ -66,7 +76,7 @@ export class Burst {
 
   /** Ends the child in the middle of what it does: `backend_failed` to who waits for it. */
   abandon(): void {
-    this.#child?.kill('SIGKILL');
+    this.#run?.child.kill('SIGKILL');
   }
 
   /** Waits for what was asked, then ends the child. */
@@ -75,38 +85,62 @@ export class Burst {
     this.#letGo();
   }
 
-  #ask(bytes: Buffer, replyKey: Uint8Array, deadline: number): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      if (this.#breaker?.open) throw hung();
+  async #ask(bytes: Buffer, replyKey: Uint8Array, deadline: number): Promise<Answer> {
+    if (this.#breaker?.open) throw hung();
+    clearTimeout(this.#idle);
+    const begun = performance.now();
+    const running = this.#running();
+    try {
+      await this.#started(running, deadline);
       clearTimeout(this.#idle);
-      const child = this.#running();
+      const left = deadline - (performance.now() - begun);
+      // With less, it may have been the start that took the time.
+      return await this.#exchange(running, bytes, replyKey, left, left > deadline / 2);
+    } finally {
+      if (running.ready) this.#rest();
+    }
+  }
+
+  /** A slow start is the machine's fault, not the keyring's: it costs this call, but neither the child nor a pause. */
+  async #started(running: Running, deadline: number): Promise<void> {
+    if (running.ready) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(hung()), deadline);
+    });
+    try {
+      await Promise.race([running.start, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #exchange({ child }: Running, bytes: Buffer, replyKey: Uint8Array, deadline: number, fair: boolean): Promise<Answer> {
+    return new Promise<Answer>((resolve, reject) => {
       const timer = setTimeout(() => {
         child.kill('SIGKILL');
-        this.#breaker?.hung();
+        if (fair) this.#breaker?.hung();
         this.#fell(child, hung());
       }, deadline);
-      const settle = () => {
-        clearTimeout(timer);
-        this.#waiting = undefined;
-        this.#idle = setTimeout(() => this.#letGo(), IDLE).unref();
-      };
       this.#waiting = {
         replyKey,
         resolve: (answer) => {
-          settle();
+          clearTimeout(timer);
           resolve(answer);
         },
         reject: (error) => {
-          settle();
+          clearTimeout(timer);
           reject(error);
         },
       };
       child.stdin!.write(bytes);
+    }).finally(() => {
+      this.#waiting = undefined;
     });
   }
 
-  #running(): ChildProcess {
-    if (this.#child) return this.#child;
+  #running(): Running {
+    if (this.#run) return this.#run;
     const { childPath, nodePath = process.execPath, env = process.env, mayPrompt = false } = this.#options;
     const bus = sessionBus(env);
     if (bus === undefined) {
@@ -117,8 +151,24 @@ export class Burst {
       stdio: ['pipe', 'pipe', 'ignore'],
       cwd: '/',
     });
-    const fell = () =>
-      this.#fell(child, new KeyholdError('backend_failed', 'cannot use the keyring: its child process ended early'));
+    let started = () => {};
+    let failed = (_: Error) => {};
+    const running: Running = {
+      child,
+      ready: false,
+      start: new Promise<void>((resolve, reject) => {
+        started = resolve;
+        failed = reject;
+      }),
+    };
+    running.start.catch(() => {});
+    const startTimer = setTimeout(() => child.kill('SIGKILL'), START_DEADLINE).unref();
+    const fell = () => {
+      clearTimeout(startTimer);
+      const error = new KeyholdError('backend_failed', 'cannot use the keyring: its child process ended early');
+      failed(error);
+      this.#fell(child, error);
+    };
     child.once('error', fell);
     child.once('exit', fell);
     // EPIPE; the end of the child tells the story.
@@ -128,7 +178,17 @@ export class Burst {
       const bodies = framesOf(Buffer.concat([input, chunk]));
       try {
         let next = bodies.next();
-        for (; !next.done; next = bodies.next()) this.#take(next.value);
+        for (; !next.done; next = bodies.next()) {
+          if (running.ready) {
+            this.#take(next.value);
+          } else {
+            clearTimeout(startTimer);
+            running.ready = true;
+            started();
+            // Whoever started it may have given up by now.
+            this.#rest();
+          }
+        }
         input = next.value;
       } catch {
         child.kill('SIGKILL');
@@ -139,8 +199,8 @@ export class Burst {
     child.unref();
     (child.stdin as unknown as { unref(): void }).unref();
     (child.stdout as unknown as { unref(): void }).unref();
-    this.#child = child;
-    return child;
+    this.#run = running;
+    return running;
   }
 
   #take(body: Buffer): void {
@@ -153,16 +213,21 @@ export class Burst {
   }
 
   #fell(child: ChildProcess, error: KeyholdError): void {
-    if (this.#child !== child) return;
-    this.#child = undefined;
+    if (this.#run?.child !== child) return;
+    this.#run = undefined;
     this.#waiting?.reject(error);
+  }
+
+  #rest(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#letGo(), IDLE).unref();
   }
 
   #letGo(): void {
     clearTimeout(this.#idle);
-    const child = this.#child;
+    const child = this.#run?.child;
     if (!child) return;
-    this.#child = undefined;
+    this.#run = undefined;
     child.stdin!.end();
     const timer = setTimeout(() => child.kill('SIGKILL'), END_DEADLINE).unref();
     child.once('exit', () => clearTimeout(timer));

@@ -1,12 +1,21 @@
-import { Entry } from '@napi-rs/keyring';
+import { AsyncEntry } from '@napi-rs/keyring';
 import { BusError } from './bus.ts';
-import { framesOf, type Operation, type Outcome, operations, partsOf, REPLY_KEY_LENGTH, sealReply } from './frames.ts';
+import {
+  frame,
+  framesOf,
+  type Operation,
+  type Outcome,
+  operations,
+  partsOf,
+  REPLY_KEY_LENGTH,
+  sealReply,
+} from './frames.ts';
 import { openSecretService, type SecretService } from './secret-service.ts';
 
 /**
  * The keyring child: the only program that loads the keyring library. It lives for a burst of operations on its
- * standard input and output, ends when its input ends, and is killed from outside when one takes too long: the
- * library's calls block, and a Secret Service may never answer.
+ * standard input and output, ends when its input ends, whatever it does then, and is killed from outside when something
+ * takes too long: a Secret Service may never answer.
  */
 
 /** Longest secret that is handed over; what other programs put into an item of ours may be longer. */
@@ -30,7 +39,12 @@ process.stdin.on('data', (bytes: Buffer) => {
   }
   input = next.value;
 });
-process.stdin.on('end', () => last.then(() => process.exit(0)));
+// Whoever started this waits for its answers before it ends the input. If it died instead, nothing may be changed any
+// more behind the back of the next one; exit() would wait for the library's thread, which may wait for ever.
+process.stdin.on('end', () => process.kill(process.pid, 'SIGKILL'));
+
+// The empty frame: the library is loaded, from here on time is the keyring's.
+process.stdout.write(frame([]));
 
 async function answer([operation, key, ...parts]: readonly Buffer[]): Promise<void> {
   if (key?.length !== REPLY_KEY_LENGTH) process.exit(1);
@@ -74,13 +88,13 @@ async function access(service: SecretService, operation: Operation, parts: reado
   if (open > 1) return ['ambiguous'];
   if (open === 0 && operation !== 'set') return ['missing'];
   try {
-    const entry = new Entry(name, account, STORE);
+    const entry = new AsyncEntry(name, account, STORE);
     if (operation === 'set') {
-      entry.setSecret(parts[2]!);
+      await entry.setSecret(parts[2]!);
       return ['ok'];
     }
-    if (operation === 'remove') return [entry.deleteCredential() ? 'ok' : 'missing'];
-    const value = entry.getSecret();
+    if (operation === 'remove') return [(await entry.deleteCredential()) ? 'ok' : 'missing'];
+    const value = await entry.getSecret();
     if (value === null) return ['missing'];
     return value.length > VALUE_MAX ? ['too-long'] : ['ok', Uint8Array.from(value)];
   } catch {

@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
 /**
  * How the agent and its keyring child talk: frames of four length bytes (little-endian) and a list of parts, each with
- * four length bytes before it. A request is `[operation, reply key, …]`; a reply is one list of parts, `[outcome, …]`,
+ * four length bytes before it. The child begins with an empty frame when it is up. A request is `[operation, reply key, …]`; a reply is one list of parts, `[outcome, …]`,
  * sealed with AES-256-GCM under the request's reply key, so that no plaintext of it ever lies in the stream's buffers.
  */
 
@@ -27,7 +27,7 @@ const TAG_LENGTH = 16;
 /** One frame of parts, in memory of its own, for the caller to wipe. */
 export function frame(parts: readonly Uint8Array[]): Buffer {
   const body = parts.reduce((sum, part) => sum + 4 + part.length, 0);
-  const bytes = Buffer.alloc(4 + body);
+  const bytes = Buffer.from(new ArrayBuffer(4 + body));
   bytes.writeUInt32LE(body);
   let at = 4;
   for (const part of parts) {

@@ -1,18 +1,25 @@
 import type { SecretKeeper } from '../../../protocol/secret.ts';
 import type { KeySource } from '../vault/vault-key.ts';
 import { Burst, type ChildOptions } from './burst.ts';
-import { readKey, writeKey } from './index-key.ts';
+import { readKey, writeKey } from './item-key.ts';
 import { itemsBy } from './items.ts';
 import { VAULT_KEY_ITEM } from './names.ts';
 
+export type KeySourceOptions = ChildOptions & {
+  readonly keep: SecretKeeper;
+  /** Milliseconds that a call may take. @default {CALL_DEADLINE} */
+  readonly deadline?: number | undefined;
+};
+
 /**
- * A vault's key in one keyring item (service `keyhold`, account `vault`). Never prompts; throws `backend_locked`,
+ * A vault's key in one keyring item (service `keyhold`, account `vault`). Never prompts (`unlockKeyring` does); throws `backend_locked`,
  * `backend_hung`, `backend_absent` and `backend_failed`, each within a second.
  */
-export function keyringKeySource(options: ChildOptions & { readonly keep: SecretKeeper }): KeySource {
+export function keyringKeySource(options: KeySourceOptions): KeySource {
+  const { keep, deadline } = options;
   const burst = new Burst({ ...options, mayPrompt: false });
   return {
-    read: () => readKey(itemsBy(burst), VAULT_KEY_ITEM, options.keep),
-    write: (key) => writeKey(itemsBy(burst), VAULT_KEY_ITEM, key),
+    read: () => readKey(itemsBy(burst, deadline), VAULT_KEY_ITEM, keep),
+    write: (key) => writeKey(itemsBy(burst, deadline), VAULT_KEY_ITEM, key),
   };
 }

@@ -1,6 +1,7 @@
 import { KeyholdError } from '../../../protocol/errors.ts';
 
 // Primary result codes of https://sqlite.org/rescode.html; the low byte of an extended one.
+const ERROR = 1;
 const BUSY = 5;
 const LOCKED = 6;
 const IOERR = 10;
@@ -28,6 +29,7 @@ export function storageFault(error: unknown, verb: string, file: string): { faul
       return make('vault_in_use', 'another process has it; is a second agent running?');
     case FULL:
       return make('backend_full', 'the disk is full; make room and try again');
+    case ERROR: // our statements never change, so what does not understand them is no file of ours
     case CORRUPT:
     case NOTADB:
       return make(

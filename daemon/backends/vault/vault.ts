@@ -153,8 +153,11 @@ class FileVault implements Vault {
         throw new KeyholdError('backend_locked', 'cannot unlock the vault: it was locked again meanwhile');
       }
       this.#records = unlockRecords(this.#database, this.#places.file, dataKey, this.#places.keep);
-      // Only now is it proven that the key file, left by a kill inside setPassphrase, is not what opens it.
-      dropKeyFile(this.#header, this.#places);
+      // Only now is it proven that a key file, left by a kill inside setPassphrase, is not what opens it. One that
+      // cannot be removed opens nothing either, so that is no reason to stay locked.
+      try {
+        dropKeyFile(this.#header, this.#places);
+      } catch {}
     });
   }
 

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Backend } from '../../../daemon/backends/backend.ts';
 import type { ChildOptions } from '../../../daemon/backends/keyring/burst.ts';
@@ -10,6 +11,9 @@ import { type KeyringSession, type KeyringSessionOptions, startKeyringSession } 
 
 /** The child's program as it stands in the tree; Node runs it unbuilt. */
 const childPath = fileURLToPath(new URL('../../../daemon/backends/keyring/child.ts', import.meta.url));
+
+/** Milliseconds that calls may take where a test is not about time: the machine may be busy. */
+export const PATIENT = 20_000;
 
 /** How the keyring child is started in a session. */
 export function childIn(session: Pick<KeyringSession, 'env'>): ChildOptions {
@@ -23,16 +27,20 @@ export async function keyringIn(
 ): Promise<Backend> {
   const folder = join(session.home, 'state');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const defaults = { file: join(folder, 'keyring.db'), keep: heapSecret, clock: openSystemClock() };
-  return openKeyring({ ...childIn(session), ...defaults, ...options });
+  const { clock = openSystemClock(), ...others } = options;
+  const defaults = { file: join(folder, 'keyring.db'), keep: heapSecret, deadline: PATIENT };
+  return openKeyring({ ...childIn(session), ...defaults, ...others, clock });
 }
 
-/** A session and the backend on it; both end with the session. */
+/** A session and the backend on it; both end with the session. `strict`: calls have the bounds of real ones. */
 export async function openSession(
-  options: KeyringSessionOptions & Partial<KeyringOptions> = {},
+  options: KeyringSessionOptions & { clock?: KeyringOptions['clock']; strict?: boolean } = {},
 ): Promise<{ session: KeyringSession; backend: Backend } & AsyncDisposable> {
   const session = await startKeyringSession(options);
-  const backend = await keyringIn(session, options);
+  const strict = options.strict ? { deadline: undefined } : {};
+  const backend = await keyringIn(session, { ...(options.clock && { clock: options.clock }), ...strict });
+  // The child's start is the machine's time; what is measured then is the keyring's.
+  if (options.strict && options.keyring !== false) await eventually(() => backend.list());
   return {
     session,
     backend,
@@ -52,4 +60,17 @@ export async function failure(call: Promise<unknown>): Promise<{ code: string; m
     return { code: (error as { code: string }).code, milliseconds: performance.now() - start };
   }
   throw new Error('it was expected to fail');
+}
+
+/** Calls until the answer is not `backend_hung` any more, for 10 s. */
+export async function eventually<T>(call: () => Promise<T>): Promise<T> {
+  const until = performance.now() + 10_000;
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'backend_hung' || performance.now() > until) throw error;
+      await sleep(50);
+    }
+  }
 }

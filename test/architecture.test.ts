@@ -1,0 +1,172 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+type Import = { readonly from: string; readonly typeOnly: boolean };
+type Source = { readonly path: string; readonly text: string; readonly imports: readonly Import[] };
+
+/** Code without its comments; strings stay, which is where the names of modules are. */
+const withoutComments = (text: string) => text.replace(/\/\*.*?\*\//gs, '').replace(/(^|[^:'"`])\/\/.*$/gm, '$1');
+
+function sourcesIn(folder: string): Source[] {
+  let entries: string[];
+  try {
+    entries = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' });
+  } catch {
+    return [];
+  }
+  return entries
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.generated.ts'))
+    .map((name) => {
+      const path = join(folder, name);
+      const text = withoutComments(readFileSync(join(root, path), 'utf8'));
+      const statements = text.matchAll(/^(?:import|export)( type)? [^;'"=]*?\bfrom '([^']+)'/gm);
+      const others = text.matchAll(/^import '([^']+)'|\bimport\('([^']+)'\)/gm);
+      const imports = [
+        ...[...statements].map(([, type, from]) => ({ from: from!, typeOnly: type !== undefined })),
+        ...[...others].map(([, bare, dynamic]) => ({ from: (bare ?? dynamic)!, typeOnly: false })),
+      ];
+      return { path, text, imports };
+    });
+}
+
+const protocol = sourcesIn('protocol');
+const client = sourcesIn('client');
+const daemon = sourcesIn('daemon');
+const ours = [...protocol, ...client, ...daemon];
+
+const isRelative = ({ from }: Import) => from.startsWith('.');
+/** Where a relative import leads, from the root of the repository. */
+const target = ({ path }: Source, { from }: Import) => relative(root, resolve(root, dirname(path), from));
+
+/** `path: what` for every import of `sources` that `allowed` turns down. */
+function turnedDown(sources: readonly Source[], allowed: (one: Import, source: Source) => boolean): string[] {
+  return sources.flatMap((source) =>
+    source.imports.filter((one) => !allowed(one, source)).map(({ from }) => `${source.path}: ${from}`),
+  );
+}
+
+const containing = (sources: readonly Source[], what: RegExp) =>
+  sources.filter(({ text }) => what.test(text)).map(({ path }) => path);
+
+describe('imports', () => {
+  it('are found at all', () => {
+    expect(protocol.length).toBeGreaterThan(15);
+    expect(ours.reduce((count, { imports }) => count + imports.length, 0)).toBeGreaterThan(50);
+  });
+
+  it('of protocol/ are its own files, node:util, node:crypto and the types of streams', () => {
+    const allowed = (one: Import, source: Source) =>
+      isRelative(one)
+        ? target(source, one).startsWith('protocol/')
+        : ['node:util', 'node:crypto'].includes(one.from) || (one.from === 'node:stream' && one.typeOnly);
+    expect(turnedDown(protocol, allowed)).toEqual([]);
+  });
+
+  it('of client/ are its own files and protocol/', () => {
+    const allowed = (one: Import, source: Source) =>
+      !isRelative(one) || /^(client|protocol)\/|^package\.json$/.test(target(source, one));
+    expect(turnedDown(client, allowed)).toEqual([]);
+  });
+
+  it('of daemon/ are its own files and protocol/', () => {
+    const allowed = (one: Import, source: Source) =>
+      !isRelative(one) || /^(daemon|protocol)\/|^package\.json$/.test(target(source, one));
+    expect(turnedDown(daemon, allowed)).toEqual([]);
+  });
+
+  it('from npm stand in the one part that may load them', () => {
+    const homes: Record<string, RegExp> = {
+      // The agent holds the secrets, so it loads our code, node and pino; the keyring's library runs in a child.
+      pino: /^daemon\/log\.ts$/,
+      '@napi-rs/keyring': /^daemon\/backends\/keyring\/child\.ts$/,
+      commander: /^client\//,
+      '@clack/prompts': /^client\//,
+      conf: /^client\//,
+    };
+    const allowed = (one: Import, { path }: Source) =>
+      isRelative(one) || one.from.startsWith('node:') || homes[one.from]?.test(path) === true;
+    expect(turnedDown(ours, allowed)).toEqual([]);
+  });
+
+  it('say .ts where they mean a file, and node: where they mean node', () => {
+    const builtin = /^(fs|path|os|net|http|https|util|crypto|stream|events|child_process|readline|url|tty)$/;
+    const allowed = (one: Import) => (isRelative(one) ? /\.(ts|json|node)$/.test(one.from) : !builtin.test(one.from));
+    expect(turnedDown(ours, allowed)).toEqual([]);
+  });
+});
+
+describe('the pure files', () => {
+  /** Values and `now` in, values out: no I/O, no timers, no clock and no chance of their own. */
+  const pure = [
+    'daemon/policy/rules.ts',
+    'daemon/policy/decide.ts',
+    'daemon/unlocked/match.ts',
+    'daemon/unlocked/lease.ts',
+    'daemon/audit/entry.ts',
+    'daemon/upstream/schedule.ts',
+  ];
+  const files = daemon.filter(({ path }) => pure.includes(path));
+
+  it('import protocol/, each other, and otherwise types only', () => {
+    const allowed = (one: Import, source: Source) =>
+      one.typeOnly ||
+      ['node:util', 'node:crypto'].includes(one.from) ||
+      (isRelative(one) && (target(source, one).startsWith('protocol/') || pure.includes(target(source, one))));
+    expect(turnedDown(files, allowed)).toEqual([]);
+  });
+
+  it('and protocol/ have no clock, chance, timer, process or console of their own', () => {
+    const impure =
+      /\b(Date\.now|new Date\(|Math\.random|set(Timeout|Interval|Immediate)|process\.|console\.|performance\.)/;
+    expect(containing([...files, ...protocol], impure)).toEqual([]);
+  });
+});
+
+describe('secrets', () => {
+  /** Who may call expose(), and what for. */
+  const mayExpose: Record<string, string> = {
+    'protocol/secret.ts': 'defines it, and compares in constant time',
+    'client/cli/token.ts': 'prints a token that was asked for',
+    'daemon/backends/secrets.ts': 'joins the secrets of a credential into what a backend keeps',
+    'daemon/backends/vault/passphrase.ts': 'derives a key from a passphrase',
+    'daemon/backends/keyring/keyring.ts': 'hands a secret to the keyring',
+    'daemon/backends/keyring/item-key.ts': 'writes the key of the index or of a vault into its item',
+  };
+
+  it('are exposed only where the list says why', () => {
+    expect(containing(ours, /\bexpose\(/).filter((path) => !(path in mayExpose))).toEqual([]);
+  });
+});
+
+describe('what parses', () => {
+  /** `new URL` on something that is no key, and why it is none. */
+  const mayUseUrl: Record<string, string> = {
+    'client/doctor/build.ts': 'a file beside the module',
+  };
+
+  it('does not use new URL, which drops tabs and rewrites hosts, but for files beside a module', () => {
+    expect(containing(ours, /\bnew URL\((?![^)]*import\.meta\.url)/).filter((path) => !(path in mayUseUrl))).toEqual(
+      [],
+    );
+  });
+
+  it('does not use readline, which ends a line at a lone CR', () => {
+    expect(turnedDown([...ours, ...sourcesIn('scripts')], ({ from }) => !/^(node:)?readline/.test(from))).toEqual([]);
+  });
+});
+
+describe('the language', () => {
+  it('has no enum, namespace or parameter property: node strips types and nothing else', () => {
+    const unstrippable =
+      /^\s*(export )?(declare )?(const )?(enum|namespace) \w|constructor\([^)]*\b(private|public|protected|readonly) /m;
+    expect(containing([...ours, ...sourcesIn('scripts'), ...sourcesIn('test')], unstrippable)).toEqual([]);
+  });
+
+  it('has no escape hatch from its types', () => {
+    expect(containing(ours, /:\s*any\b|\bas any\b|@ts-(ignore|nocheck)/)).toEqual([]);
+  });
+});

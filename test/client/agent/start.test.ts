@@ -1,0 +1,62 @@
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startAgent } from '../../../client/agent/start.ts';
+import { stopAgent } from '../../../client/agent/stop.ts';
+import { until } from '../../../client/agent/until.ts';
+import type { Ground } from '../../../client/install/ground.ts';
+import { temporaryFolder } from '../../temporary.ts';
+import { groundIn } from '../home.ts';
+
+const MAIN = join(import.meta.dirname, '../../../daemon/main.ts');
+
+describe('start and stop', () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let ground: Ground;
+  beforeEach(() => {
+    folder = temporaryFolder('start');
+    ground = groundIn(folder.path);
+  });
+  afterEach(() => folder.remove());
+
+  const program = (script: string) => {
+    const path = join(folder.path, 'program');
+    writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return path;
+  };
+
+  it('brings the agent up, finds it running, ends it, and finds it ended', async () => {
+    const agent = program(`exec '${process.execPath}' '${MAIN}'`);
+    const first = await startAgent(ground, agent);
+    expect(first).toMatchObject({ wasRunning: false, agent: { kind: 'running', state: 'open' } });
+    expect(await startAgent(ground, agent)).toMatchObject({ wasRunning: true, agent: { pid: first.agent.pid } });
+    expect(await stopAgent(ground)).toEqual({ pid: first.agent.pid });
+    expect(await stopAgent(ground)).toEqual({ pid: undefined });
+  });
+
+  it('comes up once when many start it at once', async () => {
+    const agent = program(`exec '${process.execPath}' '${MAIN}'`);
+    const started = await Promise.all([1, 2, 3, 4].map(() => startAgent(ground, agent)));
+    expect(new Set(started.map(({ agent: { pid } }) => pid)).size).toBe(1);
+    await stopAgent(ground);
+  });
+
+  it('ends by itself when its socket was taken away', { timeout: 30_000 }, async () => {
+    const { agent } = await startAgent(ground, program(`exec '${process.execPath}' '${MAIN}'`));
+    rmSync(ground.places.run, { recursive: true });
+    expect(await until(() => !existsSync(`/proc/${agent.pid}/exe`), 20_000)).toBe(true);
+  });
+
+  it('says in the words of the agent why it did not come up', async () => {
+    const agent = program('echo "keyhold-agent: cannot start: it rains" >&2; exit 1');
+    await expect(startAgent(ground, agent)).rejects.toThrow(
+      'cannot start the agent: cannot start: it rains; see: keyhold logs',
+    );
+    expect(readdirSync(ground.places.state)).toEqual([]);
+  });
+
+  it('says how it ended where the agent said nothing', async () => {
+    await expect(startAgent(ground, program('kill -9 $$'))).rejects.toThrow('it ended with SIGKILL');
+    await expect(startAgent(ground, '/nonexistent/agent')).rejects.toThrow('/nonexistent/agent gives ENOENT');
+  });
+});

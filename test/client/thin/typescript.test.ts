@@ -1,0 +1,3 @@
+import { testThinClient } from './suite.ts';
+
+testThinClient('typescript');

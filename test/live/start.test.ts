@@ -1,0 +1,44 @@
+import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { execute } from '../execute.ts';
+import { need } from '../need.ts';
+import { temporaryFolder } from '../temporary.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const START = join(ROOT, 'scripts/start.ts');
+
+describe.skipIf(!need('git', 'apt-get install git'))('npm start', () => {
+  it('shows git answered by the agent, twice, and leaves it running', async () => {
+    using folder = Object.assign(temporaryFolder('npm'), { [Symbol.dispose]: () => folder.remove() });
+    const env = { HOME: folder.path, PATH: '/usr/bin:/bin' };
+    const keyhold = (verb: string) => execute(join(ROOT, 'dist/bin/keyhold'), [verb], { env, expect: 'any' });
+    try {
+      for (const words of ['The agent runs', 'The agent was running already']) {
+        const { stdout, stderr } = await execute(process.execPath, [START], { env });
+        expect(stderr).toBe('');
+        expect(stdout).toContain(words);
+        expect(stdout).toContain('answered by keyhold, in a new shell');
+        expect(stdout).toContain('finds nothing: it is gone');
+        expect((await keyhold('status')).stdout).toMatch(/held +0 /);
+      }
+      expect(readdirSync(folder.path).sort()).toEqual(['.config', '.local']);
+    } finally {
+      expect((await keyhold('stop')).stdout).toContain('stopped: pid');
+    }
+  });
+
+  it('says so where there is no git, and leaves the agent running', async () => {
+    using folder = Object.assign(temporaryFolder('npm'), { [Symbol.dispose]: () => folder.remove() });
+    const bin = join(folder.path, 'bin');
+    mkdirSync(bin);
+    for (const name of ['sh', 'env', 'readlink'])
+      if (existsSync(`/bin/${name}`)) symlinkSync(`/bin/${name}`, join(bin, name));
+    const env = { KEYHOLD_HOME: join(folder.path, 'k'), PATH: bin };
+    const { code, stderr } = await execute(process.execPath, [START], { env, expect: 'any' });
+    expect(code).toBe(1);
+    expect(stderr).toContain('apt-get install git');
+    const { stdout } = await execute(join(ROOT, 'dist/bin/keyhold'), ['stop'], { env: { ...env, HOME: folder.path } });
+    expect(stdout).toContain('stopped: pid');
+  });
+});

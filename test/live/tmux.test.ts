@@ -1,0 +1,200 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ok, type ScriptedAgent, startScriptedAgent } from '../fakes/scripted-agent.ts';
+import { need } from '../need.ts';
+
+const hasTmux = need('tmux', 'apt-get install tmux');
+const MAIN = join(import.meta.dirname, '../../client/main.ts');
+/** Milliseconds until something must have appeared on the screen. */
+const DEADLINE = 20_000;
+
+/** A shell in a terminal of its own, on a tmux server of its own. */
+class Terminal {
+  readonly #server = `keyhold-${randomBytes(6).toString('hex')}`;
+  readonly #home: string;
+
+  constructor({ home }: ScriptedAgent) {
+    this.#home = home;
+    const keyhold = `keyhold() { '${process.execPath}' '${MAIN}' "$@"; }\nPS1='ready> '\n`;
+    writeFileSync(join(home, 'rc'), keyhold);
+    this.#tmux(
+      '-f',
+      '/dev/null',
+      'new-session',
+      '-d',
+      '-x',
+      '100',
+      '-y',
+      '40',
+      `bash --noprofile --rcfile '${home}/rc'`,
+    );
+  }
+
+  type(text: string): void {
+    this.#tmux('send-keys', '-l', '--', text);
+  }
+
+  press(key: string): void {
+    this.#tmux('send-keys', key);
+  }
+
+  paste(text: string): void {
+    this.#tmux('set-buffer', text);
+    this.#tmux('paste-buffer');
+  }
+
+  /** Everything that was ever on the screen. */
+  screen(): string {
+    return this.#tmux('capture-pane', '-p', '-J', '-S', '-');
+  }
+
+  async until(pattern: RegExp): Promise<string> {
+    for (const end = Date.now() + DEADLINE; ; ) {
+      const screen = this.screen();
+      if (pattern.test(screen)) return screen;
+      if (Date.now() > end) throw new Error(`no ${pattern} on the screen:\n${screen}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    spawnSync('tmux', ['-L', this.#server, 'kill-server']);
+  }
+
+  #tmux(...args: string[]): string {
+    return execFileSync('tmux', ['-L', this.#server, ...args], {
+      cwd: this.#home,
+      encoding: 'utf8',
+      timeout: 10_000,
+      env: {
+        PATH: process.env['PATH'],
+        TERM: 'xterm',
+        LC_ALL: 'C.UTF-8',
+        HOME: this.#home,
+        KEYHOLD_HOME: this.#home,
+        KEYHOLD_NO_AUTOSTART: '1',
+        TMUX_TMPDIR: this.#home,
+      },
+    });
+  }
+}
+
+const SET = 'keyhold token set --for https://git.example --username ada; echo "ended $?"';
+
+describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
+  const item = { protocol: 'https', host: 'git.example', username: 'ada', storedAt: 1767225600 };
+
+  test('takes a token at a prompt that shows nothing of it, and lists it afterwards', async () => {
+    await using agent = await startScriptedAgent({ store: ok(), list: ok([['item[]', item]]) });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type(SET);
+    terminal.press('Enter');
+    await terminal.until(/The token for https:\/\/git\.example: /);
+    terminal.type('tokenx');
+    terminal.press('BSpace');
+    terminal.type('-ünïcode-EXAMPLE');
+    terminal.press('Enter');
+    const screen = await terminal.until(/ended 0/);
+    expect(screen).toContain('Stored a token for https://git.example, username ada.');
+    expect(agent.asked[0]!.attributes['password']).toBe('token-ünïcode-EXAMPLE');
+
+    terminal.type('keyhold token list; stty -a | tr " " "\\n" | grep -x echo');
+    terminal.press('Enter');
+    const list = await terminal.until(/https:\/\/git\.example +ada +20/);
+    expect(list).not.toMatch(/EXAMPLE|token-|tokenx|\*/);
+    // The terminal echoes again.
+    await terminal.until(/^echo$/m);
+  });
+
+  test('--stdin at a terminal asks without showing, too', async () => {
+    await using agent = await startScriptedAgent({ store: ok() });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type(SET.replace(';', ' --stdin;'));
+    terminal.press('Enter');
+    await terminal.until(/The token for https:\/\/git\.example: /);
+    terminal.type('token-EXAMPLE');
+    terminal.press('Enter');
+    expect(await terminal.until(/ended 0/)).not.toContain('EXAMPLE');
+    expect(agent.asked[0]!.attributes['password']).toBe('token-EXAMPLE');
+  });
+
+  test('ctrl-C at the prompt stores nothing, ends with 130 and leaves the terminal as it was', async () => {
+    await using agent = await startScriptedAgent({ store: ok() });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type(SET);
+    terminal.press('Enter');
+    await terminal.until(/The token for https:\/\/git\.example: /);
+    terminal.type('half-a-token-EXAMPLE');
+    terminal.press('C-c');
+    const screen = await terminal.until(/ended 130/);
+    expect(screen).toContain('interrupted; nothing was changed');
+    expect(screen).not.toContain('half-a-token');
+    terminal.type('echo visible-$((1+1))');
+    terminal.press('Enter');
+    await terminal.until(/^visible-2$/m);
+    expect(terminal.screen()).toContain('echo visible-$((1+1))');
+    expect(agent.asked).toEqual([]);
+  });
+
+  test('a paste of several lines is refused, and its rest does not reach the shell', async () => {
+    await using agent = await startScriptedAgent({ store: ok() });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type(SET);
+    terminal.press('Enter');
+    await terminal.until(/The token for https:\/\/git\.example: /);
+    terminal.paste('first-EXAMPLE\necho stray-$((1+1))\n');
+    const screen = await terminal.until(/ended 2/);
+    expect(screen).toContain('more than one line was pasted');
+    terminal.press('Enter');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(terminal.screen()).not.toContain('stray');
+    expect(agent.asked).toEqual([]);
+  });
+
+  test.each([
+    ['another EXAMPLE', /the two differ; nothing was changed\s+ended 2/, 0],
+    ['passphrase EXAMPLE', /ended 0/, 1],
+  ])('a passphrase is asked for twice; then %j is typed', async (again, end, asked) => {
+    await using agent = await startScriptedAgent({
+      backup: ok([
+        ['header', 'h'],
+        ['record[]', 'r'],
+      ]),
+    });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type('keyhold backup out; echo "ended $?"');
+    terminal.press('Enter');
+    await terminal.until(/The passphrase: /);
+    terminal.type('passphrase EXAMPLE');
+    terminal.press('Enter');
+    await terminal.until(/The passphrase again: /);
+    terminal.type(again);
+    terminal.press('Enter');
+    expect(await terminal.until(end)).not.toContain('EXAMPLE');
+    expect(agent.asked).toHaveLength(asked);
+  });
+
+  test.each([
+    ['n', 1, 0],
+    ['C-c', 1, 0],
+    ['y', 0, 1],
+  ])('removing asks first: %s ends with %i and erases %i', async (key, code, count) => {
+    await using agent = await startScriptedAgent({ list: ok([['item[]', item]]), erase: ok([['erased', '1']]) });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type('keyhold token remove --for https://git.example; echo "ended $?"');
+    terminal.press('Enter');
+    await terminal.until(/Remove the token for https:\/\/git\.example\?[\s\S]*Yes/);
+    terminal.press(key);
+    await terminal.until(new RegExp(`ended ${code}`));
+    expect(agent.asked.filter(({ action }) => action === 'erase')).toHaveLength(count);
+  });
+});
