@@ -26,6 +26,7 @@ async function openAgent() {
     keyringChild: '/nonexistent/keyring-child',
     degradations: [],
     stop() {},
+    async restart() {},
   });
   const listener = await listen(places.agentSocket, undefined, (handle) => composed.reception.receive(handle));
   return {
