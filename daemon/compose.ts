@@ -28,6 +28,8 @@ export type Composition = {
   readonly degradations: readonly Degradation[];
   /** Called by the action `stop`. */
   readonly stop: () => void;
+  /** Called by the action `restart`. */
+  readonly restart: () => Promise<void>;
 };
 
 /** The whole agent, without its listening socket: connections go in at `reception`. */
@@ -48,6 +50,7 @@ export function compose({
   keyringChild,
   degradations,
   stop,
+  restart,
 }: Composition): Composed {
   const startedAt = clock.now();
   const region = openRegion({ native });
@@ -81,6 +84,7 @@ export function compose({
     facts,
     degradations: () => [...degradations, ...wallsMissing(native, region.protection)],
     stop,
+    restart,
   };
   const handler: Handler = (request) => {
     switch (request.action) {

@@ -29,6 +29,8 @@ export type Management = {
   readonly degradations: () => readonly Degradation[];
   /** Drains and ends the process, once the answer is out. */
   readonly stop: () => void;
+  /** Starts the agent that comes after this one, then does as `stop`. Throws where it cannot; this one goes on then. */
+  readonly restart: () => Promise<void>;
 };
 
 type Act = (management: Management, request: CredentialRequest) => Promise<CredentialReply>;
@@ -82,6 +84,11 @@ const acts: Readonly<Record<string, Act>> = {
 
   async stop({ stop }) {
     stop();
+    return done;
+  },
+
+  async restart({ restart }) {
+    await restart();
     return done;
   },
 

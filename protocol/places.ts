@@ -48,3 +48,8 @@ export function placesOf({ environment, uid, isOwn }: PlacesQuestion): Places | 
     run: runtime ? `${runtime}/keyhold` : `${state}/keyhold/run`,
   });
 }
+
+/** The name beside a socket's that the agent binds and renames once it listens. It stays the kernel's name for it. */
+export function unpublished(socket: string): string {
+  return `${socket.slice(0, socket.lastIndexOf('/'))}/.new`;
+}

@@ -179,10 +179,10 @@ describe.skipIf(!need('strace', 'apt-get install strace'))('the order of system 
     await agent.ended;
     const { readFileSync } = await import('node:fs');
     const calls = readFileSync(trace, 'utf8').split('\n');
-    const bound = calls.findIndex((line) => line.includes('bind(') && line.includes('agent.sock'));
+    const bound = calls.findIndex((line) => line.includes('bind(') && line.includes('/run/.new'));
     const umasks = calls.slice(0, bound).filter((line) => line.includes('umask('));
     expect(umasks.at(-1)).toContain('umask(0177)');
-    expect(calls.some((line) => /chmod\(.*agent\.sock/.test(line))).toBe(false);
+    expect(calls.some((line) => /chmod\(.*(agent\.sock|\.new)/.test(line))).toBe(false);
   });
 });
 
