@@ -25,7 +25,8 @@ export function agentProgram(places: Places): string | undefined {
   const link = `${places.state}/autostart`;
   try {
     const uid = process.getuid!();
-    if (!isOwn(places.state) || lstatSync(link).uid !== uid) return undefined;
+    const stands = lstatSync(link);
+    if (!isOwn(places.state) || !stands.isSymbolicLink() || stands.uid !== uid) return undefined;
     const program = realpathSync(link);
     const stats = statSync(program);
     const trusted = stats.isFile() && (stats.uid === uid || stats.uid === 0) && (stats.mode & 0o022) === 0;

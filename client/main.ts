@@ -13,7 +13,7 @@ import { addInstall } from './cli/install.ts';
 import { addLifecycle } from './cli/lifecycle.ts';
 import { addLineProtocol } from './cli/line.ts';
 import { addLock } from './cli/lock.ts';
-import { remark } from './cli/page.ts';
+import { jsonText, remark } from './cli/page.ts';
 import { addSetup } from './cli/setup.ts';
 import { addStatus } from './cli/status.ts';
 import { addToken } from './cli/token.ts';
@@ -77,7 +77,7 @@ function failed(error: unknown, json: boolean): number {
       : { exitCode: exitCodeOf(asFault(error).status), message: asFault(error).message };
   // Without a message the command has shown its outcome already.
   if (message === '') return exitCode;
-  if (json) process.stdout.write(`${JSON.stringify({ error: { exitCode, message } }, undefined, 2)}\n`);
+  if (json) process.stdout.write(`${jsonText({ error: { exitCode, message } })}\n`);
   remark(`keyhold: ${message}`);
   return exitCode;
 }

@@ -114,25 +114,15 @@ export class Agent {
     if (refusal) throw this.#failure ?? new KeyholdError('locked', LOCKED);
   }
 
-  async get(request: CredentialRequest): Promise<CredentialReply> {
-    if (this.#state !== 'open') {
-      const refusal = await this.#refusal();
-      if (refusal) return refusal;
-    }
-    const accepts = (entry: Entry) => entry.authtype === undefined || request.capabilities.authtype;
-    const found = this.#set.find(request.target!, accepts);
-    if (!found) return notFound;
+  /** What is open and in memory is answered at once; everything else waits in the methods behind this one. */
+  get(request: CredentialRequest): Promise<CredentialReply> {
+    if (this.#state !== 'open') return this.#getWhenOpen(request);
+    const found = this.#set.find(request.target!, request.capabilities.authtype ? isAny : isPlain);
+    if (!found) return Promise.resolve(notFound);
     const expired = isExpired(found, this.#clock, request.minTtl);
-    if (expired && request.capabilities.keyhold) return expiredReply;
-    if (!this.#isServable(found)) {
-      await this.#obtain(found);
-      // While we waited it may have been erased, replaced or locked away.
-      if (this.#state !== 'open' || this.#set.at(found) !== found) return this.get(request);
-      if (!this.#isServable(found)) return notFound;
-    }
-    this.#touch(found);
-    if (expired) return this.#refreshOnly(found);
-    return this.#reply(found, request);
+    if (expired && request.capabilities.keyhold) return Promise.resolve(expiredReply);
+    if (!this.#isServable(found)) return this.#getWhenRead(found, request);
+    return Promise.resolve(this.#serve(found, request));
   }
 
   async store(request: CredentialRequest): Promise<CredentialReply> {
@@ -301,6 +291,23 @@ export class Agent {
     return this.#set.isServable(entry, this.#policy(), this.#clock.sinceBoot());
   }
 
+  async #getWhenOpen(request: CredentialRequest): Promise<CredentialReply> {
+    const refusal = await this.#refusal();
+    return refusal ?? this.get(request);
+  }
+
+  async #getWhenRead(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
+    await this.#obtain(found);
+    // While we waited it may have been erased, replaced or locked away.
+    if (this.#state !== 'open' || this.#set.at(found) !== found) return this.get(request);
+    return this.#isServable(found) ? this.#serve(found, request) : notFound;
+  }
+
+  #serve(found: Entry, request: CredentialRequest): CredentialReply {
+    this.#touch(found);
+    return isExpired(found, this.#clock, request.minTtl) ? this.#refreshOnly(found) : this.#reply(found, request);
+  }
+
   #reply(entry: Entry, request: CredentialRequest): CredentialReply {
     const { protocol, host, path, username, authtype, expiresAt, secrets } = entry;
     const credential = {
@@ -429,6 +436,10 @@ export class Agent {
     if (due < Number.POSITIVE_INFINITY) this.#sweepBy(due);
   }
 }
+
+/** For a caller that takes a value of the Authorization header, and for one that knows only passwords. */
+const isAny = () => true;
+const isPlain = ({ authtype }: Entry) => authtype === undefined;
 
 /** Dead, or too close to it for this caller. */
 function isExpired(held: Held, clock: Clock, minTtl: Seconds = 0): boolean {

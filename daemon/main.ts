@@ -16,6 +16,8 @@ import { version } from './version.ts';
 const LOCK_PATIENCE = 3_000;
 /** Milliseconds after which the logger is loaded: whoever started us has had an answer by then. */
 const LOG_AFTER = 1_000;
+/** Milliseconds between two attempts to take it. */
+const LOCK_PERIOD = 20;
 
 if (process.argv[2] === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
 else main().catch(fail);
@@ -39,7 +41,7 @@ async function main(): Promise<void> {
   const places = findPlaces();
   for (const folder of [places.config, places.state, places.run]) ensurePrivateFolder(folder);
   const { config, degradations } = loadConfig(`${places.config}/config.json`);
-  const lock = takeLock(`${places.run}/agent.lock`, LOCK_PATIENCE);
+  const lock = await takeLockOf(places, inherited !== undefined);
 
   const { log, attach } = openLog();
   let stopping = false;
@@ -62,18 +64,18 @@ async function main(): Promise<void> {
     stop: () => stop('asked'),
   });
   const listener = await listen(places.agentSocket, inherited, (handle) => composed.reception.receive(handle));
+  const attachLog = async () =>
+    attach(isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
   let attached: Promise<void> | undefined;
-  const openLogger = () => {
-    attached ??= attach(
-      isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`),
-      config.logLevel,
-    ).catch(fail);
-    return attached;
-  };
-  setTimeout(openLogger, LOG_AFTER).unref();
+  const logTimer = setTimeout(() => {
+    attached = attachLog();
+    attached.catch(fail);
+  }, LOG_AFTER);
   const end = async () => {
-    await openLogger();
+    clearTimeout(logTimer);
     await listener.close();
+    // An agent that ends early has something to say too; a log that cannot be had must not keep it from ending.
+    await (attached ?? attachLog()).catch(() => {});
     await composed.dispose();
     lock[Symbol.dispose]();
     process.exit(0);
@@ -83,6 +85,24 @@ async function main(): Promise<void> {
   process.on('SIGPIPE', () => {});
   log('listening', { version, pid: process.pid, socket: inherited === undefined ? 'own' : 'inherited' });
   native?.notify(environment['NOTIFY_SOCKET'] ?? '', 'READY=1');
+}
+
+/**
+ * Waits for an agent that is ending, which has taken its socket away by then. One that serves is left alone at once:
+ * whoever waited for its place would come up when the person ends it.
+ */
+async function takeLockOf({ run, agentSocket }: Places, isManaged: boolean): Promise<Disposable> {
+  const file = `${run}/agent.lock`;
+  if (isManaged) return takeLock(file, LOCK_PATIENCE);
+  for (const end = performance.now() + LOCK_PATIENCE; ; ) {
+    try {
+      return takeLock(file);
+    } catch (error) {
+      const isBusy = error instanceof KeyholdError && error.code === 'agent_running';
+      if (!isBusy || existsSync(agentSocket) || performance.now() >= end) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOCK_PERIOD));
+  }
 }
 
 /** Whether a descriptor leads to the journal (systemd.exec(5), JOURNAL_STREAM): the variable alone is inherited too. */

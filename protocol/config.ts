@@ -91,6 +91,9 @@ export function showSetting(name: SettingName, value: string | number | undefine
  * version's, and skipped. Throws `bad_config`.
  */
 export function readConfig(document: unknown): Config {
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    throw new KeyholdError('bad_config', 'cannot use the configuration: it is not one JSON object');
+  }
   const of = (name: SettingName) => {
     const value = valueIn(document, name);
     return value === undefined ? settings[name].default : checkSetting(name, value);

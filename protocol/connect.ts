@@ -28,6 +28,9 @@ export function connect(stream: Duplex, keep: SecretKeeper = heapSecret): Handle
   let received: Buffer[] = [];
   let length = 0;
   let ended: KeyholdError | undefined;
+  let asked = false;
+  /** What an agent said that turned us away before we had asked: the answer to whatever we ask first. */
+  let turnedAway: Buffer | undefined;
 
   const fail = (error: KeyholdError) => {
     ended ??= error;
@@ -59,7 +62,7 @@ export function connect(stream: Duplex, keep: SecretKeeper = heapSecret): Handle
       start = end + 2;
     }
     // Kept, it would be taken for the answer to the next request.
-    if (waiting.length === 0 && start < bytes.length) {
+    if (asked && waiting.length === 0 && start < bytes.length) {
       bytes.fill(0);
       fail(new KeyholdError('bad_reply', 'cannot read the answer: more came than was asked for'));
       return;
@@ -86,13 +89,23 @@ export function connect(stream: Duplex, keep: SecretKeeper = heapSecret): Handle
   stream.on('end', () => {
     // The last answer before a close has no empty line behind it.
     const bytes = Buffer.concat(received);
-    if (waiting.length > 0 && bytes.at(-1) === 0x0a) takeOne(bytes, 0, bytes.length);
-    bytes.fill(0);
+    if (bytes.at(-1) === 0x0a && !asked) turnedAway = bytes;
+    else {
+      if (bytes.at(-1) === 0x0a && waiting.length > 0) takeOne(bytes, 0, bytes.length);
+      bytes.fill(0);
+    }
     fail(new KeyholdError('closed', 'cannot reach the agent: it closed the connection'));
   });
 
   return (request) =>
     new Promise((resolve, reject) => {
+      asked = true;
+      if (turnedAway) {
+        waiting.push({ request, resolve, reject });
+        takeOne(turnedAway, 0, turnedAway.indexOf('\n\n') + 1 || turnedAway.length);
+        turnedAway = undefined;
+        return;
+      }
       if (ended) {
         reject(ended);
         return;
@@ -106,5 +119,6 @@ export function connect(stream: Duplex, keep: SecretKeeper = heapSecret): Handle
       waiting.push({ request, resolve, reject });
       // Not wiped afterwards: an in-process stream hands this very memory to its reader.
       stream.write(out.surrender());
+      if (length > 0 && waiting.length === 1) take();
     });
 }

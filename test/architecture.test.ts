@@ -82,7 +82,7 @@ describe('imports', () => {
     const homes: Record<string, RegExp> = {
       // The agent holds the secrets, so it loads our code, node and pino; the keyring's library runs in a child.
       pino: /^daemon\/log\.ts$/,
-      '@napi-rs/keyring': /^daemon\/backends\/keyring\//,
+      '@napi-rs/keyring': /^daemon\/backends\/keyring\/child\.ts$/,
       commander: /^client\//,
       '@clack/prompts': /^client\//,
       conf: /^client\//,
@@ -134,7 +134,7 @@ describe('secrets', () => {
     'daemon/backends/secrets.ts': 'joins the secrets of a credential into what a backend keeps',
     'daemon/backends/vault/passphrase.ts': 'derives a key from a passphrase',
     'daemon/backends/keyring/keyring.ts': 'hands a secret to the keyring',
-    'daemon/backends/keyring/index-key.ts': 'keeps the key of the index in the keyring',
+    'daemon/backends/keyring/item-key.ts': 'writes the key of the index or of a vault into its item',
   };
 
   it('are exposed only where the list says why', () => {

@@ -39,6 +39,7 @@ async function list({ json }: VerbOptions): Promise<void> {
     page.table(
       ['BACKEND', 'IN USE', 'USABLE', 'WHAT'],
       items.map((item) => [text(item.name), mark(item.inUse), mark(item.usable), text(item.what)]),
+      true,
     );
   });
 }
@@ -53,15 +54,17 @@ function mark(value: unknown): string {
 
 async function use(name: string, { json }: VerbOptions): Promise<void> {
   await withAgent((agent) => ask(agent, 'backend-use', { attributes: { name } }), LONG);
-  show(json, { backend: name }, (page) => page.line(`Tokens rest in the ${name} from now on.`));
+  show(json, { backend: name }, (page) => page.line(`New tokens rest in the backend ${name} from now on.`));
 }
 
 async function migrate(name: string, options: DestructiveOptions): Promise<void> {
-  await confirm(`Carry everything to the ${name}, and remove it from where it rests now?`, options);
+  await confirm(`Carry everything to the backend ${name}, and remove it from where it rests now?`, options);
   const { details } = await withAgent((agent) => ask(agent, 'backend-migrate', { attributes: { name } }), LONG);
   const carried = Number(detail(details, 'carried') ?? 0);
   show(options.json, { backend: name, carried }, (page) =>
-    page.line(`Carried ${carried} to the ${name}, which is used from now on.`),
+    page.line(
+      `Carried ${carried} ${carried === 1 ? 'token' : 'tokens'} to the backend ${name}, which is used from now on.`,
+    ),
   );
 }
 

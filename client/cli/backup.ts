@@ -17,6 +17,7 @@ import type { Detail } from '../../protocol/handler.ts';
 import { LINE_MAX } from '../../protocol/limits.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
+import { printable } from '../../protocol/text.ts';
 import { ask, detail, withAgent } from './agent.ts';
 import { confirm } from './confirm.ts';
 import { CommandFailure } from './failure.ts';
@@ -46,7 +47,7 @@ export function addBackup(program: Command): void {
 
 async function backup(file: string, options: SecretOptions & DestructiveOptions): Promise<void> {
   const overwrite = existsSync(file);
-  if (overwrite) await confirm(`Overwrite ${file}?`, options);
+  if (overwrite) await confirm(printable(`Overwrite ${file}?`), options);
   const passphrase = await readSecret(options, 'the passphrase', true);
   let details: readonly Detail[] | undefined;
   try {
@@ -135,7 +136,21 @@ function readBackup(file: string): { header: string; records: string[] } {
   if ([header, ...records].some((line) => line.length > LINE_MAX - 'record[]=\n'.length || line === '')) {
     throw unfit(file, 'it has a line that is none of a backup');
   }
+  const missing = countOf(header) - records.length;
+  if (Number.isNaN(missing)) throw unfit(file, 'it has no proper header');
+  if (missing !== 0)
+    throw unfit(file, `${Math.abs(missing)} of its records are ${missing > 0 ? 'missing' : 'too many'}`);
   return { header, records };
+}
+
+/** How many records the header speaks of; NaN if it does not. */
+function countOf(header: string): number {
+  try {
+    const { count } = JSON.parse(header) as { count?: unknown };
+    return typeof count === 'number' ? count : Number.NaN;
+  } catch {
+    return Number.NaN;
+  }
 }
 
 function* batches(records: readonly string[]): Generator<string[]> {

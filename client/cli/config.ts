@@ -44,6 +44,7 @@ async function list({ json }: VerbOptions): Promise<void> {
           isSet ? 'set' : 'default',
           settings[name].summary,
         ]),
+        true,
       )
       .verbatim(file),
   );

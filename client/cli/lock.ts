@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import type { Secret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
-import { ask, type Ok, requestOf, withAgent } from './agent.ts';
+import { ask, detail, type Ok, requestOf, withAgent } from './agent.ts';
 import { CommandFailure } from './failure.ts';
 import { show } from './page.ts';
 import { addSecretOptions, isPiped, readSecret, type SecretOptions } from './secret-input.ts';
-import { hasPerson } from './terminal.ts';
+import { hasPerson, nobodyToAsk } from './terminal.ts';
 import { addVerb, type VerbOptions } from './verb.ts';
 
 /** Milliseconds that an unlock may take: the desktop's own prompt is given 120 s. */
@@ -32,12 +32,18 @@ async function unlock(options: SecretOptions): Promise<void> {
       (agent) => agent(requestOf('unlock', { attributes: { interactive: options.input ? undefined : '0' } })),
       UNLOCK_DEADLINE,
     );
-    if (reply.status === 'interaction-required' && hasPerson(options.input)) await unlockWith(options);
-    else if (reply.status === 'interaction-required') {
-      throw new CommandFailure(exitCodeOf(reply.status), `${reply.message}; or pass --stdin or --fd N`);
+    if (reply.status === 'interaction-required' && (await opensWithPassphrase())) {
+      if (!hasPerson(options.input)) throw nobodyToAsk('the passphrase', 'pass --stdin or --fd N');
+      await unlockWith(options);
     } else if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
   }
   show(options.json, { state: 'unlocked' }, (page) => page.line('Unlocked.'));
+}
+
+/** Only the vault takes a passphrase from us; a keyring whose prompt was dismissed has another, and asks by itself. */
+async function opensWithPassphrase(): Promise<boolean> {
+  const { details } = await withAgent((agent) => ask(agent, 'status'));
+  return detail(details, 'backend') === 'vault';
 }
 
 async function unlockWith(options: SecretOptions): Promise<Ok> {

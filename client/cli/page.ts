@@ -4,6 +4,7 @@ import { printable } from '../../protocol/text.ts';
 /** Columns that text for people keeps to. */
 const WIDTH = 80;
 const GAP = '  ';
+const STEERING = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 
 type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green';
 
@@ -13,12 +14,18 @@ type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green';
  */
 export function show(json: boolean | undefined, document: unknown, draw: (page: Page) => void): void {
   if (json) {
-    process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
+    process.stdout.write(`${jsonText(document)}\n`);
     return;
   }
   const page = new Page();
   draw(page);
   process.stdout.write(page.text());
+}
+
+/** JSON in which every character that could steer a terminal is escaped; JSON.stringify leaves most of them as they are. */
+export function jsonText(document: unknown): string {
+  const asHex = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(document, undefined, 2).replace(STEERING, asHex);
 }
 
 /** Text for people, at most 80 columns wide, with colour only where the terminal takes it and NO_COLOR is not set. */
@@ -50,19 +57,23 @@ export class Page {
     return this;
   }
 
-  /** A table; the widest columns are cut with `…` until a row fits. */
-  table(headings: readonly string[], rows: readonly (readonly string[])[]): this {
+  /**
+   * A table. Until a row fits, the widest columns are cut with `…`; a last column of prose (`wrapLast`) is wrapped
+   * instead.
+   */
+  table(headings: readonly string[], rows: readonly (readonly string[])[], wrapLast = false): this {
     const cells = rows.map((row) => row.map(printable));
     const widths = headings.map((heading, at) => Math.max(heading.length, ...cells.map((row) => widthOf(row[at]!))));
-    const room = WIDTH - GAP.length * (headings.length - 1);
+    const last = widths.length - 1;
+    const room = WIDTH - GAP.length * last;
+    if (wrapLast) widths[last] = room - sum(widths.slice(0, last));
     for (let excess = sum(widths) - room; excess > 0; excess--) widths[widths.indexOf(Math.max(...widths))]!--;
-    const draw = (row: readonly string[]) =>
-      row
-        .map((cell, at) => padTo(cell, widths[at]!))
-        .join(GAP)
-        .trimEnd();
-    this.#lines.push(paint('bold', draw(headings)));
-    for (const row of cells) this.#lines.push(draw(row));
+    this.#lines.push(paint('bold', joined(headings, widths)));
+    for (const row of cells) {
+      const [first, ...rest] = wrapLast ? wrap(row[last]!, '', widths[last]) : [row[last]!];
+      this.#lines.push(joined([...row.slice(0, last), first!], widths));
+      for (const line of rest) this.#lines.push(joined([...row.slice(0, last).fill(''), line], widths));
+    }
     return this;
   }
 
@@ -95,6 +106,13 @@ function wrap(text: string, indent: string, width = WIDTH): string[] {
   }
   lines.push(line);
   return lines;
+}
+
+function joined(cells: readonly string[], widths: readonly number[]): string {
+  return cells
+    .map((cell, at) => padTo(cell, widths[at]!))
+    .join(GAP)
+    .trimEnd();
 }
 
 function widthOf(text: string): number {

@@ -35,6 +35,13 @@ function isYes(text: string): boolean {
   return /^(1|yes|true)$/.test(text);
 }
 
+/** What the agent's memory is called, for people. */
+const memory: Readonly<Record<string, string>> = {
+  hidden: 'hidden (not even root can look at it)',
+  locked: 'locked (never swapped out, in no core dump)',
+  plain: 'ordinary memory',
+};
+
 function drawStatus(page: Page, details: readonly Detail[] | undefined): void {
   const of = (key: string) => detail(details, key) ?? '?';
   const state = of('state');
@@ -44,8 +51,11 @@ function drawStatus(page: Page, details: readonly Detail[] | undefined): void {
     ['state', state, state === 'open' ? 'green' : 'yellow'],
     ['backend', `${of('backend')}${isYes(of('durable')) ? '' : ', nothing rests anywhere'}`],
     ['held', `${of('held')} (${of('unlocked')} unlocked in memory)`],
-    ['memory', of('memory')],
-    ['callers', `told apart by ${of('identity')}; ${of('connections')} connected`],
+    ['memory', memory[of('memory')] ?? of('memory')],
+    [
+      'callers',
+      `told apart by ${of('identity') === 'kernel' ? 'the kernel' : 'the folder of the socket alone'}; ${of('connections')} connected`,
+    ],
     ['agent', `${agentVersion}, pid ${of('pid')}, since ${localTime(Number(of('started_at')))}`],
   ]);
   if (agentVersion !== version) {

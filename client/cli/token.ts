@@ -2,12 +2,12 @@ import type { Command } from 'commander';
 import type { Target } from '../../protocol/credential.ts';
 import { expose, type Secret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
-import { toWire } from '../../protocol/text.ts';
+import { printable, toWire } from '../../protocol/text.ts';
 import type { Connection } from '../dial.ts';
 import { ask, detail, documents, withAgent } from './agent.ts';
 import { confirm } from './confirm.ts';
 import { CommandFailure } from './failure.ts';
-import { show } from './page.ts';
+import { jsonText, show } from './page.ts';
 import { addSecretOptions, readSecretOrStdin, type SecretOptions } from './secret-input.ts';
 import { localTime } from './status.ts';
 import { targetDocument, targetOf, urlOf } from './target.ts';
@@ -82,7 +82,7 @@ async function print({ for: url, username, json }: ForUrl & VerbOptions): Promis
   try {
     if (!json) await writeSecret(secret, '', '\n');
     else {
-      const rest = JSON.stringify(targetDocument({ ...target, username: credential.username }), undefined, 2);
+      const rest = jsonText(targetDocument({ ...target, username: credential.username }));
       await writeSecret(secret, rest.replace(/\n}$/, ',\n  "secret": "'), '"\n}\n', true);
     }
   } finally {
@@ -114,7 +114,7 @@ async function remove({ for: url, username, ...options }: ForUrl & DestructiveOp
     throw new CommandFailure(exitCodeOf('not-found'), `cannot remove: nothing is held for ${named(target)}`);
   }
   const what = matching.length === 1 ? 'the token' : `all ${matching.length} tokens`;
-  await confirm(`Remove ${what} for ${named(target)}?`, options);
+  await confirm(printable(`Remove ${what} for ${named(target)}?`), options);
   const { details } = await withAgent((agent) => ask(agent, 'erase', { target }));
   const erased = Number(detail(details, 'erased') ?? matching.length);
   show(options.json, { removed: erased, ...targetDocument(target) }, (page) =>

@@ -60,7 +60,10 @@ function judgeHelpers(helpers: readonly GitHelper[]): Finding[] {
 }
 
 function programOf(helper: string): string {
-  if (helper.startsWith('!')) return /keyhold/.test(helper) ? 'a shell command that runs keyhold' : 'a shell command';
+  if (helper.startsWith('!'))
+    return /git-credential-keyhold|keyhold-helper/.test(helper)
+      ? 'a shell command that runs keyhold'
+      : 'a shell command';
   return helper.trim().split(/\s/)[0]!;
 }
 

@@ -1,18 +1,33 @@
-import { lstatSync, type Stats } from 'node:fs';
+import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import type { Places } from '../../protocol/places.ts';
 import { OTHERS, whyNotOwn } from '../locate.ts';
 import { type Finding, fine, mend } from './finding.ts';
 
 /** Whether our folders are ours alone, and the files and sockets in them too. What is not there is no fault. */
 export function checkPlaces({ config, state, run, agentSocket }: Places): Finding[] {
-  const folders = [config, state, run].flatMap((folder) => {
-    const stats = look(folder);
-    const why = stats && whyNotOwn(stats);
-    return why ? [mend('places', `${folder} is not yours alone`, why(folder))] : [];
-  });
-  const files = [`${config}/config.json`, `${state}/agent.log`, `${state}/vault.db`, `${state}/vault.key`, agentSocket];
-  const faults = [...folders, ...files.flatMap(checkFile)];
+  const folders = [config, state, run];
+  const faults = [
+    ...folders.flatMap(checkFolder),
+    ...[...new Set([...folders.flatMap(filesIn), agentSocket])].flatMap(checkFile),
+  ];
   return faults.length > 0 ? faults : [fine('places', 'folders, files and sockets are yours alone')];
+}
+
+function checkFolder(folder: string): Finding[] {
+  const stats = look(folder);
+  const why = stats && whyNotOwn(stats);
+  return why ? [mend('places', `${folder} is not yours alone`, why(folder))] : [];
+}
+
+/** What lies in a folder, without the folders in it and without the link that names the agent's program. */
+function filesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => !entry.isDirectory() && entry.name !== 'autostart')
+      .map(({ name }) => `${folder}/${name}`);
+  } catch {
+    return [];
+  }
 }
 
 function checkFile(file: string): Finding[] {

@@ -1,16 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
+  rmSync,
   symlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** Makes a folder and those above it, each 0700 from its first moment. */
 export function makeFolder(folder: string): void {
@@ -48,6 +51,14 @@ export function readIfThere(path: string): Buffer | undefined {
     if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+/** Removes what a `writeWhole` or `linkWhole` of this path left that was cut off. */
+export function removeDrafts(path: string): void {
+  const folder = dirname(path);
+  if (!existsSync(folder)) return;
+  const isDraft = (name: string) => name.startsWith(`${basename(path)}.`) && /\.[0-9a-f]{8}$/.test(name);
+  for (const name of readdirSync(folder).filter(isDraft)) rmSync(join(folder, name), { force: true });
 }
 
 /** Removes those of the folders that are empty, the innermost first. What holds something, or is gone, stays so. */

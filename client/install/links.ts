@@ -1,7 +1,7 @@
 import { lstatSync, readlinkSync, rmSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { KeyholdError } from '../../protocol/errors.ts';
-import { linkWhole } from './files.ts';
+import { linkWhole, removeDrafts } from './files.ts';
 import type { Ground } from './ground.ts';
 
 /** The link that every name goes through: turning it is the whole of an upgrade. */
@@ -33,6 +33,7 @@ export function refuseForeign(ground: Ground, paths: readonly string[]): void {
 export function linkName(ground: Ground, name: string): boolean {
   const path = join(ground.bin, name);
   const target = relative(ground.bin, installedProgram(ground, name));
+  removeDrafts(path);
   if (isOurLink(ground, path) && readlinkSync(path) === target) return false;
   linkWhole(target, path);
   return true;
@@ -40,6 +41,7 @@ export function linkName(ground: Ground, name: string): boolean {
 
 /** Removes a link if it is ours; anything else of that name stays. True if it is gone now. */
 export function unlinkOurs(ground: Ground, path: string): boolean {
+  removeDrafts(path);
   if (!isOurLink(ground, path)) return lstatSync(path, { throwIfNoEntry: false }) === undefined;
   rmSync(path);
   return true;

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeyholdError } from '../../protocol/errors.ts';
-import { readIfThere, writeWhole } from './files.ts';
+import { readIfThere, removeDrafts, writeWhole } from './files.ts';
 import type { Ground } from './ground.ts';
 
 /** What `keyhold install` made, so that `keyhold uninstall` can take back exactly that. */
@@ -40,9 +40,11 @@ export function writeManifest(ground: Ground, manifest: Manifest): void {
 }
 
 export function dropManifest(ground: Ground): void {
+  removeDrafts(manifestPath(ground));
   rmSync(manifestPath(ground), { force: true });
 }
 
-function manifestPath({ places }: Ground): string {
+/** Where the manifest lies. */
+export function manifestPath({ places }: Ground): string {
   return join(places.state, 'install.json');
 }

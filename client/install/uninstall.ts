@@ -7,14 +7,18 @@ import { toWire } from '../../protocol/text.ts';
 import { foreignFault, itemsOf, nameOf, type Presence, presenceOn } from '../agent/presence.ts';
 import { startAgent } from '../agent/start.ts';
 import { hungFault, stopAgent } from '../agent/stop.ts';
+import { until } from '../agent/until.ts';
 import { CommandFailure } from '../cli/failure.ts';
 import { dial } from '../dial.ts';
 import { undoGit } from '../setup/git.ts';
 import { undoSystemd } from '../setup/systemd.ts';
-import { removeEmpty } from './files.ts';
+import { isMissing, removeEmpty } from './files.ts';
 import type { Ground } from './ground.ts';
 import { autostartLink, currentLink, unlinkOurs } from './links.ts';
-import { dropManifest, readManifest } from './manifest.ts';
+import { dropManifest, manifestPath, readManifest } from './manifest.ts';
+
+/** Milliseconds in which no other agent may come up after the last one ended. */
+const SETTLE = 300;
 
 export type Removal = {
   /** What was taken back, in the order it was, in words for people. */
@@ -45,7 +49,7 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
   if (git.how !== 'nothing') done.push(`git set up no more: ${git.file}`);
   // Before the agent ends, so that no client starts another one.
   if (!unlinkOurs(ground, autostartLink(ground))) left.push(autostartLink(ground));
-  const { pid } = await stopAgent(ground);
+  const pid = await stopForGood(ground);
   if (pid !== undefined) done.push(`agent stopped: pid ${pid}`);
   const systemd = await undoSystemd(ground, { dryRun: false });
   if (systemd.removed.length > 0) done.push(`units removed: ${systemd.removed.join(', ')}`);
@@ -60,17 +64,33 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
     removeEmpty([ground.data]);
     done.push(`versions removed: ${ground.data}`);
   }
-  dropManifest(ground);
   if (purge) {
-    for (const folder of [ground.places.run, ground.places.config, ground.places.state]) removeOwnFolder(folder, done);
+    removeOwnFolder(ground.places.run, done);
+    removeOwnFolder(ground.places.config, done);
+    // The manifest goes last: whatever is cut off, the next uninstall knows what is still to do.
+    const { state } = ground.places;
+    const hadState = lstatSync(state, { throwIfNoEntry: false }) !== undefined;
+    for (const name of namesIn(state)) {
+      if (join(state, name) !== manifestPath(ground)) rmSync(join(state, name), { recursive: true, force: true });
+    }
+    if (hadState) done.push(`removed: ${state}`);
   }
-  removeEmpty(manifest?.absentBefore ?? []);
+  dropManifest(ground);
+  removeEmpty([...(purge ? [ground.places.state] : []), ...(manifest?.absentBefore ?? [])]);
   return { done, left };
+}
+
+/** An agent that a client had started a moment before would come up in the place of the one that ended. */
+async function stopForGood(ground: Ground): Promise<number | undefined> {
+  const { pid } = await stopAgent(ground);
+  const isBack = async () => (await presenceOn(ground)).kind === 'running';
+  while (pid !== undefined && (await until(isBack, SETTLE))) await stopAgent(ground);
+  return pid;
 }
 
 /** Asks the agent to erase what rests in the keyring, which no removal of folders would reach. */
 async function emptyKeyring(ground: Ground, before: Presence, program: string): Promise<number> {
-  if (!hasState(ground)) return 0;
+  if (namesIn(ground.places.state).length === 0) return 0;
   const agent =
     before.kind === 'running'
       ? before
@@ -109,11 +129,12 @@ async function emptyKeyring(ground: Ground, before: Presence, program: string): 
   return erased;
 }
 
-function hasState({ places }: Ground): boolean {
+function namesIn(folder: string): string[] {
   try {
-    return readdirSync(places.state).length > 0;
-  } catch {
-    return false;
+    return readdirSync(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
   }
 }
 

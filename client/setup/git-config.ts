@@ -4,16 +4,20 @@ import { KeyholdError } from '../../protocol/errors.ts';
 import type { Environment, Ground } from '../install/ground.ts';
 import { type Ran, run } from './run.ts';
 
-/** One `credential.helper` line, or `credential.URL.helper`, of any of git's files. */
-export type HelperLine = {
-  /** `system`, `global`, `local`, `worktree` or `command`. */
-  readonly scope: string;
-  /** `file:/path`, `command line:`, … */
-  readonly origin: string;
+/** One `credential.helper` line, or `credential.URL.helper`. */
+export type PlainLine = {
   /** The URL that the line is for; undefined if it is for all. */
   readonly url: string | undefined;
   /** Empty: forgets every helper that came before. */
   readonly value: string;
+};
+
+/** The same, and where it stands. */
+export type HelperLine = PlainLine & {
+  /** `system`, `global`, `local`, `worktree` or `command`. */
+  readonly scope: string;
+  /** `file:/path`, `command line:`, … */
+  readonly origin: string;
 };
 
 /** Symbolic links that are followed before a chain of them counts as a circle. */
@@ -61,7 +65,7 @@ export function helperLines(environment: Environment, cwd?: string): HelperLine[
 }
 
 /** The helper lines of one file alone. */
-export function helperLinesIn(file: string, environment: Environment): Omit<HelperLine, 'scope' | 'origin'>[] {
+export function helperLinesIn(file: string, environment: Environment): PlainLine[] {
   const { code, stdout, stderr } = git(['config', '--file', file, '-z', '--get-regexp', PATTERN], environment);
   if (code === 1) return [];
   if (code !== 0) throw gitFault(`read ${file}`, stderr);
@@ -76,7 +80,7 @@ export function changeConfig(file: string, arguments_: readonly string[], enviro
 
 const PATTERN = '^credential\\.(.*\\.)?helper$';
 
-function lineOf(entry: string): { url: string | undefined; value: string } {
+function lineOf(entry: string): PlainLine {
   const at = entry.indexOf('\n');
   const key = at < 0 ? entry : entry.slice(0, at);
   const url = key.length > 'credential.helper'.length ? key.slice('credential.'.length, -'.helper'.length) : undefined;

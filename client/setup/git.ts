@@ -1,23 +1,28 @@
-import { copyFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { readIfThere } from '../install/files.ts';
 import type { Ground } from '../install/ground.ts';
-import { behindLinks, changeConfig, globalFile, type HelperLine, helperLines, helperLinesIn } from './git-config.ts';
-import { restoreFile } from './git-file.ts';
-import { digestOf, type Journal, openJournal } from './journal.ts';
+import {
+  behindLinks,
+  changeConfig,
+  globalFile,
+  type HelperLine,
+  helperLines,
+  helperLinesIn,
+  type PlainLine,
+} from './git-config.ts';
+import { edited, replaceFile } from './git-file.ts';
+import { digestOf, openJournal } from './journal.ts';
 import { shellWord } from './program.ts';
 
 const KEY = 'credential.helper';
 
-/** What was found and done, so that undo can take back exactly that. */
+/** What was found and done, so that undo can take back exactly that. Written before anything is changed. */
 type Entry = {
   readonly format: 1;
   readonly file: string;
   readonly existed: boolean;
   readonly value: string;
-  /** Hash of the file as we left it; absent until then. */
-  readonly after?: string | undefined;
+  /** Hash of the file as we leave it. */
+  readonly after: string;
 };
 
 export type GitReport = {
@@ -37,32 +42,37 @@ type Options = { readonly dryRun: boolean; readonly cwd?: string | undefined };
 /**
  * Makes git ask `program` for credentials, and nobody whom git read of before: an empty helper, which resets git's list,
  * then ours by its absolute path. `!exec` saves git one more git and the shell one fork (PERFORMANCE.md §3). Doing it
- * again changes nothing.
+ * again changes nothing; whatever is cut off in between, the file is what it was or what it shall be.
  */
 export function setupGit(ground: Ground, program: string, { dryRun, cwd }: Options): GitReport {
   const { environment } = ground;
   const file = globalFile(ground);
-  const values = ['', `!exec ${shellWord(program)}`];
-  const journal = openJournal<Entry>(ground, 'git');
+  const value = `!exec ${shellWord(program)}`;
   const report = (changed: boolean, lines: readonly HelperLine[]): GitReport => ({
     file,
     changed,
-    values,
-    ...besides(lines, values[1]!),
+    values: ['', value],
+    ...besides(lines, value),
   });
 
-  const before = helperLines(environment, cwd);
-  if (isSetUp(before, file, values[1]!)) return report(false, before);
-  if (dryRun) return report(true, foreseen(before, file, values, ground));
-
+  const lines = helperLines(environment, cwd);
+  if (isSetUp(lines, file, value)) return report(false, lines);
   // An older way of ours (another path) goes first, so that undo always leads back to what the person had.
-  if (journal.read()) undoGit(ground, { dryRun: false });
-  const bytes = readIfThere(file);
-  const entry: Entry = { format: 1, file, existed: bytes !== undefined, value: values[1]! };
-  if (bytes) journal.keepCopy(bytes);
-  journal.write(entry);
-  for (const value of values) changeConfig(file, ['--add', KEY, value], environment);
-  journal.write({ ...entry, after: digestOf(readIfThere(file)!) });
+  if (!dryRun) undoGit(ground, { dryRun });
+  const target = behindLinks(file);
+  const before = readIfThere(target);
+  let own: PlainLine[] = [];
+  const after = edited(before, (copy) => {
+    changeConfig(copy, ['--add', KEY, ''], environment);
+    changeConfig(copy, ['--add', KEY, value], environment);
+    own = helperLinesIn(copy, environment);
+  });
+  if (dryRun) return report(true, foreseen(lines, own, file));
+
+  const journal = openJournal<Entry>(ground, 'git');
+  if (before) journal.keepCopy(before);
+  journal.write({ format: 1, file, existed: before !== undefined, value, after: digestOf(after) });
+  replaceFile(target, before, after);
   return report(true, helperLines(environment, cwd));
 }
 
@@ -74,45 +84,49 @@ export function undoGit(ground: Ground, { dryRun }: Options): GitUndo {
   const journal = openJournal<Entry>(ground, 'git');
   const entry = journal.read();
   if (!entry) return { file: undefined, how: 'nothing' };
-  const now = readIfThere(entry.file);
-  const untouched = now !== undefined && digestOf(now) === entry.after;
-  const how = untouched ? 'restored' : now && hasValue(entry, ground) ? 'removed-lines' : 'nothing';
-  if (dryRun) return { file: entry.file, how };
-  if (untouched) giveBack(entry, journal);
-  else if (how === 'removed-lines') removeLines(entry, ground);
+  const { file, existed, after } = entry;
+  const target = behindLinks(file);
+  const now = readIfThere(target);
+  const how = !now
+    ? 'nothing'
+    : digestOf(now) === after
+      ? 'restored'
+      : hasValue(entry, ground)
+        ? 'removed-lines'
+        : 'nothing';
+  if (dryRun) return { file, how };
+  if (how === 'restored') replaceFile(target, now, existed ? journal.copy()! : undefined);
+  if (how === 'removed-lines') {
+    const rest = edited(now, (copy) => removeLines(copy, entry, ground));
+    replaceFile(target, now, rest.length === 0 && !existed ? undefined : rest);
+  }
   journal.drop();
-  return { file: entry.file, how };
-}
-
-function giveBack({ file, existed }: Entry, journal: Journal<Entry>): void {
-  if (existed) restoreFile(behindLinks(file), journal.copy()!);
-  else rmSync(behindLinks(file));
+  return { file, how };
 }
 
 /** Takes away our two lines and nothing else; the rest, and comments, stay as others left them. */
-function removeLines({ file, existed, value }: Entry, { environment }: Ground): void {
-  const plain = helperLinesIn(file, environment).filter(({ url }) => url === undefined);
+function removeLines(copy: string, { value }: Entry, { environment }: Ground): void {
+  const plain = helperLinesIn(copy, environment).filter(({ url }) => url === undefined);
   const at = plain.findIndex((line) => line.value === value);
   const isReset = at > 0 && plain[at - 1]!.value === '';
   const resets = plain.filter((line) => line.value === '').length;
   // git can name an empty line by its value only: where there are several, ours is the one right before our helper.
-  if (isReset && resets === 1) changeConfig(file, ['--unset-all', KEY, '^$'], environment);
-  else if (isReset) removeResetBefore(file, value);
-  changeConfig(file, ['--unset-all', KEY, `^${literal(value)}$`], environment);
-  if (!existed && statSync(file).size === 0) rmSync(behindLinks(file));
+  if (isReset && resets === 1) changeConfig(copy, ['--unset-all', KEY, '^$'], environment);
+  else if (isReset) removeResetBefore(copy, value);
+  changeConfig(copy, ['--unset-all', KEY, `^${literal(value)}$`], environment);
 }
 
-/** A value as git's regular expression for it; GNU's `\\'` is an anchor, so only what must be is escaped. */
+/** A value as git's regular expression for it; GNU's `\'` is an anchor, so only what must be is escaped. */
 function literal(value: string): string {
   return value.replace(/[.[\]\\()*+?{}|^$]/g, '\\$&');
 }
 
-function removeResetBefore(file: string, value: string): void {
-  const target = behindLinks(file);
-  const lines = readIfThere(target)!.toString('latin1').split('\n');
+function removeResetBefore(copy: string, value: string): void {
+  const before = readIfThere(copy)!;
+  const lines = before.toString('latin1').split('\n');
   const ours = Buffer.from(value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')).toString('latin1');
   const at = lines.findIndex((line, at) => isHelper(line, ours) && isHelper(lines[at - 1], ''));
-  if (at > 0) restoreFile(target, Buffer.from(lines.toSpliced(at - 1, 1).join('\n'), 'latin1'));
+  if (at > 0) replaceFile(copy, before, Buffer.from(lines.toSpliced(at - 1, 1).join('\n'), 'latin1'));
 }
 
 function isHelper(line: string | undefined, value: string): boolean {
@@ -137,25 +151,14 @@ function besides(lines: readonly HelperLine[], value: string): Pick<GitReport, '
   };
 }
 
-/** The lines that git would read after the change, told by changing a copy of the file. */
-function foreseen(
-  lines: readonly HelperLine[],
-  file: string,
-  values: readonly string[],
-  { environment }: Ground,
-): HelperLine[] {
-  const folder = mkdtempSync(join(tmpdir(), 'keyhold-dry-run-'));
-  try {
-    const copy = join(folder, 'config');
-    if (readIfThere(file)) copyFileSync(file, copy);
-    else writeFileSync(copy, '');
-    for (const value of values) changeConfig(copy, ['--add', KEY, value], environment);
-    const origin = `file:${file}`;
-    const own = helperLinesIn(copy, environment).map((line) => ({ scope: 'global', origin, ...line }));
-    const others = lines.filter((line) => line.origin !== origin);
-    const isEarlier = ({ scope }: HelperLine) => scope === 'system' || scope === 'global';
-    return [...others.filter(isEarlier), ...own, ...others.filter((line) => !isEarlier(line))];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+/** The lines that git would read with `own` in the place of what stands in `file`. */
+function foreseen(lines: readonly HelperLine[], own: readonly PlainLine[], file: string): HelperLine[] {
+  const origin = `file:${file}`;
+  const others = lines.filter((line) => line.origin !== origin);
+  const isEarlier = ({ scope }: HelperLine) => scope === 'system' || scope === 'global';
+  return [
+    ...others.filter(isEarlier),
+    ...own.map((line) => ({ scope: 'global', origin, ...line })),
+    ...others.filter((line) => !isEarlier(line)),
+  ];
 }

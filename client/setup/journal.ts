@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeyholdError } from '../../protocol/errors.ts';
-import { readIfThere, removeEmpty, writeWhole } from '../install/files.ts';
+import { readIfThere, removeDrafts, removeEmpty, writeWhole } from '../install/files.ts';
 import type { Ground } from '../install/ground.ts';
 
 /**
@@ -39,6 +39,7 @@ export function openJournal<Entry extends { readonly format: 1 }>(ground: Ground
     keepCopy: (bytes) => writeWhole(before, bytes),
     copy: () => readIfThere(before),
     drop() {
+      for (const path of [file, before]) removeDrafts(path);
       rmSync(file, { force: true });
       rmSync(before, { force: true });
       removeEmpty([setupFolder(ground)]);

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { stopAgent } from '../agent/stop.ts';
 import { CommandFailure } from '../cli/failure.ts';
-import { makeFolder, readIfThere, removeEmpty, writeWhole } from '../install/files.ts';
+import { makeFolder, readIfThere, removeDrafts, removeEmpty, writeWhole } from '../install/files.ts';
 import { absentFolders, type Ground } from '../install/ground.ts';
 import type { Package } from '../install/root.ts';
 import { digestOf, openJournal } from './journal.ts';
@@ -95,6 +95,7 @@ export async function undoSystemd(
   manager?.call('stop', SERVICE_UNIT);
   if (!manager) rmSync(join(entry.folder, 'sockets.target.wants', SOCKET_UNIT), { force: true });
   for (const path of removed) rmSync(path);
+  for (const { path } of paths) removeDrafts(path);
   manager?.call('daemon-reload');
   manager?.ask('reset-failed', SERVICE_UNIT, SOCKET_UNIT);
   removeEmpty([join(entry.folder, 'sockets.target.wants')]);

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
+import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { isPrivate, type Location, look } from './locate.ts';
+import type { Places } from '../../protocol/places.ts';
+import { agentProgram } from '../autostart.ts';
+import { isOwn } from '../locate.ts';
 
 /** Milliseconds after which the mark of a client that is starting the agent is a dead client's. */
 const STALE_AFTER = 10_000;
@@ -22,11 +24,12 @@ export type Start = {
  * this process inherited beyond 2: read a secret that comes from one before. The native client has a lock for
  * this; here it is a file, and what little race that leaves is decided by the agent's own lock.
  */
-export function autostart(location: Location, environment: NodeJS.ProcessEnv, uid: number): Start | undefined {
-  const { autostart: program, folder } = location;
-  if (environment['KEYHOLD_NO_AUTOSTART'] === '1' || program === undefined || !mayRun(program, uid)) return undefined;
-  if (look(dirname(folder))?.uid === uid) makeFolder(folder);
-  if (!isPrivate(folder, uid)) return undefined;
+export function autostart(places: Places, environment: NodeJS.ProcessEnv): Start | undefined {
+  const folder = dirname(places.agentSocket);
+  const program = environment['KEYHOLD_NO_AUTOSTART'] === '1' ? undefined : agentProgram(places);
+  if (program === undefined) return undefined;
+  makeFolder(folder);
+  if (!isOwn(folder)) return undefined;
 
   const mark = `${folder}/autostart.mark`;
   let marked = false;
@@ -54,20 +57,6 @@ export function autostart(location: Location, environment: NodeJS.ProcessEnv, ui
   };
 }
 
-/** A link of ours to a program that nobody else can change, in a folder that nobody else can change. */
-function mayRun(program: string, uid: number): boolean {
-  const state = look(dirname(program));
-  if (!state?.isDirectory() || state.uid !== uid || (state.mode & 0o022) !== 0) return false;
-  const link = look(program);
-  if (!link?.isSymbolicLink() || link.uid !== uid) return false;
-  try {
-    const target = statSync(program);
-    return target.isFile() && (target.uid === uid || target.uid === 0) && (target.mode & 0o022) === 0;
-  } catch {
-    return false;
-  }
-}
-
 function run(program: string): ChildProcess {
   closeInherited();
   const argv0 = basename(program);
@@ -92,9 +81,9 @@ function closeInherited(): void {
 }
 
 function takeMark(mark: string): boolean {
-  const stats = look(mark);
-  if (stats && Date.now() - stats.mtimeMs > STALE_AFTER) unlink(mark);
   try {
+    const since = lstatSync(mark, { throwIfNoEntry: false })?.mtimeMs;
+    if (since !== undefined && Date.now() - since > STALE_AFTER) unlinkSync(mark);
     closeSync(openSync(mark, 'wx', 0o600));
     return true;
   } catch {
@@ -102,9 +91,10 @@ function takeMark(mark: string): boolean {
   }
 }
 
+/** Where its parent is ours. */
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { mode: 0o700 });
+    if (lstatSync(dirname(folder)).uid === process.getuid!()) mkdirSync(folder, { mode: 0o700 });
   } catch {
     // It is there, or it will be missed in a moment.
   }

@@ -58,7 +58,9 @@ export class Ending {
     for (const piece of this.#kept) piece.fill(0);
     if (!this.#spoken) writeAll(1, Buffer.from(stdout));
     const fault = error instanceof KeyholdError ? error : undefined;
-    const isRefusal = fault !== undefined && ['bad_request', 'request_too_long', 'unsafe_place'].includes(fault.code);
+    const isRefusal =
+      fault !== undefined &&
+      ['bad_request', 'request_too_long', 'unsafe_place', 'socket_path_too_long'].includes(fault.code);
     if (explain || (isRefusal && exitCode !== 0)) say(printable(fault?.message ?? 'an unexpected fault'));
     process.exit(this.#spoken && exitCode === 0 ? 1 : exitCode);
   }

@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { geteuid } from 'node:process';
 import manifest from '../../package.json' with { type: 'json' };
 import { KeyholdError } from '../../protocol/errors.ts';
 import { printable } from '../../protocol/text.ts';
@@ -15,6 +14,9 @@ import { reach } from './reach.ts';
  * `keyhold-helper` in TypeScript, for machines without a compiler: what keyhold-helper.c does, by the same table. Its
  * launcher tells it the name that it was called by as the first argument.
  */
+
+/** How often an agent may close without a word. */
+const ATTEMPTS = 2;
 
 const [called = 'keyhold-helper', ...words] = process.argv.slice(2);
 void run(called, words);
@@ -40,9 +42,12 @@ async function run(name: string, given: readonly string[]): Promise<void> {
     const header = encodeHeader({ program, arguments: args, adapter, environment, cwd, version: manifest.version });
     const request = await whatToSend(header, mode);
     ending.inputEnded();
-    const socket = await reach({ environment, uid: geteuid!(), deadline: DEADLINE, mayStart: true });
-    ending.connected();
-    converse(socket, request, mode, ending);
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const socket = await reach({ environment, deadline: DEADLINE, mayStart: true });
+      ending.connected();
+      await converse(socket, request, mode, ending);
+    }
+    ending.unavailable(brokenOff());
   } catch (error) {
     ending.unavailable(error);
   }
@@ -59,24 +64,38 @@ async function whatToSend(header: Buffer, mode: InputMode): Promise<Buffer> {
   return whole;
 }
 
-function converse(socket: Socket, request: Buffer, mode: InputMode, ending: Ending): void {
-  const answer = new Answer(ending);
-  socket.on('data', (bytes: Buffer) => {
-    try {
-      answer.receive(bytes);
-    } catch (error) {
-      ending.unavailable(error);
-    } finally {
-      bytes.fill(0);
-    }
+/** Settles only if the agent closed without a word, as one does that is just ending. */
+function converse(socket: Socket, request: Buffer, mode: InputMode, ending: Ending): Promise<void> {
+  return new Promise((resolve) => {
+    const answer = new Answer(ending);
+    let heard = mode === 'stream';
+    socket.on('data', (bytes: Buffer) => {
+      heard = true;
+      request.fill(0);
+      try {
+        answer.receive(bytes);
+      } catch (error) {
+        ending.unavailable(error);
+      } finally {
+        bytes.fill(0);
+      }
+    });
+    const closed = () => {
+      socket.destroy();
+      if (heard) ending.unavailable(brokenOff());
+      resolve();
+    };
+    socket.on('end', closed);
+    // What it answered before it stopped reading is still to be read.
+    socket.on('error', () => {});
+    socket.on('close', closed);
+    socket.write(request);
+    if (mode === 'stream') void pump(socket);
   });
-  const brokenOff = () => ending.unavailable(new KeyholdError('closed', 'the agent broke off; run: keyhold doctor'));
-  socket.on('end', brokenOff);
-  // What it answered before it stopped reading is still to be read.
-  socket.on('error', () => {});
-  socket.on('close', brokenOff);
-  socket.write(request, () => request.fill(0));
-  if (mode === 'stream') void pump(socket);
+}
+
+function brokenOff(): KeyholdError {
+  return new KeyholdError('closed', 'the agent broke off; run: keyhold doctor');
 }
 
 async function pump(socket: Socket): Promise<void> {

@@ -8,6 +8,7 @@
 enum { ROWS = sizeof rows / sizeof *rows };
 
 const struct operation *operation;
+static const char broken_off[] = "the agent broke off; run: keyhold doctor";
 static const char *volatile late = "the input did not end in time";
 
 /* A secret must never be written to a file that happened to get the number of a closed standard descriptor. */
@@ -61,20 +62,26 @@ static void set_signals(void) {
   alarm(SECONDS);
 }
 
-static NORETURN void converse(int fd) {
+/* Comes back only from an agent that closed without a word, as one does that is just ending. */
+static void converse(int fd) {
   static char incoming[FRAME_MAX];
-  int stream = operation->mode == STREAM;
+  int stream = operation->mode == STREAM, heard = stream;
   struct pollfd ways[2] = {{.fd = fd, .events = POLLIN}, {.fd = stream ? 0 : -1, .events = POLLIN}};
+  send_request(fd);
+  if (stream) wipe_request();
   for (;;) {
     if (stream && poll(ways, 2, -1) < 0) continue;
     if (ways[1].revents && !pass_input(fd)) ways[1].fd = -1;
     if (stream && !ways[0].revents) continue;
     ssize_t n = read(fd, incoming, sizeof incoming);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) unavailable("the agent broke off; run: keyhold doctor", "");
+    if (n <= 0 && !heard) break;
+    if (n <= 0) unavailable(broken_off, "");
+    heard = 1;
     take_frames(incoming, (size_t)n);
     wipe(incoming, (size_t)n);
   }
+  close(fd);
 }
 
 int main(int count, char **arguments) {
@@ -102,8 +109,10 @@ int main(int count, char **arguments) {
   if (operation->mode == WHOLE) put_input();
   if (operation->mode != STREAM) end_input();
   late = "the agent did not answer in time; run: keyhold doctor";
-  int fd = reach_agent();
-  if (operation->mode == STREAM) alarm(STREAM_SECONDS);
-  send_request(fd);
-  converse(fd);
+  for (int attempt = 1; attempt <= 2; attempt++) {
+    int fd = reach_agent();
+    if (operation->mode == STREAM) alarm(STREAM_SECONDS);
+    converse(fd);
+  }
+  unavailable(broken_off, "");
 }

@@ -55,9 +55,9 @@ static void find_places(void) {
   else if (root) rest = "/run/agent.sock";
   else if (runtime || (runtime = run_user())) base = runtime, rest = "/keyhold/agent.sock";
   else rest = state ? "/keyhold/run/agent.sock" : "/.local/state/keyhold/run/agent.sock";
-  if (!base) unavailable("cannot find the agent: HOME is not set", "");
+  if (!base) refuse("cannot find the agent: HOME is not set; set HOME or KEYHOLD_HOME", "");
   if (!join(address.sun_path, sizeof address.sun_path, base, rest))
-    unavailable("cannot reach the agent: the path of its socket is longer than 107 bytes", "");
+    refuse("cannot use the socket: its path is longer than 107 bytes; set KEYHOLD_HOME or KEYHOLD_SOCKET to a shorter one", "");
   strcpy(folder, address.sun_path);
   char *slash = strrchr(folder, '/');
   slash[slash == folder] = 0;
@@ -109,16 +109,15 @@ static int start_agent(void) {
   return why;
 }
 
-/* A link of ours to a program that nobody else can change, in a folder that nobody else can change. */
+/* A link of ours, in a folder that only we may enter, to a program that nobody else can change. */
 static int may_autostart(void) {
-  struct stat link, target, state;
-  char parent[sizeof autostart_path];
+  struct stat link, target;
+  char state[sizeof autostart_path];
   const char *no = getenv("KEYHOLD_NO_AUTOSTART");
   if ((no && strcmp(no, "1") == 0) || !*autostart_path) return 0;
-  strcpy(parent, autostart_path);
-  *strrchr(parent, '/') = 0;
-  return lstat(parent, &state) == 0 && S_ISDIR(state.st_mode) && state.st_uid == geteuid() && !(state.st_mode & 022) &&
-         lstat(autostart_path, &link) == 0 && S_ISLNK(link.st_mode) && link.st_uid == geteuid() &&
+  strcpy(state, autostart_path);
+  *strrchr(state, '/') = 0;
+  return is_private(state) && lstat(autostart_path, &link) == 0 && S_ISLNK(link.st_mode) && link.st_uid == geteuid() &&
          stat(autostart_path, &target) == 0 && S_ISREG(target.st_mode) &&
          (target.st_uid == geteuid() || target.st_uid == 0) && !(target.st_mode & 022);
 }
@@ -161,17 +160,17 @@ int reach_agent(void) {
   struct stat s;
   socklen_t length = sizeof peer;
   int fd = -1;
-  find_places();
+  if (!*folder) find_places();
   if (lstat(folder, &s) == 0) {
-    if (!S_ISDIR(s.st_mode)) refuse("refused to ask the agent: its folder must not be a link: ", folder);
-    if (s.st_uid != geteuid()) refuse("refused to ask the agent: its folder belongs to somebody else: ", folder);
-    if (s.st_mode & 077) refuse("refused to ask the agent: others may enter its folder; run: chmod 700 ", folder);
+    if (!S_ISDIR(s.st_mode)) refuse("cannot trust the socket folder: it is no folder but a link or a file: ", folder);
+    if (s.st_uid != geteuid()) refuse("cannot trust the socket folder: it belongs to somebody else: ", folder);
+    if (s.st_mode & 077) refuse("cannot trust the socket folder: others may enter it; run: chmod 700 ", folder);
     while ((fd = connect_once()) < 0 && errno == EAGAIN) pause_shortly();
     if (fd < 0 && errno != ENOENT && errno != ECONNREFUSED)
       unavailable("cannot reach the agent; run: keyhold doctor", "");
   }
   if (fd < 0) fd = connect_by_autostart();
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.uid != geteuid())
-    refuse("refused to ask the agent: somebody else listens at ", address.sun_path);
+    refuse("cannot trust the agent: somebody else listens at ", address.sun_path);
   return fd;
 }

@@ -1,15 +1,14 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KeyholdError } from '../../protocol/errors.ts';
+import { checkSocketFolder, locate } from '../locate.ts';
 import { autostart, type Start } from './autostart.ts';
-import { checkFolder, locate } from './locate.ts';
 
 /** Milliseconds between two attempts to connect to an agent that is starting or busy. */
 const PAUSE = 3;
 
 export type ReachOptions = {
   readonly environment: NodeJS.ProcessEnv;
-  readonly uid: number;
   /** Milliseconds for everything: finding, starting, connecting. */
   readonly deadline: number;
   /** Whether an agent may be started; KEYHOLD_NO_AUTOSTART=1 forbids it in any case. */
@@ -20,17 +19,19 @@ export type ReachOptions = {
  * Opens a connection to the agent of this user, starting one if it may. Throws `agent_unreachable` where none answers
  * in time, `unsafe_place` where the socket's folder is not ours alone, and `socket_path_too_long`.
  */
-export async function reach({ environment, uid, deadline, mayStart }: ReachOptions): Promise<Socket> {
-  const location = locate(environment, uid);
+export async function reach({ environment, deadline, mayStart }: ReachOptions): Promise<Socket> {
+  // A socket that is named needs no home; only autostart would, and finds none below /.
+  const home = environment['HOME'] ?? (environment['KEYHOLD_SOCKET'] === undefined ? undefined : '/');
+  const places = locate({ ...environment, HOME: home });
   const until = performance.now() + deadline;
   let start: Start | undefined;
   try {
     for (;;) {
-      const there = checkFolder(location.folder, uid);
-      const socket = there ? await connectOnce(location.socket) : 'nobody';
+      const there = checkSocketFolder(places.agentSocket);
+      const socket = there ? await connectOnce(places.agentSocket) : 'nobody';
       if (typeof socket === 'object') return socket;
       if (socket === 'nobody') {
-        start ??= mayStart ? autostart(location, environment, uid) : undefined;
+        start ??= mayStart ? autostart(places, environment) : undefined;
         if (!start?.step()) {
           throw new KeyholdError('agent_unreachable', 'no agent answers and none could be started; run: keyhold start');
         }

@@ -78,14 +78,12 @@ int pass_input(int fd) {
   size_t n = read_input(request + FRAME_HEADER, FRAME_MAX);
   put_frame(n);
   send_request(fd);
+  wipe_request();
   return n > 0;
 }
 
 /* A side that has closed may have answered before that, so a failure to write is no end. */
-void send_request(int fd) {
-  write_all(fd, request, request_length);
-  wipe_request();
-}
+void send_request(int fd) { write_all(fd, request, request_length); }
 
 void wipe_request(void) {
   wipe(request, request_length);

@@ -12,6 +12,9 @@ export type StreamHandle = { readonly fd: number };
 const scratch = Buffer.allocUnsafeSlow(65_536);
 const NOTHING = Buffer.alloc(0);
 
+/** Milliseconds that a silent connection gets at the end: who has just connected is about to ask. */
+const DRAIN_GRACE = 100;
+
 /** Writers of connections that are over. Most connections live for one request: a fresh buffer each would be garbage. */
 const writers: ByteWriter[] = [];
 const WRITERS_KEPT = 64;
@@ -48,10 +51,11 @@ export class Connection implements Transport {
     return this.#conversation.idle;
   }
 
-  /** Answers what has arrived, takes nothing more, and closes. */
+  /** Answers what has arrived, or arrives in a moment, and closes. */
   drain(): void {
     this.#draining = true;
-    if (this.#conversation.idle) this.destroy();
+    // What lies in the socket unread, or is being written by who was just accepted, would be lost by closing now.
+    if (this.#conversation.idle) setTimeout(() => this.#conversation.idle && this.destroy(), DRAIN_GRACE);
   }
 
   destroy(): void {

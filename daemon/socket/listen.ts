@@ -1,4 +1,4 @@
-import { fstatSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
+import { fstatSync, lstatSync, readFileSync, rmSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { KeyholdError } from '../../protocol/errors.ts';
@@ -10,6 +10,9 @@ import { ensurePrivateFolder } from './folders.ts';
 const BACKLOG = 511;
 /** Milliseconds that a listener on our path gets to show that it lives. */
 const FOREIGN_DEADLINE = 500;
+
+/** Turns of the event loop in which the last of the queue are accepted: each takes all that stand there. */
+const CLOSING_TURNS = 3;
 
 /** The first descriptor that a service manager hands over (sd_listen_fds(3)). */
 const FIRST_INHERITED = 3;
@@ -39,7 +42,14 @@ export async function listen(
     takeHandles(server, onHandle);
   });
   return {
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    async close() {
+      if (inherited === undefined) {
+        // Who comes now looks for the next agent; who stands in the kernel's queue is still taken, and answered.
+        rmSync(path, { force: true });
+        for (let turn = 0; turn < CLOSING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
+      }
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
   };
 }
 

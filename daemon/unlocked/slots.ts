@@ -147,5 +147,5 @@ function powerOfTwo(unit: number, length: number): number {
 }
 
 function classOf(size: number): number {
-  return Math.log2(size / UNIT);
+  return 31 - Math.clz32(size / UNIT);
 }

@@ -19,6 +19,8 @@ const bundles: readonly Bundle[] = [
   { name: 'client', entry: 'client/index.ts', format: 'esm', starts: false },
 ];
 
+const SWAP_ATTEMPTS = 10;
+
 /** Where the programs keep compiled code, below dist/lib. Filled by the build, so that the first start is fast. */
 export const CODE_CACHE = 'code-cache';
 
@@ -92,15 +94,17 @@ function lazyPackages(found: Set<string>): Plugin {
 
 /** One package as an ES module with its own names, whichever kind it is written as. */
 async function buildPackage(root: string, lib: string, name: string): Promise<void> {
-  const names = Object.keys(await import(name)).filter(
-    (key) => key !== 'default' && /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key),
-  );
+  const exported = Object.keys(await import(name)).filter((key) => /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key));
+  const names = exported.filter((key) => key !== 'default');
+  const lines = [
+    `import * as all from ${JSON.stringify(name)};`,
+    ...(exported.length > names.length ? [`export { default } from ${JSON.stringify(name)};`] : []),
+    ...names.map((key) => `export const ${key} = all.${key};`),
+  ];
   await build({
     ...common(root, 'esm'),
     stdin: {
-      contents: `import * as all from ${JSON.stringify(name)};
-        export default all.default;
-        ${names.map((key) => `export const ${key} = all.${key} ?? all.default.${key};`).join('\n')}`,
+      contents: lines.join('\n'),
       resolveDir: root,
     },
     outfile: join(lib, fileOf(name)),
@@ -119,8 +123,15 @@ require('./${main}');
 `;
 }
 
-/** Puts `fresh` in the place of `old`, which may exist. */
+/** Puts `fresh` in the place of `old`, which may exist; two builds at once may meet here. */
 export async function swap(fresh: string, old: string): Promise<void> {
-  if (existsSync(old)) await rename(old, `${fresh}.old`);
-  await rename(fresh, old);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      if (existsSync(old)) await rename(old, `${fresh}.old-${attempt}`);
+      await rename(fresh, old);
+      return;
+    } catch (error) {
+      if (attempt === SWAP_ATTEMPTS) throw error;
+    }
+  }
 }

@@ -33,9 +33,25 @@ describe('keyhold lock and unlock', () => {
 
   test('unlock that needs a passphrase ends with 6 where nobody can be asked, and says what to pass', async () => {
     const message = 'the vault opens with its passphrase';
-    await using agent = await startScriptedAgent({ unlock: { status: 'interaction-required', message } });
+    await using agent = await startScriptedAgent({
+      unlock: { status: 'interaction-required', message },
+      status: ok([['backend', 'vault']]),
+    });
+    expect(await keyhold(['unlock'], agent)).toEqual({
+      code: 6,
+      stdout: '',
+      stderr: 'keyhold: cannot ask for the passphrase: no person is there; pass --stdin or --fd N\n',
+    });
+  });
+
+  test('unlock takes a dismissed prompt of the desktop for what it is', async () => {
+    const message = 'cannot unlock: the prompt was dismissed';
+    await using agent = await startScriptedAgent({
+      unlock: { status: 'interaction-required', message },
+      status: ok([['backend', 'keyring']]),
+    });
     const { code, stderr } = await keyhold(['unlock'], agent);
-    expect({ code, stderr }).toEqual({ code: 6, stderr: `keyhold: ${message}; or pass --stdin or --fd N\n` });
+    expect({ code, stderr }).toEqual({ code: 6, stderr: `keyhold: ${message}\n` });
   });
 
   test('unlock --stdin sends the passphrase, and tells a wrong one by exit code 5', async () => {
@@ -67,7 +83,7 @@ describe('keyhold backend', () => {
     await using agent = await startScriptedAgent({ 'backend-use': ok(), 'backend-migrate': ok([['carried', '12']]) });
     expect((await keyhold(['backend', 'use', 'memory'], agent)).code).toBe(0);
     expect((await keyhold(['backend', 'migrate', 'keyring'], agent)).code).toBe(6);
-    expect((await keyhold(['backend', 'migrate', 'keyring', '--yes'], agent)).stdout).toContain('Carried 12');
+    expect((await keyhold(['backend', 'migrate', 'keyring', '--yes'], agent)).stdout).toContain('Carried 12 tokens');
     expect((await keyhold(['backend', 'use', 'cloud'], agent)).code).toBe(2);
     expect(agent.asked).toEqual([
       { action: 'backend-use', attributes: { name: 'memory' } },
@@ -96,7 +112,8 @@ describe('keyhold backend', () => {
 
 describe('keyhold backup and restore', () => {
   const records = Array.from({ length: 2_000 }, (_, at) => `sealed-record-${at}`);
-  const backup = ok([['header', 'keyhold-backup 1'], ...records.map((record) => ['record[]', record] as const)]);
+  const header = '{"keyhold":"backup","count":2000}';
+  const backup = ok([['header', header], ...records.map((record) => ['record[]', record] as const)]);
 
   test('a backup is written whole, for its owner only, and never over a file that is there', async () => {
     await using agent = await startScriptedAgent({ backup });
@@ -105,7 +122,7 @@ describe('keyhold backup and restore', () => {
     const file = join(agent.home, 'tokens.keyhold');
     expect((await run()).stdout).toContain('Wrote 2000 sealed records');
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    expect(readFileSync(file, 'utf8')).toBe(`keyhold-backup 1\n${records.join('\n')}\n`);
+    expect(readFileSync(file, 'utf8')).toBe(`${header}\n${records.join('\n')}\n`);
     expect(agent.asked[0]!.attributes).toEqual({ passphrase: 'passphrase EXAMPLE' });
 
     writeFileSync(file, 'precious');
@@ -118,18 +135,20 @@ describe('keyhold backup and restore', () => {
   test('a restore sends everything in batches that the wire can carry', async () => {
     const restore = ({ attributes }: Asked) => ok([['restored', String((attributes['record[]'] as string[]).length)]]);
     await using agent = await startScriptedAgent({ restore });
-    writeFileSync(join(agent.home, 'tokens.keyhold'), `keyhold-backup 1\n${records.join('\n')}\n`);
+    writeFileSync(join(agent.home, 'tokens.keyhold'), `${header}\n${records.join('\n')}\n`);
     const { code, stdout } = await keyhold(['restore', 'tokens.keyhold', '--stdin'], { ...agent, input: 'p EXAMPLE' });
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'Restored 2000 of 2000 records.\n' });
     expect(agent.asked.map(({ attributes }) => (attributes['record[]'] as string[]).length)).toEqual([900, 900, 200]);
     expect(agent.asked.flatMap(({ attributes }) => attributes['record[]'])).toEqual(records);
-    expect(agent.asked[0]!.attributes).toMatchObject({ passphrase: 'p EXAMPLE', header: 'keyhold-backup 1' });
+    expect(agent.asked[0]!.attributes).toMatchObject({ passphrase: 'p EXAMPLE', header });
   });
 
   test.each([
-    ['whose end is missing', 'keyhold-backup 1\nsealed', 'its end is missing'],
+    ['whose end is missing', '{"count":1}\nsealed', 'its end is missing'],
     ['that is empty', '', 'its end is missing'],
-    ['with an empty line', 'keyhold-backup 1\n\nsealed\n', 'it has a line that is none of a backup'],
+    ['with an empty line', '{"count":2}\n\nsealed\n', 'it has a line that is none of a backup'],
+    ['that lacks records', '{"count":3}\nsealed\n', '2 of its records are missing'],
+    ['that is something else', 'a letter\nto somebody\n', 'it has no proper header'],
   ])('a file %s is refused before the passphrase is asked for', async (_, text, rule) => {
     await using agent = await startScriptedAgent();
     writeFileSync(join(agent.home, 'tokens.keyhold'), text);
@@ -143,7 +162,7 @@ describe('keyhold backup and restore', () => {
     const restore = () =>
       ++calls === 1 ? ok([['restored', '900']]) : ({ status: 'unavailable', message: 'full' } as const);
     await using agent = await startScriptedAgent({ restore });
-    writeFileSync(join(agent.home, 'tokens.keyhold'), `keyhold-backup 1\n${records.join('\n')}\n`);
+    writeFileSync(join(agent.home, 'tokens.keyhold'), `${header}\n${records.join('\n')}\n`);
     const { code, stderr } = await keyhold(['restore', 'tokens.keyhold', '--stdin'], { ...agent, input: 'p EXAMPLE' });
     expect({ code, stderr }).toEqual({
       code: 10,

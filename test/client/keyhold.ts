@@ -1,10 +1,25 @@
 import { spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { buildSync } from 'esbuild';
+import { afterAll, onTestFinished } from 'vitest';
 import { openHome } from '../fakes/scripted-agent.ts';
 
-const MAIN = join(import.meta.dirname, '../../client/main.ts');
+/** The commands in one file, made anew for each suite: that starts several times as fast as their sources. */
+const folder = mkdtempSync(join(tmpdir(), 'keyhold-cli-bundle-'));
+const MAIN = join(folder, 'main.mjs');
+buildSync({
+  entryPoints: [join(import.meta.dirname, '../../client/main.ts')],
+  outfile: MAIN,
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  format: 'esm',
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
 /** Milliseconds that one command may take before it is killed. */
 const DEADLINE = 20_000;
 
@@ -20,7 +35,7 @@ type Options = {
   readonly path?: string;
 };
 
-/** Runs `keyhold` from its source as a program of its own, with an environment of only what it needs. */
+/** Runs `keyhold` as a program of its own, with an environment of only what it needs. */
 export function keyhold(args: readonly string[], options: Options): Promise<Ended> {
   return runProgram(process.execPath, [MAIN, ...args], options);
 }

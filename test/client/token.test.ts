@@ -135,7 +135,8 @@ describe('keyhold token list', () => {
     await using agent = await startScriptedAgent({ list });
     const { stdout } = await keyhold(['token', 'list', '--json'], agent);
     expect(JSON.parse(stdout).items).toHaveLength(3);
-    expect(JSON.parse(stdout).items).toContainEqual(items[2]);
+    expect(JSON.parse(stdout).items).toContainEqual(items[1]);
+    expect(stdout).not.toContain('\u202e');
   });
 
   test('says how to begin where nothing is held', async () => {

@@ -40,6 +40,8 @@ export interface KeyringSession extends AsyncDisposable {
   kill(): Promise<void>;
   /** Locks the login keyring, as a screen lock may. */
   lock(): Promise<void>;
+  /** Unlocks the login keyring with its password, as logging in does. Needs python3-dbus. */
+  unlock(): Promise<void>;
   /** Ends the bus too: what knows its address finds nobody. */
   killBus(): Promise<void>;
   /** Runs a program in this session and answers its output. Rejects when it fails or takes over 10 s. */
@@ -97,6 +99,9 @@ export async function startKeyringSession(options: KeyringSessionOptions = {}): 
     async lock() {
       await ask('Lock', `array:objpath:${LOGIN}`);
     },
+    async unlock() {
+      await session.run(DEBIAN_PYTHON, '-c', UNLOCK, LOGIN, SESSION_PASSWORD);
+    },
     async killBus() {
       await end(bus);
     },
@@ -134,6 +139,21 @@ export async function startKeyringSession(options: KeyringSessionOptions = {}): 
   }
   return session;
 }
+
+/** The Python that Debian's python3-dbus belongs to. */
+export const DEBIAN_PYTHON = '/usr/bin/python3';
+
+/** What gnome-keyring's PAM module and its own tests use: the only way without a prompt, bound to one connection. */
+const UNLOCK = `
+import dbus, sys
+service = dbus.SessionBus().get_object('org.freedesktop.secrets', '/org/freedesktop/secrets')
+plain = dbus.String('', variant_level=1)
+_, session = service.OpenSession('plain', plain, dbus_interface='org.freedesktop.Secret.Service')
+value = (dbus.ObjectPath(session), dbus.ByteArray(b''), dbus.ByteArray(sys.argv[2].encode()), 'text/plain')
+internal = 'org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface'
+secret = dbus.Struct(value, signature='oayays')
+service.UnlockWithMasterPassword(dbus.ObjectPath(sys.argv[1]), secret, dbus_interface=internal)
+`;
 
 const BUS_GET_ID = 'org.freedesktop.DBus.GetId';
 

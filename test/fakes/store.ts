@@ -21,12 +21,11 @@ export class FakeStore {
 
   readonly handler: Handler = async (request) => {
     const { action, target } = request;
-    if (action === 'capability') return { status: 'ok', details: [['capability[]', 'keyhold']] };
-    if (action === 'lock' || action === 'unlock') {
+    if ((action === 'lock' || action === 'unlock') && request.capabilities.keyhold) {
       this.#locked = action === 'lock';
       return { status: 'ok' };
     }
-    if (!target) return { status: 'unsupported', message: 'this action is not offered here' };
+    if (!target) return { status: 'unsupported', message: 'cannot answer: this agent knows no such action' };
     if (this.#denied.has(target.host)) return { status: 'denied', message: 'this caller may not use it' };
     if (this.#locked) return { status: 'locked', message: 'the credentials are locked; run: keyhold unlock' };
     if (action === 'get') return this.#get(target, request);
@@ -48,8 +47,8 @@ export class FakeStore {
     const fresh = usable.filter(({ expiresAt }) => expiresAt === undefined || expiresAt > this.#clock.now() + minTtl);
     const credential = fresh.at(-1);
     if (credential) return { status: 'ok', credential };
-    if (usable.length > 0) return { status: 'expired', message: 'it is past its expiry' };
-    return { status: 'not-found', message: 'nothing is held for it' };
+    if (usable.length > 0) return { status: 'expired', message: 'the credential is past its expiry; store a new one' };
+    return { status: 'not-found', message: 'no credential is held for this target' };
   }
 
   #store(target: Target, request: CredentialRequest): CredentialReply {
@@ -71,7 +70,7 @@ export class FakeStore {
   #erase(target: Target, { secret }: CredentialRequest): CredentialReply {
     const gone = new Set(this.#matching(target).filter((entry) => !secret || entry.secret!.equals(secret)));
     this.#entries = this.#entries.filter((entry) => !gone.has(entry));
-    if (gone.size === 0) return { status: 'not-found', message: 'nothing is held for it' };
+    if (gone.size === 0) return { status: 'not-found', message: 'no credential is held for this target' };
     return { status: 'ok', details: [['erased', String(gone.size)]] };
   }
 

@@ -179,7 +179,7 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     await terminal.until(/ready> /);
     terminal.type('keyhold token remove --for https://git.example; echo "ended $?"');
     terminal.press('Enter');
-    await terminal.until(/Remove the token for https:\/\/git\.example\?[^]*Yes/);
+    await terminal.until(/Remove the token for https:\/\/git\.example\?[\s\S]*Yes/);
     terminal.press(key);
     await terminal.until(new RegExp(`ended ${code}`));
     expect(agent.asked.filter(({ action }) => action === 'erase')).toHaveLength(count);

@@ -146,6 +146,36 @@ describe('a caller that does not read', () => {
   });
 });
 
+describe('a caller that breaks off', () => {
+  it('in the middle of anything harms nobody else', async () => {
+    const socket = await overSocket();
+    try {
+      const calm = await socket.wire(store());
+      const said = [
+        '',
+        'action=get\nprotocol=ht',
+        `${REQUEST}${REQUEST}action=`,
+        'action=run\nname=keyhold-helper\n\ni5\nab',
+      ];
+      for (let times = 0; times < 200; times++) {
+        const client = dial(socket.path);
+        client.on('error', () => {});
+        await once(client, 'connect');
+        client.write(said[times % said.length]!);
+        if (times % 2 === 0) await tick();
+        client.destroy();
+      }
+      calm.send(Buffer.from(REQUEST));
+      await calm.until(() => calm.received().length > 0);
+      expect(calm.received().toString()).toMatch(/^status=unsupported\n/);
+      calm.end();
+      await calm.until(() => calm.closed);
+    } finally {
+      await socket.dispose();
+    }
+  });
+});
+
 describe('the limits of a request', () => {
   const big = (length: number) => {
     const line = 60_010;

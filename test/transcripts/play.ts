@@ -18,7 +18,6 @@ export interface Stage {
   readonly clock: { advance(seconds: number): void; set(at: string): void };
   /** Makes policy refuse a host. A stage without it skips the scenes that need it. */
   deny?(host: string): void;
-  dispose?(): Promise<void>;
 }
 
 export type Scene = { readonly file: string; readonly title: string; readonly lines: readonly string[] };

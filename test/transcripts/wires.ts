@@ -70,34 +70,41 @@ export async function overSocket(): Promise<{ readonly wire: Wire; readonly path
   await once(server, 'listening');
   return {
     path,
-    wire: async (handler) => {
+    wire: (handler) => {
       current = handler;
-      const socket = dial({ path, allowHalfOpen: true });
-      const received: Buffer[] = [];
-      let closed = false;
-      socket.on('data', (bytes: Buffer) => received.push(bytes));
-      // The agent may close while the caller still talks.
-      socket.on('error', () => {
-        closed = true;
-      });
-      socket.on('end', () => {
-        closed = true;
-        socket.end();
-      });
-      await once(socket, 'connect');
-      return {
-        send: (bytes) => void socket.write(bytes),
-        end: () => void socket.end(),
-        received: () => Buffer.concat(received),
-        get closed() {
-          return closed;
-        },
-        until,
-      };
+      return dialled(path)(handler);
     },
     async dispose() {
       server.close();
       rmSync(folder, { recursive: true, force: true });
     },
+  };
+}
+
+/** Connections to whoever listens at `path`, with a handler of its own. */
+export function dialled(path: string): Wire {
+  return async () => {
+    const socket = dial({ path, allowHalfOpen: true });
+    const received: Buffer[] = [];
+    let closed = false;
+    socket.on('data', (bytes: Buffer) => received.push(bytes));
+    // The agent may close while the caller still talks.
+    socket.on('error', () => {
+      closed = true;
+    });
+    socket.on('end', () => {
+      closed = true;
+      socket.end();
+    });
+    await once(socket, 'connect');
+    return {
+      send: (bytes) => void socket.write(bytes),
+      end: () => void socket.end(),
+      received: () => Buffer.concat(received),
+      get closed() {
+        return closed;
+      },
+      until,
+    };
   };
 }

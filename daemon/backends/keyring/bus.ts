@@ -1,16 +1,6 @@
 import { connect, type Socket } from 'node:net';
-import { BusReader, BusWriter } from './marshal.ts';
-
-/** Longest message that is read: what is asked for here is a path, a flag or a short list of paths. */
-const MESSAGE_MAX = 1_048_576;
-
-/** A reply or a signal: what it is about and a reader standing at its body. */
-export type BusMessage = {
-  readonly type: number;
-  readonly path: string | undefined;
-  readonly member: string | undefined;
-  readonly body: BusReader;
-};
+import { type BusMessage, ERROR, messageSize, methodCall, readMessage, SIGNAL } from './bus-message.ts';
+import type { BusReader } from './marshal.ts';
 
 /** An error that a peer on the bus answered, such as `org.freedesktop.DBus.Error.ServiceUnknown`. */
 export class BusError extends Error {
@@ -124,99 +114,15 @@ export class Bus {
   }
 
   #take(bytes: Buffer): void {
-    const { type, path, member, errorName, replyTo, body } = readMessage(bytes);
-    if (type === SIGNAL) this.onSignal({ type, path, member, body });
+    const message = readMessage(bytes);
+    const { type, replyTo, errorName } = message;
+    if (type === SIGNAL) this.onSignal(message);
     const waiting = replyTo === undefined ? undefined : this.#pending.get(replyTo);
     if (!waiting) return;
     this.#pending.delete(replyTo!);
     if (type === ERROR) waiting.reject(new BusError(errorName ?? 'an unnamed error'));
-    else waiting.resolve({ type, path, member, body });
+    else waiting.resolve(message);
   }
-}
-
-const METHOD_CALL = 1;
-const ERROR = 3;
-const SIGNAL = 4;
-
-const FIELD_PATH = 1;
-const FIELD_INTERFACE = 2;
-const FIELD_MEMBER = 3;
-const FIELD_ERROR_NAME = 4;
-const FIELD_REPLY_SERIAL = 5;
-const FIELD_DESTINATION = 6;
-const FIELD_SIGNATURE = 8;
-
-type MethodCall = {
-  readonly destination: string;
-  readonly path: string;
-  readonly face: string;
-  readonly member: string;
-  readonly signature: string;
-  readonly args: readonly unknown[];
-};
-
-function methodCall(serial: number, { destination, path, face, member, signature, args }: MethodCall): Buffer {
-  const body = new BusWriter();
-  for (const [index, kind] of splitSignature(signature).entries()) body.value(kind, args[index]);
-  const fields: [number, string, string][] = [
-    [FIELD_PATH, 'o', path],
-    [FIELD_INTERFACE, 's', face],
-    [FIELD_MEMBER, 's', member],
-    [FIELD_DESTINATION, 's', destination],
-  ];
-  if (signature !== '') fields.push([FIELD_SIGNATURE, 'g', signature]);
-  const head = new BusWriter();
-  // 'l' is little-endian, the last byte the protocol's version.
-  for (const byte of [0x6c, METHOD_CALL, 0, 1]) head.byte(byte);
-  head.uint32(body.length);
-  head.uint32(serial);
-  head.array(8, () => {
-    for (const [code, kind, text] of fields) {
-      head.align(8);
-      head.byte(code);
-      head.value('g', kind);
-      head.value(kind, text);
-    }
-  });
-  head.align(8);
-  return Buffer.concat([head.bytes(), body.bytes()]);
-}
-
-function splitSignature(signature: string): readonly string[] {
-  return signature.match(/a\{ss\}|ao|[a-z]/g) ?? [];
-}
-
-/** Bytes of the message that `input` begins with; undefined while it is not whole. */
-function messageSize(input: Buffer): number | undefined {
-  if (input.length < 16) return undefined;
-  if (input[0] !== 0x6c) throw new Error('the bus speaks big-endian');
-  const size = Math.ceil((16 + input.readUInt32LE(12)) / 8) * 8 + input.readUInt32LE(4);
-  if (size > MESSAGE_MAX) throw new Error('the bus sends too long a message');
-  return input.length < size ? undefined : size;
-}
-
-function readMessage(bytes: Buffer) {
-  const fields: { path?: string; member?: string; errorName?: string; replyTo?: number } = {};
-  const reader = new BusReader(bytes, 12);
-  reader.array(8, () => {
-    reader.align(8);
-    const code = reader.byte();
-    const kind = reader.signature();
-    const value = kind === 'u' ? reader.uint32() : kind === 'g' ? reader.signature() : reader.string();
-    if (code === FIELD_PATH) fields.path = value as string;
-    if (code === FIELD_MEMBER) fields.member = value as string;
-    if (code === FIELD_ERROR_NAME) fields.errorName = value as string;
-    if (code === FIELD_REPLY_SERIAL) fields.replyTo = value as number;
-  });
-  reader.align(8);
-  return {
-    type: bytes[1]!,
-    path: fields.path,
-    member: fields.member,
-    errorName: fields.errorName,
-    replyTo: fields.replyTo,
-    body: reader,
-  };
 }
 
 /** The Unix sockets among the addresses of a list, as node:net wants them (a NUL begins an abstract one). */

@@ -13,8 +13,6 @@ export interface KeyringItems {
   remove(name: ItemName): Promise<void>;
   /** Which of these are there. */
   exist(names: readonly ItemName[]): Promise<readonly boolean[]>;
-  /** Throws unless the keyring can be used without a prompt. */
-  probe(): Promise<void>;
 }
 
 /** Begins a call's dealings with the keyring. Its methods throw `KeyholdError`s: `backend_locked`, `…hung`, … */
@@ -43,9 +41,6 @@ export function itemsBy(burst: Burst, milliseconds: number = CALL_DEADLINE): Key
     async exist(names) {
       const { value } = await ask('count', names);
       return names.map((_, index) => (value?.[index] ?? 0) > 0);
-    },
-    async probe() {
-      await ask('probe', []);
     },
   };
 }

@@ -1,16 +1,17 @@
-import { existsSync } from 'node:fs';
 import { type FaultCode, KeyholdError } from '../../../protocol/errors.ts';
 import { expose, type Secret, type SecretKeeper } from '../../../protocol/secret.ts';
 import type { Clock } from '../../clock.ts';
 import type { Backend, Degradation, Held, Secrets, UnlockMeans } from '../backend.ts';
 import { Breaker } from './breaker.ts';
-import { Burst, CALL_DEADLINE, type ChildOptions, UNLOCK_DEADLINE } from './burst.ts';
-import { type Index, type Items, openIndex, type Row } from './index.ts';
-import { readKey, readOrMakeKey } from './index-key.ts';
-import { changedNothing, faultOf, itemsBy, type KeyringItems } from './items.ts';
+import { Burst, CALL_DEADLINE, type ChildOptions } from './burst.ts';
+import { degradationsOf } from './degradations.ts';
+import type { Index, Items, Row } from './held-index.ts';
+import { openIndexWith } from './index-key.ts';
+import { changedNothing, itemsBy, type KeyringItems } from './items.ts';
 import { markOf } from './marks.ts';
 import { INDEX_KEY_ITEM, type ItemName, itemOf, refreshItemOf } from './names.ts';
 import { forget, reconcile, settle } from './settle.ts';
+import { unlockBy } from './unlock.ts';
 
 export type KeyringOptions = ChildOptions & {
   /** The sealed index: what is held, without secrets. Its folder is there. */
@@ -63,8 +64,7 @@ class KeyringBackend implements Backend {
   }
 
   degradations(): readonly Degradation[] {
-    const trouble = this.#trouble === undefined ? undefined : troubles[this.#trouble];
-    return trouble ? [trouble] : [];
+    return degradationsOf(this.#trouble);
   }
 
   list(): Promise<readonly Held[]> {
@@ -164,9 +164,7 @@ class KeyringBackend implements Backend {
   async #unlock(asking: Burst, mayPrompt: boolean): Promise<void> {
     const locks = this.#locks;
     try {
-      let { outcome } = await asking.request('probe', [], this.#options.deadline);
-      if (outcome === 'locked' && mayPrompt) ({ outcome } = await asking.request('unlock', [], UNLOCK_DEADLINE));
-      if (outcome !== 'ok' && outcome !== 'missing') throw faultOf(outcome);
+      await unlockBy(asking, mayPrompt, this.#options.deadline);
     } catch (error) {
       if (this.#locks !== locks) throw lockedAgain();
       this.#notice(error);
@@ -201,28 +199,10 @@ class KeyringBackend implements Backend {
   }
 
   async #opened(items: KeyringItems): Promise<Index> {
-    this.#index ??= await this.#openIndex(items);
+    this.#index ??= await openIndexWith(items, this.#options);
     if (!this.#reconciled) await reconcile(this.#index, items);
     this.#reconciled = true;
     return this.#index;
-  }
-
-  async #openIndex(items: KeyringItems): Promise<Index> {
-    const { file, keep } = this.#options;
-    const key = existsSync(file)
-      ? await readKey(items, INDEX_KEY_ITEM, keep)
-      : await readOrMakeKey(items, INDEX_KEY_ITEM, keep);
-    if (!key) {
-      throw new KeyholdError(
-        'vault_key_missing',
-        `cannot open ${file}: its key is not in this keyring; open the keyring that has it, or move the file away`,
-      );
-    }
-    try {
-      return openIndex({ file, key, keep });
-    } finally {
-      key.dispose();
-    }
   }
 
   async #read(items: KeyringItems, name: ItemName): Promise<Secret | undefined> {
@@ -273,17 +253,3 @@ async function replace(items: KeyringItems, name: ItemName, value: Uint8Array | 
 function lockedAgain(): KeyholdError {
   return new KeyholdError('backend_locked', 'cannot unlock the keyring: it was locked again meanwhile');
 }
-
-const troubles: Partial<Record<FaultCode, Degradation>> = {
-  backend_locked: { code: 'keyring-locked', what: 'the keyring is locked', remedy: 'run: keyhold unlock' },
-  backend_hung: {
-    code: 'keyring-hung',
-    what: 'the keyring does not answer',
-    remedy: 'restart your keyring, or your session',
-  },
-  backend_absent: {
-    code: 'keyring-absent',
-    what: 'no keyring answers on the session bus',
-    remedy: 'start your keyring, or use the vault: keyhold backend use vault',
-  },
-};

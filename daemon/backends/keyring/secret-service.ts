@@ -72,8 +72,10 @@ export async function openSecretService(addresses: string): Promise<SecretServic
       const reply = await call(SERVICE_PATH, SERVICE_FACE, 'Unlock', 'ao', [[collection]]);
       reply.paths();
       const promptPath = reply.string();
-      if (promptPath !== NO_PATH && (await prompt(promptPath))) return 'dismissed';
-      return stateOf(collection);
+      const dismissed = promptPath !== NO_PATH && (await prompt(promptPath));
+      const now = await stateOf(collection);
+      // The person may have unlocked it elsewhere meanwhile.
+      return dismissed && now === 'locked' ? 'dismissed' : now;
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Index, Row } from './index.ts';
+import type { Index, Row } from './held-index.ts';
 import type { KeyringItems } from './items.ts';
 import { isMarked } from './marks.ts';
 import { itemOf, refreshItemOf } from './names.ts';
@@ -6,7 +6,7 @@ import { itemOf, refreshItemOf } from './names.ts';
 /** Names in one question after which of them exist. */
 const BATCH = 200;
 /** Milliseconds that looking for removed items may take at a start; what is beyond is noticed when it is asked for. */
-const LOOK_BUDGET = 400;
+const LOOK_BUDGET = 200;
 
 /** Brings what a crash or a lost answer left in the middle to one end or the other, by what the keyring holds. */
 export async function settle({ held, progress }: Row, index: Index, items: KeyringItems): Promise<void> {

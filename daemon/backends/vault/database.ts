@@ -11,12 +11,26 @@ const SQLITE_HEADER = 100;
 /** 'KeyH': what file(1) and a wrong path are told by. */
 const APPLICATION = 0x4b657948;
 
-const TABLES = `
-  CREATE TABLE header (slot INTEGER PRIMARY KEY CHECK (slot = 1), bytes BLOB NOT NULL) STRICT;
-  CREATE TABLE record (found BLOB PRIMARY KEY, held BLOB NOT NULL, secrets BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  PRAGMA application_id = ${APPLICATION};
-  PRAGMA user_version = ${SCHEMA};
-`;
+/** Pages in the WAL before they move into the file: on a full disk, so much room is enough to erase and wipe. */
+const WAL_PAGES = 256;
+
+// Rows lie in the order in which they came, and only the small index is in the random order of their HMACs: a new row
+// touches the last page and one of the index, however many there are.
+const TABLES = [
+  [
+    'table',
+    'header',
+    'header',
+    'CREATE TABLE header (slot INTEGER PRIMARY KEY CHECK (slot = 1), bytes BLOB NOT NULL) STRICT',
+  ],
+  [
+    'table',
+    'record',
+    'record',
+    'CREATE TABLE record (number INTEGER PRIMARY KEY, found BLOB NOT NULL, held BLOB NOT NULL, secrets BLOB NOT NULL) STRICT',
+  ],
+  ['index', 'record_found', 'record', 'CREATE UNIQUE INDEX record_found ON record (found)'],
+];
 
 export type Row = { readonly found: Uint8Array; readonly held: Uint8Array };
 
@@ -46,7 +60,8 @@ export class Database {
       has: sqlite.prepare('SELECT 1 FROM record WHERE found = ?'),
       secrets: sqlite.prepare('SELECT secrets FROM record WHERE found = ?'),
       put: sqlite.prepare(
-        'INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET held = excluded.held, secrets = excluded.secrets',
+        `INSERT INTO record (found, held, secrets) VALUES (?, ?, ?)
+          ON CONFLICT (found) DO UPDATE SET held = excluded.held, secrets = excluded.secrets`,
       ),
       remove: sqlite.prepare('DELETE FROM record WHERE found = ?'),
       wipe: sqlite.prepare('PRAGMA wal_checkpoint(TRUNCATE)'),
@@ -70,7 +85,7 @@ export class Database {
   }
 
   setHeader(bytes: Uint8Array): void {
-    this.#change('store the key', () => this.#statements.setHeader.run(bytes));
+    this.#change('store the key in', () => this.#statements.setHeader.run(bytes));
     this.#wipe();
   }
 
@@ -84,15 +99,15 @@ export class Database {
   }
 
   put(found: Uint8Array, held: Uint8Array, secrets: Uint8Array): void {
-    const replaces = this.#guard('store', () => this.#statements.has.get(found) !== undefined);
-    this.#change('store', () => this.#statements.put.run(found, held, secrets));
+    const replaces = this.#guard('store in', () => this.#statements.has.get(found) !== undefined);
+    this.#change('store in', () => this.#statements.put.run(found, held, secrets));
     // The new value is durable, so the store stands even if the old one's bytes cannot be wiped at once.
     if (replaces || this.#wipePending) this.#wipe();
   }
 
   /** Throws `backend_failed` or `backend_full` if it is gone but its sealed bytes could not be wiped off the disk. */
   remove(found: Uint8Array): void {
-    const { changes } = this.#change('erase', () => this.#statements.remove.run(found));
+    const { changes } = this.#change('erase from', () => this.#statements.remove.run(found));
     if (Number(changes) === 0 && !this.#wipePending) return;
     const fault = this.#wipe();
     if (fault) throw fault;
@@ -108,12 +123,13 @@ export class Database {
     if (this.#readOnly) {
       throw new KeyholdError(
         'backend_failed',
-        `cannot ${verb} in ${this.#file}: the disk failed and it is read-only since; mend the disk, then run: keyhold restart`,
+        `cannot ${verb} ${this.#file}: the disk failed and it is read-only since; mend the disk, then run: keyhold restart`,
       );
     }
     try {
       return this.#guard(verb, change);
     } catch (error) {
+      if (this.#readOnly) this.#coverRefused();
       // The WAL holds pages a second time: emptied into the file, it may leave the room that was missing.
       if ((error as KeyholdError).code !== 'backend_full' || this.#wipe()) throw error;
       return this.#guard(verb, change);
@@ -122,7 +138,7 @@ export class Database {
 
   #wipe(): KeyholdError | undefined {
     try {
-      const busy = this.#guard('wipe erased bytes', () => this.#statements.wipe.get())?.busy;
+      const busy = this.#guard('wipe erased bytes off', () => this.#statements.wipe.get())?.busy;
       this.#wipePending = busy !== 0;
       return undefined;
     } catch (error) {
@@ -139,6 +155,27 @@ export class Database {
       if (lasting) this.#readOnly = true;
       if (this.#sqlite.isOpen && this.#sqlite.isTransaction) this.#rollBack();
       throw fault;
+    }
+  }
+
+  /**
+   * Writes another transaction over the one that was refused. Its frames and commit mark may stand in the WAL although
+   * the fsync failed, and whoever opens the file next would take them for acknowledged.
+   */
+  #coverRefused(): void {
+    try {
+      // Without fsync, which would fail again before the frames are written: only the file's next reader must see it.
+      this.#sqlite.exec(`
+        PRAGMA synchronous = OFF;
+        BEGIN IMMEDIATE;
+        INSERT INTO record (found, held, secrets) VALUES (zeroblob(1), zeroblob(1), zeroblob(1));
+        DELETE FROM record WHERE found = zeroblob(1);
+        COMMIT;
+      `);
+    } catch {
+      if (this.#sqlite.isTransaction) this.#rollBack();
+    } finally {
+      this.#sqlite.exec('PRAGMA synchronous = FULL');
     }
   }
 
@@ -166,7 +203,8 @@ export function createDatabase(file: string, header: Uint8Array): Database {
     closeSync(openSync(temporary, 'wx', 0o600));
     const sqlite = connect(temporary);
     try {
-      sqlite.exec(`PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; ${TABLES}`);
+      sqlite.exec(`PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; ${TABLES.map(([, , , sql]) => sql).join(';')}`);
+      sqlite.exec(`PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${SCHEMA}`);
       sqlite.prepare('INSERT INTO header VALUES (1, ?)').run(header);
       sqlite.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)');
     } finally {
@@ -197,13 +235,20 @@ export function openDatabase(file: string): Database | undefined {
     sqlite = connect(file);
     sqlite.exec('BEGIN IMMEDIATE; COMMIT');
     const pragma = (name: string) => Object.values(sqlite!.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+    const tables = sqlite.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid').all();
     const sound =
+      // Exactly ours: a trigger that somebody added would run with every store.
+      JSON.stringify(tables.map((row) => Object.values(row))) === JSON.stringify(TABLES) &&
       pragma('journal_mode') === 'wal' &&
       pragma('application_id') === APPLICATION &&
       pragma('user_version') === SCHEMA &&
-      pragma('quick_check(1)') === 'ok';
+      pragma('integrity_check(1)') === 'ok';
     if (!sound) throw corrupt(file);
-    return new Database(file, sqlite);
+    const database = new Database(file, sqlite);
+    // SQLite reads a last page that is cut as if it ended in zeroes. With an empty WAL, all pages are in the file.
+    const whole = Number(pragma('page_count')) * Number(pragma('page_size'));
+    if (!database.wipePending && statSync(file).size < whole) throw truncated(file);
+    return database;
   } catch (error) {
     sqlite?.close();
     const fault = storageFault(error, 'open', file).fault;
@@ -224,6 +269,7 @@ function connect(file: string): DatabaseSync {
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA synchronous = FULL;
       PRAGMA secure_delete = ON;
+      PRAGMA wal_autocheckpoint = ${WAL_PAGES};
       PRAGMA temp_store = MEMORY;
       PRAGMA trusted_schema = OFF;
       PRAGMA cell_size_check = ON;

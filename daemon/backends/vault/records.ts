@@ -7,6 +7,9 @@ import { derive, mac, randomKey, seal, unseal } from './cipher.ts';
 import { corrupt, createDatabase, type Database, openDatabase } from './database.ts';
 import { decodeHeader, encodeHeader, SCHEMA, unwrap, wrap } from './header.ts';
 
+/** Bytes of an HMAC-SHA256 that a record is found by: 2^64 records before two would meet. */
+const FOUND_LENGTH = 16;
+
 /**
  * A file of individually sealed records, one for each target. It shows neither host nor account, only how many records
  * there are and how long. Every call is made when it returns, durably; all throw `KeyholdError`s: `backend_full` and
@@ -65,7 +68,7 @@ export function unlockRecords(database: Database, file: string, dataKey: Secret,
   const heldKey = derive(dataKey, 'keyhold vault 1: held', keep);
   const secretsKey = derive(dataKey, 'keyhold vault 1: secrets', keep);
   dataKey.dispose();
-  const find = (target: Target) => mac(findKey, identityOf(target));
+  const find = (target: Target) => mac(findKey, identityOf(target)).subarray(0, FOUND_LENGTH);
 
   return {
     all() {

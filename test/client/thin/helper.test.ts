@@ -199,17 +199,17 @@ describe.each(thinKinds)('the thin client (%s)', (kind) => {
         await chmod(folder, mode);
         const { stdout, stderr, code } = await git('get');
         expect({ stdout, code }).toEqual({ stdout: '', code: 0 });
-        expect(stderr).toContain(`others may enter its folder; run: chmod 700 ${folder}`);
+        expect(stderr).toMatch(/cannot trust the socket folder.*others may enter it; run: chmod 700 \/.*\/run\n$/);
       }
       await chmod(folder, 0o700);
       if (isRoot) {
         await chown(folder, 12_345, 12_345);
-        expect((await git('get')).stderr).toContain('belongs to somebody else');
+        expect((await git('get')).stderr).toMatch(/cannot trust the socket folder.*it belongs to/);
         await chown(folder, 0, 0);
       }
       await rename(folder, join(home, 'elsewhere'));
       await symlink('elsewhere', folder);
-      expect((await git('get')).stderr).toContain('must not be a link');
+      expect((await git('get')).stderr).toMatch(/cannot trust the socket folder.* link/);
       expect(agent!.connections()).toBe(0);
       await rm(folder);
       await rename(join(home, 'elsewhere'), folder);
@@ -261,6 +261,30 @@ describe.each(thinKinds)('the thin client (%s)', (kind) => {
         code: 0,
       });
       expect(heard.bytes).toContain('action=run');
+    });
+
+    it('asks once more when the agent closes without a word, as one does that is just ending', async () => {
+      for (const [silent, expected] of [
+        [1, { stdout: 'hi', stderr: '' }],
+        [2, { stdout: '', stderr: 'keyhold: the agent broke off; run: keyhold doctor\n' }],
+      ] as const) {
+        let before = 0;
+        const requests: string[] = [];
+        agent = await fakeAgent({
+          socket: socketPath(),
+          raw: (socket) => {
+            if (before++ < silent) socket.destroy();
+            else
+              socket.once('data', (bytes: Buffer) => {
+                requests.push(bytes.toString());
+                socket.end('o2\nhix0\n');
+              });
+          },
+        });
+        expect(await git('store')).toMatchObject(expected);
+        if (silent === 1) expect(requests[0]).toContain(GET);
+        await agent[Symbol.asyncDispose]();
+      }
     });
 
     it('shows the message of an agent that refuses, and names what is no agent', async () => {

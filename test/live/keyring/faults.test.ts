@@ -9,7 +9,7 @@ import { aHeld, text } from '../../contracts/backend.ts';
 import { type KeyringSession, startKeyringSession } from '../../fakes/keyring-session.ts';
 import { temporaryFolder } from '../../temporary.ts';
 import { childIn, eventually, failure, keyringIn, openSession } from './harness.ts';
-import { needKeyring } from './need.ts';
+import { needKeyring, needPythonDbus } from './need.ts';
 
 const held = aHeld({ host: 'example.com', username: 'alice' });
 const secret = () => ({ secret: secretFromText('token-EXAMPLE') });
@@ -42,6 +42,21 @@ describe.skipIf(!needKeyring())('a keyring that does not serve', () => {
     expect(backend.degradations().map(({ code }) => code)).toEqual(['keyring-locked']);
     expect((await failure(backend.unlock({ mayPrompt: true }))).code).toBe('backend_dismissed');
     expect(await prompter.prompted()).toBe(true);
+  });
+
+  test.skipIf(!needPythonDbus())('asks the person, who unlocks it: what rests there is served again', async () => {
+    await using prompter = await aPrompter(
+      'touch "$1/prompted"; while [ ! -e "$1/answered" ]; do sleep 0.05; done; exit 1',
+    );
+    const { session, backend } = prompter;
+    await backend.put(held, secret());
+    await session.lock();
+    const unlocking = backend.unlock({ mayPrompt: true });
+    while (!(await prompter.prompted())) await sleep(20);
+    await session.unlock();
+    await prompter.answer();
+    await unlocking;
+    expect((await eventually(() => text(backend, held)))?.secret).toBe('token-EXAMPLE');
   });
 
   test('is locked at the start: the first call says so, and all is there once it is open', async () => {
@@ -280,6 +295,7 @@ async function aPrompter(script: string) {
         () => true,
         () => false,
       ),
+    answer: () => writeFile(join(services, 'answered'), ''),
     async [Symbol.asyncDispose]() {
       await open[Symbol.asyncDispose]();
       folder.remove();

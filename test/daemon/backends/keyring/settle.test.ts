@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Index, openIndex, type Row } from '../../../../daemon/backends/keyring/index.ts';
+import { type Index, openIndex, type Row } from '../../../../daemon/backends/keyring/held-index.ts';
 import type { KeyringItems } from '../../../../daemon/backends/keyring/items.ts';
 import { markOf } from '../../../../daemon/backends/keyring/marks.ts';
 import { type ItemName, itemOf, refreshItemOf } from '../../../../daemon/backends/keyring/names.ts';
@@ -145,9 +145,6 @@ function aKeyring() {
     async exist(names) {
       step();
       return names.map((name) => held.has(key(name)));
-    },
-    async probe() {
-      step();
     },
   };
   return {
