@@ -125,7 +125,7 @@ export function readAttributes(
     else if (equals < 0) wrong('has no "="');
     else if (!isKey(bytes, lineStart, equals)) wrong('has no proper name before its "="');
     else {
-      const key = bytes.toString('latin1', lineStart, equals);
+      const key = nameIn(bytes, lineStart, equals);
       const value = isSecretKey(key) ? kept(equals + 1, lineEnd) : bytes.toString('latin1', equals + 1, lineEnd);
       if (value !== undefined && !attributes.add(key, value)) {
         if (typeof value === 'object') value.dispose();
@@ -135,6 +135,39 @@ export function readAttributes(
     }
   }
   return { attributes, fault };
+}
+
+/** Names that nearly every message has: found by their bytes, so that their text is not made anew each time. */
+const familiar: readonly (readonly string[])[] = [
+  'action',
+  'argument[]',
+  'capability[]',
+  'cwd',
+  'host',
+  'name',
+  'password',
+  'path',
+  'protocol',
+  'timeout',
+  'username',
+  'version',
+  'wwwauth[]',
+].reduce<string[][]>((byLength, name) => {
+  byLength[name.length] = [...(byLength[name.length] ?? []), name];
+  return byLength;
+}, []);
+
+function nameIn(bytes: Buffer, start: number, end: number): string {
+  const candidates = familiar[end - start];
+  if (candidates !== undefined) {
+    for (const name of candidates) if (standsAt(bytes, start, name)) return name;
+  }
+  return bytes.toString('latin1', start, end);
+}
+
+function standsAt(bytes: Buffer, start: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) if (bytes[start + at] !== name.charCodeAt(at)) return false;
+  return true;
 }
 
 const KEY = /^[A-Za-z0-9._-]+(\[\])?$/;

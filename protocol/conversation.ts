@@ -126,7 +126,8 @@ export class Conversation {
   dispose(): void {
     this.#closed = true;
     this.#tail.wipe();
-    for (const arrived of this.#arrived.splice(0)) if (arrived !== this.#inHand) arrived.attributes.dispose();
+    for (const arrived of this.#arrived) if (arrived !== this.#inHand) arrived.attributes.dispose();
+    this.#arrived.length = 0;
     this.#run?.cut();
     this.#out.truncate();
   }

@@ -15,6 +15,8 @@ const FRAME_HEADER = 8;
 /** Longest line for standard error, in characters: messages are short, and nobody else may make them long. */
 const WARNING_MAX = 1_000;
 
+const noVariables: ReadonlyMap<string, string> = new Map();
+
 /** What a run needs of its conversation: to send what is written, and to end. */
 export type RunWire = { readonly flush: () => void; readonly exit: () => void };
 
@@ -125,16 +127,10 @@ export class HelperRun {
 
   #invocation(): Invocation {
     const attributes = this.#attributes;
-    const environment = new Map<string, string>();
-    for (const variable of attributes.list('env[]')) {
-      const equals = variable.indexOf('=');
-      const name = variable.slice(0, equals);
-      if (equals > 0 && this.#adapter!.environment.includes(name)) environment.set(name, variable.slice(equals + 1));
-    }
     return {
       program: this.#program,
       arguments: attributes.list('argument[]'),
-      environment,
+      environment: this.#adapter!.environment.length === 0 ? noVariables : this.#environment(),
       cwd: attributes.text('cwd') ?? '',
       input: this.#input,
       output: this.#out,
@@ -142,6 +138,16 @@ export class HelperRun {
       warn: (line) => this.#warn(line),
       keep: this.#keep,
     };
+  }
+
+  #environment(): Map<string, string> {
+    const environment = new Map<string, string>();
+    for (const variable of this.#attributes.list('env[]')) {
+      const equals = variable.indexOf('=');
+      const name = variable.slice(0, equals);
+      if (equals > 0 && this.#adapter!.environment.includes(name)) environment.set(name, variable.slice(equals + 1));
+    }
+    return environment;
   }
 
   #unknown(): number {
