@@ -126,9 +126,11 @@ export class Agent {
       if (refusal) return refusal;
     }
     const accepts = (entry: Entry) => entry.authtype === undefined || request.capabilities.authtype;
-    const found = this.#set.find(request.target!, accepts);
+    const isLive = (entry: Entry) => accepts(entry) && !isExpired(entry, this.#clock, request.minTtl);
+    const live = this.#set.find(request.target!, isLive);
+    const found = live ?? this.#set.find(request.target!, accepts);
     if (!found) return notFound;
-    const expired = isExpired(found, this.#clock, request.minTtl);
+    const expired = live === undefined;
     if (expired && request.capabilities.keyhold) return expiredReply;
     if (!this.#isServable(found)) {
       await this.#obtain(found);

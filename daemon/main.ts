@@ -21,6 +21,8 @@ const HANDED_ON_PATIENCE = 30_000;
 const REACHABLE_PERIOD = 5_000;
 /** Milliseconds between two attempts to take it. */
 const LOCK_PERIOD = 20;
+/** Milliseconds after which the logger is loaded: whoever started us has had an answer by then. */
+const LOG_AFTER = 1_000;
 
 if (process.argv[2] === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
 else main().catch(fail);
@@ -78,7 +80,17 @@ async function main(): Promise<void> {
     },
   });
   const listener = await listen(places.agentSocket, inherited, (handle) => composed.reception.receive(handle));
+  let attached: Promise<void> | undefined;
+  const openLogger = () => {
+    attached ??= attach(
+      isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`),
+      config.logLevel,
+    ).catch(fail);
+    return attached;
+  };
+  setTimeout(openLogger, LOG_AFTER).unref();
   const end = async () => {
+    await openLogger();
     await listener.close(handedOn);
     await composed.dispose();
     lock[Symbol.dispose]();
@@ -96,8 +108,6 @@ async function main(): Promise<void> {
     socket: inherited === undefined ? 'own' : inherited.handedOn ? 'handed on' : 'inherited',
   });
   native?.notify(environment['NOTIFY_SOCKET'] ?? '', 'READY=1');
-
-  await attach(isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
 }
 
 /**
@@ -145,7 +155,7 @@ function findPlaces(): Places {
   const uid = process.getuid!();
   const isOwn = (folder: string) => {
     const found = existsSync(folder) ? lstatSync(folder) : undefined;
-    return found !== undefined && found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0;
+    return found?.isDirectory() === true && found.uid === uid && (found.mode & 0o077) === 0;
   };
   const places = placesOf({ environment: process.env, uid, isOwn });
   if (!places)

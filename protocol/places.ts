@@ -1,4 +1,4 @@
-/** Where keyhold keeps its things: the rules, without looking at any file. DESIGN: PROTOCOL.md §1. */
+/** Where keyhold keeps its things: the rules, without looking at any file. PROTOCOL.md §1. */
 
 /** Longest path that fits a Unix socket's address with its final NUL (unix(7)). */
 export const SOCKET_PATH_MAX = 107;

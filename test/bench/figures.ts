@@ -1,0 +1,79 @@
+/** What a figure counts: a ratio of two medians, mebibytes or milliseconds. */
+export type Unit = 'x' | 'MiB' | 'ms';
+
+export type Figure = {
+  readonly id: string;
+  readonly what: string;
+  readonly unit: Unit;
+  readonly better: 'less' | 'more';
+  /** What must be reached. A row without one is told as it is. */
+  readonly target?: number;
+  /** What we would like to reach. */
+  readonly aim?: number;
+};
+
+/** One figure as measured, or why it could not be. */
+export type Measured = { readonly value: number; readonly note: string } | { readonly missing: string };
+
+const ratio = { unit: 'x', better: 'less' } as const;
+const get = 'one get, whole process, agent holding 10,000';
+const rate = 'gets a second, 32 clients, a connection each, holding 10,000';
+
+/** Every row of the table, in its order. */
+export const figures: readonly Figure[] = [
+  { id: 'get/cache', what: `${get}, against git credential-cache get`, ...ratio, target: 0.35, aim: 0.24 },
+  { id: 'get/libsecret', what: `${get}, against git-credential-libsecret`, ...ratio, target: 0.05 },
+  { id: 'get/docker', what: `${get}, against docker-credential-secretservice`, ...ratio, target: 0.04 },
+  { id: 'get/gh', what: `${get}, against gh auth git-credential`, ...ratio, target: 0.015 },
+  { id: 'fill/cache', what: 'git credential fill as set up, against helper=cache', ...ratio, target: 0.75, aim: 0.66 },
+  { id: 'client/memory', what: "thin client: peak memory against git's", ...ratio, target: 0.25 },
+  {
+    id: 'rate/cache-10k',
+    what: `${rate}, against git's cache daemon holding 10,000`,
+    unit: 'x',
+    better: 'more',
+    target: 3.5,
+    aim: 5.5,
+  },
+  {
+    id: 'rate/cache-1',
+    what: `${rate}, against git's cache daemon holding 1`,
+    unit: 'x',
+    better: 'more',
+    target: 0.5,
+    aim: 0.75,
+  },
+  { id: 'cpu/cache-1', what: "CPU a get, against git's cache daemon holding 1", ...ratio, target: 2.6, aim: 1.6 },
+  { id: 'cpu/flat', what: 'CPU a get, holding 10,000 against holding 10', ...ratio, target: 1.1 },
+  {
+    id: 'rate/pipelined',
+    what: 'gets a second, 32 persistent connections, depth 16, against a connection a request',
+    unit: 'x',
+    better: 'more',
+    target: 10,
+  },
+  { id: 'memory/idle', what: "agent's resident memory, idle", unit: 'MiB', better: 'less', target: 56, aim: 48 },
+  {
+    id: 'memory/load',
+    what: "agent's resident memory right after 30,000 gets, holding 10,000",
+    unit: 'MiB',
+    better: 'less',
+    target: 90,
+    aim: 63,
+  },
+  { id: 'memory/minute', what: 'the same, a minute later', unit: 'MiB', better: 'less', target: 70, aim: 58 },
+  { id: 'start/node', what: 'spawn to first answer, against node empty.js', ...ratio, target: 2.0, aim: 1.4 },
+  { id: 'start/launcher', what: "the launcher's own cost, not counted above", unit: 'ms', better: 'less' },
+  {
+    id: 'activation/node',
+    what: 'first get through socket activation, against node empty.js',
+    ...ratio,
+    target: 3.0,
+  },
+  { id: 'get/static', what: 'client without musl (static glibc): get against git credential-cache get', ...ratio },
+  { id: 'get/dynamic', what: 'client without musl (dynamic glibc): get against git credential-cache get', ...ratio },
+  { id: 'get/typescript', what: 'client in TypeScript: get against git credential-cache get', ...ratio },
+  { id: 'memory/static', what: "client without musl (static glibc): peak memory against git's", ...ratio },
+  { id: 'memory/dynamic', what: "client without musl (dynamic glibc): peak memory against git's", ...ratio },
+  { id: 'memory/typescript', what: "client in TypeScript: peak memory against git's", ...ratio },
+];

@@ -1,0 +1,69 @@
+import { join } from 'node:path';
+import type { Measured } from '../figures.ts';
+import { question, token } from '../fixture.ts';
+import { type PeerName, startPeers } from '../peers.ts';
+import { type Agent, dist, HELPER, otherClients, type Rig, type Server } from '../rig.ts';
+import { median, percentile, ratioOf } from '../statistics.ts';
+import type { Series } from '../tools.ts';
+
+/** One get as a whole process: ours in its four forms, git's own cache, and what stands before a keyring. */
+export async function measureGets(rig: Rig, agent: Agent, cache: Server): Promise<Map<string, Measured>> {
+  const results = new Map<string, Measured>();
+  const input = `<${await rig.write('question', question)}`;
+  const words = (program: string) => `${input} KEYHOLD_HOME=${agent.home} ${program} get`;
+  const git = `${input} git credential-cache --socket ${cache.socket} get`;
+  const ours = words(join(dist, 'bin', HELPER));
+  const others = await otherClients(rig);
+
+  // Apart from the slow ones, which would leave caches cold and processors asleep for what runs behind them.
+  const fast: Record<string, string> = { git, ours };
+  for (const kind of ['static', 'dynamic'] as const) {
+    const program = others.get(kind);
+    if (program) fast[kind] = words(program);
+    else results.set(`get/${kind}`, noCompiler).set(`memory/${kind}`, noCompiler);
+  }
+  const runs = await rig.pbench(rig.rounds(300), fast, token);
+  const base = runs.get('git')!;
+  results.set('get/cache', compare(runs.get('ours')!, base));
+  results.set('client/memory', compareMemory(runs.get('ours')!, base));
+  for (const kind of ['static', 'dynamic'] as const) {
+    const series = runs.get(kind);
+    if (series) results.set(`get/${kind}`, compare(series, base)).set(`memory/${kind}`, compareMemory(series, base));
+  }
+
+  const slow = await rig.pbench(rig.rounds(40), { git, typescript: words(others.get('typescript')!) }, token);
+  results.set('get/typescript', compare(slow.get('typescript')!, slow.get('git')!));
+  results.set('memory/typescript', compareMemory(slow.get('typescript')!, slow.get('git')!));
+  await measurePeers(rig, ours, results);
+  return results;
+}
+
+async function measurePeers(rig: Rig, ours: string, results: Map<string, Measured>): Promise<void> {
+  await using peers = await startPeers(rig);
+  const commands: Partial<Record<PeerName, string>> = {};
+  for (const [name, peer] of peers.all) {
+    if ('words' in peer) commands[name] = peer.words;
+    else results.set(`get/${name}`, peer);
+  }
+  const runs = await rig.pbench(rig.rounds(60), { ours, ...commands }, token);
+  for (const name of Object.keys(commands)) results.set(`get/${name}`, compare(runs.get('ours')!, runs.get(name)!));
+}
+
+const noCompiler: Measured = { missing: 'needs a C compiler that links statically (apt-get install gcc libc6-dev)' };
+
+function compare(ours: Series, theirs: Series): Measured {
+  return {
+    value: ratioOf(ours.wall, theirs.wall),
+    note: `${milliseconds(ours.wall)} against ${milliseconds(theirs.wall)}, ${ours.wall.length} rounds`,
+  };
+}
+
+function milliseconds(wall: readonly number[]): string {
+  const show = (us: number) => (us / 1_000).toFixed(2);
+  return `${show(median(wall))} ms (${show(percentile(wall, 0.1))}–${show(percentile(wall, 0.9))})`;
+}
+
+function compareMemory(ours: Series, theirs: Series): Measured {
+  const [mine, others] = [Math.max(...ours.memory), Math.max(...theirs.memory)];
+  return { value: mine / others, note: `${mine} KiB against ${others} KiB` };
+}
