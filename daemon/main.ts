@@ -80,18 +80,18 @@ async function main(): Promise<void> {
     },
   });
   const listener = await listen(places.agentSocket, inherited, (handle) => composed.reception.receive(handle));
+  const attachLog = async () =>
+    attach(isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
   let attached: Promise<void> | undefined;
-  const openLogger = () => {
-    attached ??= attach(
-      isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`),
-      config.logLevel,
-    ).catch(fail);
-    return attached;
-  };
-  setTimeout(openLogger, LOG_AFTER).unref();
+  const logTimer = setTimeout(() => {
+    attached = attachLog();
+    attached.catch(fail);
+  }, LOG_AFTER);
   const end = async () => {
-    await openLogger();
+    clearTimeout(logTimer);
     await listener.close(handedOn);
+    // An agent that ends early has something to say too; a log that cannot be had must not keep it from ending.
+    await (attached ?? attachLog()).catch(() => {});
     await composed.dispose();
     lock[Symbol.dispose]();
     process.exit(0);
