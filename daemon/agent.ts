@@ -120,27 +120,10 @@ export class Agent {
     if (refusal) throw this.#failure ?? new KeyholdError('locked', LOCKED);
   }
 
-  async get(request: CredentialRequest): Promise<CredentialReply> {
-    if (this.#state !== 'open' || this.#isSessionOver()) {
-      const refusal = await this.#refusal();
-      if (refusal) return refusal;
-    }
-    const accepts = (entry: Entry) => entry.authtype === undefined || request.capabilities.authtype;
-    const isLive = (entry: Entry) => accepts(entry) && !isExpired(entry, this.#clock, request.minTtl);
-    const live = this.#set.find(request.target!, isLive);
-    const found = live ?? this.#set.find(request.target!, accepts);
-    if (!found) return notFound;
-    const expired = live === undefined;
-    if (expired && request.capabilities.keyhold) return expiredReply;
-    if (!this.#isServable(found)) {
-      await this.#obtain(found);
-      // While we waited it may have been erased, replaced or locked away.
-      if (this.#state !== 'open' || this.#set.at(found) !== found) return this.get(request);
-      if (!this.#isServable(found)) return notFound;
-    }
-    this.#touch(found);
-    if (expired) return this.#refreshOnly(found);
-    return this.#reply(found, request);
+  /** What is open and in memory is answered at once; everything else waits in the methods behind this one. */
+  get(request: CredentialRequest): Promise<CredentialReply> {
+    if (this.#state !== 'open' || this.#isSessionOver()) return this.#getWhenOpen(request);
+    return this.#getNow(request);
   }
 
   async store(request: CredentialRequest): Promise<CredentialReply> {
@@ -368,6 +351,42 @@ export class Agent {
     return this.#set.isServable(entry, this.#policy(), this.#clock.sinceBoot());
   }
 
+  async #getWhenOpen(request: CredentialRequest): Promise<CredentialReply> {
+    const refusal = await this.#refusal();
+    return refusal ?? this.#getNow(request);
+  }
+
+  #getNow(request: CredentialRequest): Promise<CredentialReply> {
+    const found = this.#find(request);
+    if (!found) return Promise.resolve(notFound);
+    if (request.capabilities.keyhold && isExpired(found, this.#clock, request.minTtl)) {
+      return Promise.resolve(expiredReply);
+    }
+    if (!this.#isServable(found)) return this.#getWhenRead(found, request);
+    return Promise.resolve(this.#serve(found, request));
+  }
+
+  /** The newest that is not expired, else the newest. */
+  #find({ target, capabilities, minTtl }: CredentialRequest): Entry | undefined {
+    const accepts = capabilities.authtype ? isAny : isPlain;
+    const newest = this.#set.find(target!, accepts);
+    if (!newest || !isExpired(newest, this.#clock, minTtl)) return newest;
+    const live = this.#set.find(target!, (entry) => accepts(entry) && !isExpired(entry, this.#clock, minTtl));
+    return live ?? newest;
+  }
+
+  async #getWhenRead(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
+    await this.#obtain(found);
+    // While we waited it may have been erased, replaced or locked away.
+    if (this.#state !== 'open' || this.#set.at(found) !== found) return this.get(request);
+    return this.#isServable(found) ? this.#serve(found, request) : notFound;
+  }
+
+  #serve(found: Entry, request: CredentialRequest): CredentialReply {
+    this.#touch(found);
+    return isExpired(found, this.#clock, request.minTtl) ? this.#refreshOnly(found) : this.#reply(found, request);
+  }
+
   #reply(entry: Entry, request: CredentialRequest): CredentialReply {
     const { protocol, host, path, username, authtype, expiresAt, secrets } = entry;
     const credential = {
@@ -524,6 +543,10 @@ export class Agent {
     if (due < Number.POSITIVE_INFINITY) this.#sweepBy(due);
   }
 }
+
+/** For a caller that takes a value of the Authorization header, and for one that knows only passwords. */
+const isAny = () => true;
+const isPlain = ({ authtype }: Entry) => authtype === undefined;
 
 /** Dead, or too close to it for this caller. */
 function isExpired(held: Held, clock: Clock, minTtl: Seconds = 0): boolean {
