@@ -31,6 +31,7 @@ describe('the agent’s places', () => {
     await using agent = await startAgent({ under: ['sh', '-c', 'umask 000; exec "$0"'] });
     for (const folder of ['run', 'state', 'config']) expect(mode(`${agent.home}/${folder}`)).toBe('700');
     await agent.ask(...store('a.test', 'pass-EXAMPLE'));
+    await expect.poll(() => agent.log()).not.toBe('');
     for (const file of ['run/agent.sock', 'run/agent.lock', 'state/agent.log', 'state/vault.db', 'state/vault.key']) {
       expect(`${file} ${mode(`${agent.home}/${file}`)}`).toBe(`${file} 600`);
     }
