@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { type BuiltAgent, DIST, get, startAgent, status, store } from '../../fakes/built-agent.ts';
@@ -96,6 +96,19 @@ it('the one that was handed the socket removes it when it stops, and hands it on
   expect(await agent.ask('action=stop', 'capability[]=keyhold')).toBe('status=ok\n');
   await expect.poll(() => existsSync(`/proc/${last}`), { timeout: 5_000 }).toBe(false);
   expect(existsSync(agent.socket)).toBe(false);
+});
+
+it.each([
+  [0o700, true],
+  [0o722, false],
+])('starts what install points to if nobody else can change it (%o)', async (mode, isUsed) => {
+  await using agent = await startAgent();
+  const program = `${agent.home}/installed`;
+  writeFileSync(program, `#!/bin/sh\n: > '${agent.home}/was-used'\nexec '${DIST}/bin/keyhold-agent'\n`);
+  chmodSync(program, mode);
+  symlinkSync(program, `${agent.home}/state/autostart`);
+  await restart(agent);
+  expect(existsSync(`${agent.home}/was-used`)).toBe(isUsed);
 });
 
 it('is refused where a service manager started the agent without a socket', async () => {
