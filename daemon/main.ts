@@ -11,6 +11,7 @@ import { ensurePrivateFolder } from './socket/folders.ts';
 import { type Inherited, inheritedListener, listen } from './socket/listen.ts';
 import { takeLock } from './socket/lock.ts';
 import { startSuccessor } from './successor.ts';
+import { beSparing } from './thrift.ts';
 import { version } from './version.ts';
 
 /** Milliseconds that an agent which is just ending gets to let go of the lock. */
@@ -21,7 +22,7 @@ const HANDED_ON_PATIENCE = 30_000;
 const REACHABLE_PERIOD = 5_000;
 /** Milliseconds between two attempts to take it. */
 const LOCK_PERIOD = 20;
-/** Milliseconds after which the logger is loaded: whoever started us has had an answer by then. */
+/** Milliseconds after which the logger is loaded and thrift begins: whoever started us has had an answer by then. */
 const LOG_AFTER = 1_000;
 
 if (process.argv[2] === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
@@ -85,7 +86,7 @@ async function main(): Promise<void> {
   let attached: Promise<void> | undefined;
   const logTimer = setTimeout(() => {
     attached = attachLog();
-    attached.catch(fail);
+    attached.then(beSparing).catch(fail);
   }, LOG_AFTER);
   const end = async () => {
     clearTimeout(logTimer);
