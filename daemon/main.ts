@@ -11,7 +11,7 @@ import { ensurePrivateFolder } from './socket/folders.ts';
 import { type Inherited, inheritedListener, listen } from './socket/listen.ts';
 import { takeLock } from './socket/lock.ts';
 import { startSuccessor } from './successor.ts';
-import { beSparing } from './thrift.ts';
+import { beSparing, collectWhenIdle } from './thrift.ts';
 import { version } from './version.ts';
 
 /** Milliseconds that an agent which is just ending gets to let go of the lock. */
@@ -81,12 +81,16 @@ async function main(): Promise<void> {
     },
   });
   const listener = await listen(places.agentSocket, inherited, (handle) => composed.reception.receive(handle));
+  const beThrifty = () => {
+    beSparing();
+    collectWhenIdle(() => composed.reception.received);
+  };
   const attachLog = async () =>
     attach(isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
   let attached: Promise<void> | undefined;
   const logTimer = setTimeout(() => {
     attached = attachLog();
-    attached.then(beSparing).catch(fail);
+    attached.then(beThrifty).catch(fail);
   }, LOG_AFTER);
   const end = async () => {
     clearTimeout(logTimer);
