@@ -11,6 +11,7 @@ import { ensurePrivateFolder } from './socket/folders.ts';
 import { type Inherited, inheritedListener, listen } from './socket/listen.ts';
 import { takeLock } from './socket/lock.ts';
 import { startSuccessor } from './successor.ts';
+import { beSparing, collectWhenIdle } from './thrift.ts';
 import { version } from './version.ts';
 
 /** Milliseconds that an agent which is just ending gets to let go of the lock. */
@@ -21,7 +22,7 @@ const HANDED_ON_PATIENCE = 30_000;
 const REACHABLE_PERIOD = 5_000;
 /** Milliseconds between two attempts to take it. */
 const LOCK_PERIOD = 20;
-/** Milliseconds after which the logger is loaded: whoever started us has had an answer by then. */
+/** Milliseconds after which the logger is loaded and thrift begins: whoever started us has had an answer by then. */
 const LOG_AFTER = 1_000;
 
 if (process.argv[2] === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
@@ -80,12 +81,16 @@ async function main(): Promise<void> {
     },
   });
   const listener = await listen(places.agentSocket, inherited, (handle) => composed.reception.receive(handle));
+  const beThrifty = () => {
+    beSparing();
+    collectWhenIdle(() => composed.reception.received);
+  };
   const attachLog = async () =>
     attach(isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
   let attached: Promise<void> | undefined;
   const logTimer = setTimeout(() => {
     attached = attachLog();
-    attached.catch(fail);
+    attached.then(beThrifty).catch(fail);
   }, LOG_AFTER);
   const end = async () => {
     clearTimeout(logTimer);
