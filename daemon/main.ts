@@ -83,7 +83,8 @@ async function main(): Promise<void> {
   const listener = await listen(places.agentSocket, inherited, (handle) => composed.reception.receive(handle));
   const beThrifty = () => {
     beSparing();
-    collectWhenIdle(() => composed.reception.received);
+    native?.giveBack();
+    collectWhenIdle(() => composed.reception.received, native);
   };
   const attachLog = async () =>
     attach(isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);

@@ -1,3 +1,5 @@
+import type { Native } from './native/native.ts';
+
 /**
  * Tells V8 to be sparing from here on. By itself it lets the heap grow fourfold before it looks through all of it: fit
  * for a batch job, not for a process that stays. Without its middle compiler there is less code of it and by it in
@@ -21,13 +23,14 @@ const IDLE_AFTER = 30_000;
  * compiled again. It takes some tens of milliseconds, so it is done once after each burst and never within one.
  * `callers` answers how many there have been.
  */
-export function collectWhenIdle(callers: () => number): void {
+export function collectWhenIdle(callers: () => number, native: Pick<Native, 'giveBack'> | undefined): void {
   let seen = 0;
   let collectedAt = 0;
   const look = () => {
     const count = callers();
     if (count === seen && count !== collectedAt) {
       collect();
+      native?.giveBack();
       collectedAt = count;
     }
     seen = count;

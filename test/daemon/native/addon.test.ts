@@ -96,6 +96,14 @@ print(s.recv(100).decode(), flush=True)`;
     }
   });
 
+  it('gives back pages of code, and goes on', () => {
+    const codeInMemory = () => Number(/^RssFile:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]);
+    const before = codeInMemory();
+    native.giveBack();
+    expect(codeInMemory()).toBeLessThan(before);
+    expect([3, 1, 2].toSorted()).toEqual([1, 2, 3]);
+  });
+
   it('says false where nobody can be notified', () => {
     for (const path of ['', '@', 'relative', join(folder, 'nobody.sock'), `/${'x'.repeat(200)}`])
       expect(native.notify(path, 'READY=1')).toBe(false);
