@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../clock.ts';
 import { testFaults } from './fault-suite.ts';
-import { openPangolin, type Pangolin, type PangolinUser } from './pangolin.ts';
+import { openPangolin, type Pangolin } from './pangolin.ts';
+import type { PangolinUser } from './pangolin-session.ts';
 
 type Body = Record<string, unknown>;
 type ServiceUser = { readonly service_user_id: string; readonly api_key: string };

@@ -2,7 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { openSystemClock } from '../../../daemon/clock.ts';
 import { alphanumeric, type Claims, readJwt, signJwt } from './minted.ts';
 import { openServiceUsers } from './pangolin-service-users.ts';
-import { isAdmin, NO_TENANT, type Role, type Session } from './pangolin-session.ts';
+import {
+  generated,
+  type Issued,
+  infoOf,
+  isAdmin,
+  leakyInfo,
+  NO_TENANT,
+  offsetTime,
+  type PangolinUser,
+  type Role,
+  type Session,
+} from './pangolin-session.ts';
 import {
   type Answer,
   bearerOf,
@@ -27,21 +38,6 @@ export type Pangolin = StandIn & {
   readonly users: Readonly<Record<'root' | 'admin' | 'user', PangolinUser>>;
   /** Whether a token with this id would be let in now. */
   readonly isAlive: (id: string) => boolean;
-};
-
-export type PangolinUser = {
-  readonly id: string;
-  readonly username: string;
-  readonly password: string;
-  readonly tenant: string | null;
-  readonly role: Role;
-};
-
-type Issued = {
-  readonly session: Session;
-  readonly token: string;
-  readonly createdAt: number;
-  readonly expiresAt: number;
 };
 
 const HOUR = 3_600;
@@ -244,34 +240,6 @@ function sessionFrom({ id, username, tenant, role }: PangolinUser): Omit<Session
 function roleFrom(name: unknown): Role {
   if (/^root$/i.test(`${name}`)) return 'root';
   return /^(admin|TenantAdmin|tenant-admin)$/i.test(`${name}`) ? 'tenant-admin' : 'tenant-user';
-}
-
-function infoOf({ id, username, tenant, role }: Omit<PangolinUser, 'password'>): object {
-  const email = `${username}@pangolin.example`;
-  return { id, username, email, 'tenant-id': tenant, role, 'oauth-provider': null };
-}
-
-function generated({ token, expiresAt, session }: Issued): object {
-  return { token, expires_at: offsetTime(expiresAt), tenant_id: session.tenant ?? NO_TENANT };
-}
-
-/** With the value, as the source has it (G30). */
-function leakyInfo({ session, token, createdAt, expiresAt }: Issued): object {
-  return {
-    id: session.tokenId,
-    tenant_id: session.tenant ?? NO_TENANT,
-    user_id: session.userId,
-    username: session.username,
-    created_at: isoTime(createdAt),
-    expires_at: isoTime(expiresAt),
-    is_valid: true,
-    token,
-  };
-}
-
-/** As chrono's to_rfc3339 writes. */
-function offsetTime(seconds: number): string {
-  return isoTime(seconds).replace('Z', '+00:00');
 }
 
 function said(message: string): Answer {
