@@ -5,6 +5,7 @@ import { Agent } from './agent.ts';
 import type { Degradation } from './backends/backend.ts';
 import { openBackends } from './backends/index.ts';
 import type { Clock } from './clock.ts';
+import { Custody } from './custody.ts';
 import { openLockMark } from './lock-mark.ts';
 import type { Log } from './log.ts';
 import { manage } from './manage.ts';
@@ -28,11 +29,13 @@ export type Composition = {
   readonly degradations: readonly Degradation[];
   /** Called by the action `stop`. */
   readonly stop: () => void;
+  /** Called by the action `restart`. */
+  readonly restart: () => Promise<void>;
 };
 
 /** The whole agent, without its listening socket: connections go in at `reception`. */
 export type Composed = {
-  readonly agent: Agent;
+  readonly custody: Custody;
   readonly reception: Reception;
   /** Answers what has begun, keeps what was acknowledged, wipes what is in memory. */
   readonly dispose: () => Promise<void>;
@@ -48,6 +51,7 @@ export function compose({
   keyringChild,
   degradations,
   stop,
+  restart,
 }: Composition): Composed {
   const startedAt = clock.now();
   const region = openRegion({ native });
@@ -58,7 +62,7 @@ export function compose({
     keep: region.keep,
     clock,
   });
-  const agent = new Agent({
+  const custody = new Custody({
     keep: region.keep,
     clock,
     log,
@@ -66,6 +70,7 @@ export function compose({
     onRest: (name) => backends.remember(name),
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
+  const agent = new Agent(custody, clock, log);
 
   const facts = (): Detail[] => [
     ['started_at', String(startedAt)],
@@ -75,12 +80,14 @@ export function compose({
     ['socket', places.agentSocket],
   ];
   const management = {
-    agent,
+    custody,
+    log,
     backends,
     keep: region.keep,
     facts,
     degradations: () => [...degradations, ...wallsMissing(native, region.protection)],
     stop,
+    restart,
   };
   const handler: Handler = (request) => {
     switch (request.action) {
@@ -96,13 +103,13 @@ export function compose({
   };
   const reception = new Reception({ handlerFor: () => handler, keep: region.keep, native, log });
 
-  void agent.open(() => backends.openChosen());
+  void custody.open(() => backends.openChosen());
   return {
-    agent,
+    custody,
     reception,
     async dispose() {
       await reception.drain(DRAIN_DEADLINE);
-      await agent.dispose();
+      await custody.dispose();
       region.dispose();
     },
   };
