@@ -1,4 +1,4 @@
-import type { Schema } from './schema.ts';
+import type { Schema } from './schema-terms.ts';
 
 /** Something wrong with a document: where, as keys and indexes from its root, and the rule in words. */
 export type Problem = { readonly path: readonly (string | number)[]; readonly rule: string };

@@ -127,6 +127,17 @@ describe('keyhold service show', () => {
     expect(new Ajv2020().compile(manifestSchema)(manifest)).toBe(true);
   });
 
+  test.each([
+    ['apkg', '- 403: the token', 'Next: make one with the scope that is needed'],
+    ['podstack', '- 429: too many requests. Next: wait', '(exit 10)'],
+    ['podstack', '- 401 "token expired": the token is past its expiry', '(exit 7)'],
+    ['pogo', 'com.pogo-vcs.pogo, dev.frankmayer.pogo::{host}:{port}', 'one token for each'],
+  ])('%s: lists causes and remedies, and the keyring item of its own program (K25, S31)', async (id, ...words) => {
+    const { stdout } = await keyhold(['service', 'show', id], aHome());
+    for (const one of words) expect(stdout.replace(/\n +/g, ' ')).toContain(one);
+    expect(widest(stdout)).toBeLessThanOrEqual(80);
+  });
+
   test('ends with 4 for a service that is not known, shown without steering the terminal', async () => {
     const { home } = aHome();
     const { code, stderr } = await keyhold(['service', 'show', 'x\u001b[31m\u202e'], { home });
