@@ -1,7 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { conform, type Manifest, manifestSchema } from '../../../protocol/services/index.ts';
+import { checkManifest, conform, type Manifest, manifestSchema } from '../../../protocol/services/index.ts';
 import { aManifest, builtIn } from './manifests.ts';
 
 const validate = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true }).compile(manifestSchema);
@@ -75,6 +75,15 @@ describe('the schema', () => {
       { numRuns: 4_000 },
     );
     expect(refused).toBeGreaterThan(1_000);
+  });
+
+  test('and what its rules say of a document is an answer, never an error', () => {
+    fc.assert(
+      fc.property(mutated, (document) => {
+        expect(['ok', 'unfit']).toContain(checkManifest(document).status);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   test('refuses what is no manifest at all', () => {
