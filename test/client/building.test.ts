@@ -12,7 +12,7 @@ const page = readFileSync(join(root, 'docs/building-on-keyhold.md'), 'utf8');
 const hasGo = need('go', 'apt-get install golang-go');
 
 /** `go run` would end with 1 whatever its program ends with. */
-const BUILD_AND_RUN = 'go build -o "$0.program" "$0" && exec "$0.program"';
+const BUILD_AND_RUN = 'go build -o "$0.program" "$0" && exec "$0.program" "$@"';
 
 /** The one block of the page in that language. */
 function block(language: string): string {
