@@ -2,12 +2,15 @@ import { randomBytes } from 'node:crypto';
 import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
 import { asFault, KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest } from '../protocol/handler.ts';
+import { noProfiles, type Profiles } from '../protocol/profiles.ts';
 import type { Secret, SecretKeeper } from '../protocol/secret.ts';
 import type { Backend, BackendName, Held, Secrets, UnlockMeans } from './backends/backend.ts';
 import { identityOf } from './backends/backend.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import type { Clock } from './clock.ts';
+import { explain } from './explain.ts';
 import type { Log } from './log.ts';
+import { preferenceOf, preferredTarget } from './profiles.ts';
 import { RoundState } from './round.ts';
 import { Serial } from './serial.ts';
 import { endOf, type Lease, type LeasePolicy, passphrasePolicy, silentPolicy } from './unlocked/lease.ts';
@@ -42,6 +45,8 @@ export type AgentParts = {
   readonly onRest: (backend: BackendName) => void;
   /** Leases for backends that are read again silently; a passphrase vault has its own, shorter one at most. */
   readonly lease?: LeasePolicy | undefined;
+  /** The profiles of this moment; none without it. */
+  readonly profiles?: (() => Profiles) | undefined;
 };
 
 /**
@@ -55,6 +60,7 @@ export class Agent {
   readonly #lockMark: LockMark;
   readonly #onRest: (backend: BackendName) => void;
   readonly #lease: LeasePolicy;
+  readonly #profiles: () => Profiles;
 
   readonly #set = new UnlockedSet();
   readonly #round = new RoundState();
@@ -71,13 +77,14 @@ export class Agent {
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweepAt: Seconds | undefined;
 
-  constructor({ keep, clock, log, lockMark, onRest, lease }: AgentParts) {
+  constructor({ keep, clock, log, lockMark, onRest, lease, profiles }: AgentParts) {
     this.#keep = keep;
     this.#clock = clock;
     this.#log = log;
     this.#lockMark = lockMark;
     this.#onRest = onRest;
     this.#lease = lease ?? silentPolicy;
+    this.#profiles = profiles ?? (() => noProfiles);
   }
 
   get state(): AgentState {
@@ -125,8 +132,7 @@ export class Agent {
       const refusal = await this.#refusal();
       if (refusal) return refusal;
     }
-    const accepts = (entry: Entry) => entry.authtype === undefined || request.capabilities.authtype;
-    const found = this.#set.find(request.target!, accepts);
+    const found = this.#choose(request);
     if (!found) return notFound;
     const expired = isExpired(found, this.#clock, request.minTtl);
     if (expired && request.capabilities.keyhold) return expiredReply;
@@ -139,6 +145,40 @@ export class Agent {
     this.#touch(found);
     if (expired) return this.#refreshOnly(found);
     return this.#reply(found, request);
+  }
+
+  /** What a get would be answered with, and why. It reads nothing from the backend and extends no lease. */
+  async explain(request: CredentialRequest): Promise<CredentialReply> {
+    await this.settled();
+    const target = request.target!;
+    const preference = preferenceOf(this.#profiles(), request);
+    const isOver = this.#state === 'open' && this.#isSessionOver();
+    const now = this.#clock.sinceBoot();
+    const leaseLeft = (entry: Entry) => {
+      const left = entry.secrets === undefined ? 0 : this.#set.dueAt(entry, this.#policy()) - now;
+      return left > 0 ? left : undefined;
+    };
+    const held = this.#set.findAll({ protocol: target.protocol, host: target.host });
+    const details = explain({
+      target,
+      preference,
+      offersAuthtype: request.capabilities.authtype,
+      minTtl: request.minTtl ?? 0,
+      now: this.#clock.now(),
+      candidates: held.map((entry) => ({
+        ...entry,
+        leaseLeft: leaseLeft(entry),
+        memoryOnly: entry.resting === undefined,
+      })),
+      chosen: this.#choose(request),
+      agent: {
+        state: isOver ? 'locked' : this.#state,
+        failure: this.#failure?.status,
+        backend: this.#backend?.name ?? 'none',
+        needsPassphrase: this.#backend?.needsPassphrase ?? false,
+      },
+    });
+    return { status: 'ok', details };
   }
 
   async store(request: CredentialRequest): Promise<CredentialReply> {
@@ -289,6 +329,13 @@ export class Agent {
         disposeSecrets(secrets);
       }
     }
+  }
+
+  /** The entry that a get is answered with, whether or not its time is over. PROTOCOL.md §6.1. */
+  #choose(request: CredentialRequest): Entry | undefined {
+    const accepts = (entry: Entry) => entry.authtype === undefined || request.capabilities.authtype;
+    const preferred = preferredTarget(request.target!, preferenceOf(this.#profiles(), request));
+    return (preferred && this.#set.find(preferred, accepts)) ?? this.#set.find(request.target!, accepts);
   }
 
   /** Settles when every change that was let in has ended. One turn first: some are let in and have not begun yet. */

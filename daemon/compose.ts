@@ -9,6 +9,7 @@ import { openLockMark } from './lock-mark.ts';
 import type { Log } from './log.ts';
 import { manage } from './manage.ts';
 import type { Native } from './native/native.ts';
+import { openProfiles } from './profiles.ts';
 import { Reception } from './socket/reception.ts';
 import { silentPolicy } from './unlocked/lease.ts';
 import { openRegion } from './unlocked/region.ts';
@@ -58,6 +59,7 @@ export function compose({
     keep: region.keep,
     clock,
   });
+  const profiles = openProfiles(`${places.config}/profiles.json`);
   const agent = new Agent({
     keep: region.keep,
     clock,
@@ -65,6 +67,7 @@ export function compose({
     lockMark: openLockMark(`${places.state}/locked`),
     onRest: (name) => backends.remember(name),
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
+    profiles: profiles.current,
   });
 
   const facts = (): Detail[] => [
@@ -78,8 +81,9 @@ export function compose({
     agent,
     backends,
     keep: region.keep,
+    profiles,
     facts,
-    degradations: () => [...degradations, ...wallsMissing(native, region.protection)],
+    degradations: () => [...degradations, ...profiles.degradations(), ...wallsMissing(native, region.protection)],
     stop,
   };
   const handler: Handler = (request) => {

@@ -16,6 +16,7 @@ import { openBackup, sealBackup } from './backends/backup.ts';
 import type { Backends } from './backends/index.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Vault } from './backends/vault/vault.ts';
+import type { ProfileBook } from './profiles.ts';
 import { version, WIRE_VERSION } from './version.ts';
 
 /** What management needs beside the agent itself. */
@@ -23,6 +24,7 @@ export type Management = {
   readonly agent: Agent;
   readonly backends: Backends;
   readonly keep: SecretKeeper;
+  readonly profiles: ProfileBook;
   /** Facts of this process that `status` tells: where secrets lie, how callers are told apart, how many there are. */
   readonly facts: () => readonly Detail[];
   /** What is worse than it could be, outside the backend. */
@@ -67,6 +69,14 @@ const acts: Readonly<Record<string, Act>> = {
   async list({ agent }) {
     await agent.ready();
     return { status: 'ok', details: [...agent.held()].map((entry) => ['item[]', itemOf(entry)]) };
+  },
+
+  explain({ agent }, request) {
+    return agent.explain(request);
+  },
+
+  async 'profile-reload'({ profiles }) {
+    return { status: 'ok', details: [['profiles', String(profiles.reload())]] };
   },
 
   async lock({ agent }) {

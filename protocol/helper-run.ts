@@ -40,7 +40,7 @@ export class HelperRun {
   #frameStart = 0;
 
   constructor(attributes: Attributes, handler: Handler, keep: SecretKeeper, out: ByteWriter, wire: RunWire) {
-    this.#handler = handler;
+    this.#handler = fromPlace(handler, attributes);
     this.#keep = keep;
     this.#out = out;
     this.#wire = wire;
@@ -180,4 +180,10 @@ export class HelperRun {
     this.#out.text(`e${text.length}\n${text}`);
     this.#openFrame();
   }
+}
+
+/** The handler for requests of a run: they come from the run's folder and under its profile. */
+function fromPlace(handler: Handler, attributes: Attributes): Handler {
+  const [cwd, profile] = [attributes.text('cwd'), attributes.text('profile')];
+  return (request) => handler({ ...request, cwd, profile });
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { compose } from '../../daemon/compose.ts';
 import { listen } from '../../daemon/socket/listen.ts';
 import { readConfig } from '../../protocol/config.ts';
 import { placesOf } from '../../protocol/places.ts';
+import { exchange } from '../fakes/built-agent.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { needsDenial, play, scenes } from './play.ts';
 import { dialled } from './wires.ts';
@@ -14,6 +15,7 @@ import { dialled } from './wires.ts';
 async function openAgent() {
   const home = mkdtempSync(join(tmpdir(), 'keyhold-agent-'));
   const places = placesOf({ environment: { KEYHOLD_HOME: home }, uid: process.getuid!(), isOwn: () => false })!;
+  mkdirSync(places.config, { mode: 0o700 });
   mkdirSync(places.state, { mode: 0o700 });
   mkdirSync(places.run, { mode: 0o700 });
   const clock = new FakeClock();
@@ -31,6 +33,12 @@ async function openAgent() {
   return {
     clock,
     wire: dialled(places.agentSocket),
+    async profiles(document: unknown) {
+      writeFileSync(`${places.config}/profiles.json`, JSON.stringify(document), { mode: 0o600 });
+      expect(await exchange(places.agentSocket, ['action=profile-reload', 'capability[]=keyhold'])).toContain(
+        'status=ok',
+      );
+    },
     async dispose() {
       await listener.close();
       await composed.dispose();
@@ -50,9 +58,9 @@ describe('the transcripts, with the agent', () => {
   it.each(playable.map((scene) => [scene.file, scene.title, scene] as const))(
     '%s: %s',
     async (_file, _title, scene) => {
-      const { clock, wire, dispose } = await openAgent();
+      const { clock, wire, profiles, dispose } = await openAgent();
       try {
-        expect((await play(scene, { handler: unused, clock }, wire)).join('\n')).toBe(scene.lines.join('\n'));
+        expect((await play(scene, { handler: unused, clock, profiles }, wire)).join('\n')).toBe(scene.lines.join('\n'));
       } finally {
         await dispose();
       }
