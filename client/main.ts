@@ -2,11 +2,14 @@ import { Command, CommanderError } from 'commander';
 import { asFault } from '../protocol/errors.ts';
 import { exitCodeOf } from '../protocol/status.ts';
 import { printable } from '../protocol/text.ts';
+import './umask.ts';
 import { addBackend } from './cli/backend.ts';
 import { addBackup } from './cli/backup.ts';
 import { addCompletion } from './cli/completion.ts';
 import { addConfig } from './cli/config.ts';
 import { addDoctor } from './cli/doctor.ts';
+import { addEnv } from './cli/env.ts';
+import { addExec } from './cli/exec.ts';
 import { CommandFailure } from './cli/failure.ts';
 import { addHelp } from './cli/help.ts';
 import { addInstall } from './cli/install.ts';
@@ -14,6 +17,7 @@ import { addLifecycle } from './cli/lifecycle.ts';
 import { addLineProtocol } from './cli/line.ts';
 import { addLock } from './cli/lock.ts';
 import { jsonText, remark } from './cli/page.ts';
+import { addProfile, goByProfile } from './cli/profile.ts';
 import { addSetup } from './cli/setup.ts';
 import { addStatus } from './cli/status.ts';
 import { addToken } from './cli/token.ts';
@@ -28,6 +32,9 @@ const nouns: readonly ((program: Command) => void)[] = [
   addDoctor,
   addLock,
   addToken,
+  addExec,
+  addEnv,
+  addProfile,
   addBackend,
   addBackup,
   addConfig,
@@ -38,8 +45,6 @@ const nouns: readonly ((program: Command) => void)[] = [
 
 const USAGE = exitCodeOf('bad-request');
 
-// What a command creates is its owner's alone, from its first moment.
-process.umask(0o077);
 void main(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
 });
@@ -47,7 +52,8 @@ void main(process.argv.slice(2)).then((code) => {
 /** Runs one command and answers its exit code; the one place where a command's failure is caught. */
 async function main(args: readonly string[]): Promise<number> {
   // `keyhold token list | head -1` is no failure.
-  process.stdout.on('error', () => process.exit(0));
+  // A program that `exec` becomes would inherit what looking at standard output does to it.
+  if (args[0] !== 'exec') process.stdout.on('error', () => process.exit(0));
   if (args[0] === '--version' || args[0] === '-V') {
     process.stdout.write(await versions());
     return 0;
@@ -57,6 +63,8 @@ async function main(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(more: keyhold help)')
     .option('-V, --version', 'the version of this client and of the running agent')
     .helpCommand(false)
+    .enablePositionalOptions()
+    .hook('preAction', (_, command) => goByProfile(command))
     .configureOutput({ outputError: (text, write) => write(usageError(text)) })
     .exitOverride();
   for (const add of nouns) add(program);

@@ -51,15 +51,21 @@ export function checkProfileName(text: string): string {
   );
 }
 
-/** Throws `bad_request` unless `key` is one that a profile knows and `value` may stand for it. */
-export function checkProfileSetting(key: string, value: string): void {
+/** Throws `bad_request` unless `key` is one that a profile knows. */
+export function checkProfileKey(key: string): ProfileKey {
   const [, name = '', of] = KEY.exec(key) ?? [];
   const known = Object.hasOwn(profileKeys, name) ? profileKeys[name as ProfileKey] : undefined;
   if (!known || (of !== undefined && known.of === undefined)) {
     const keys = Object.entries(profileKeys).map(([one, { of: behind }]) => `${one}${behind ? `[.${behind}]` : ''}`);
     throw new KeyholdError('bad_request', `cannot set that key of a profile: there are ${keys.join(', ')}`);
   }
-  const rule = ruleBroken(name as ProfileKey, value);
+  return name as ProfileKey;
+}
+
+/** Throws `bad_request` unless `key` is one that a profile knows and `value` may stand for it. */
+export function checkProfileSetting(key: string, value: string): void {
+  const name = checkProfileKey(key);
+  const rule = ruleBroken(name, value);
   if (rule) throw new KeyholdError('bad_request', `cannot set ${name}: ${rule}`);
 }
 
@@ -126,15 +132,6 @@ export function isFolder(path: string): boolean {
   if (!path.startsWith('/') || Buffer.byteLength(path) > PATH_MAX || path.includes('\ufffd')) return false;
   if ([...Buffer.from(path)].some(isControl)) return false;
   return path === '/' || path.split('/').every((part, at) => (at === 0 ? part === '' : !/^\.{0,2}$/.test(part)));
-}
-
-/** Profiles as their file has them. */
-export function profilesDocument({ default: byDefault, profiles, folders }: Profiles): Record<string, unknown> {
-  return {
-    ...(byDefault === undefined ? {} : { default: byDefault }),
-    profiles: Object.fromEntries([...profiles].map(([name, profile]) => [name, Object.fromEntries(profile)])),
-    folders: Object.fromEntries(folders),
-  };
 }
 
 /** The profile in force, and what chose it. */

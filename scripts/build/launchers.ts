@@ -30,6 +30,14 @@ export const cli: Launched = {
   before: [
     // The line protocol for scripts is the thin client's, which needs no Node.
     'case "$*" in get | store | erase) exec "$bin/keyhold-helper" "$@" ;; esac',
+    // The program that `exec` becomes gets the environment that we were started with, whatever node may not see of it.
+    // Longer than one variable may be, or without base64, it is left empty: then `exec` says what does not reach it.
+    'unset KEYHOLD_ENVIRONMENT',
+    `case \${1-} in exec)`,
+    '  KEYHOLD_ENVIRONMENT=$(base64 </proc/$$/environ 2>/dev/null) || KEYHOLD_ENVIRONMENT=',
+    `  [ "\${#KEYHOLD_ENVIRONMENT}" -lt 130000 ] || KEYHOLD_ENVIRONMENT=`,
+    '  export KEYHOLD_ENVIRONMENT ;;',
+    'esac',
   ],
 };
 
