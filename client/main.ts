@@ -52,8 +52,7 @@ void main(process.argv.slice(2)).then((code) => {
 /** Runs one command and answers its exit code; the one place where a command's failure is caught. */
 async function main(args: readonly string[]): Promise<number> {
   // `keyhold token list | head -1` is no failure.
-  // A program that `exec` becomes would inherit what looking at standard output does to it.
-  if (args[0] !== 'exec') process.stdout.on('error', () => process.exit(0));
+  process.stdout.on('error', () => process.exit(0));
   if (args[0] === '--version' || args[0] === '-V') {
     process.stdout.write(await versions());
     return 0;

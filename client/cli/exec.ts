@@ -131,6 +131,7 @@ async function become(
   process.umask(inheritedUmask);
   // Ignored as node has them, they would be ignored in the command as well; caught, they are not.
   for (const signal of ['SIGPIPE', 'SIGXFSZ'] as const) process.on(signal, () => {});
+  unblockOutput();
   process.execve!(command.file, command.arguments, environment);
 }
 
@@ -149,10 +150,20 @@ function filesThatWin(manifest: Manifest, environment: Environment): string[] {
     .map(({ what }) => `${what} wins over what ${manifest.id} is given here; see: keyhold service show ${manifest.id}`);
 }
 
-/** Straight to the descriptor: a stream of node's would leave it in a state that the command inherits. */
+/** At once: what node's streams still hold when the command takes over would be lost. */
 function say(text: string): void {
   writeSync(2, `keyhold: ${printable(text)}\n`);
 }
+
+/**
+ * Takes back O_NONBLOCK, which node sets on a pipe as soon as it looks at the stream. The command shares the pipe, and
+ * most programs give up at the first EAGAIN.
+ */
+function unblockOutput(): void {
+  for (const { _handle } of [process.stdout, process.stderr] as readonly WithHandle[]) _handle?.setBlocking?.(true);
+}
+
+type WithHandle = { readonly _handle?: { readonly setBlocking?: (blocking: boolean) => void } };
 
 type Shown = {
   readonly words?: readonly string[];
