@@ -46,10 +46,8 @@ export function explain(explained: Explained): Detail[] {
   const { account, choice } = preference;
   const judged = candidates
     .map((candidate) => ({ candidate, verdict: judge(candidate, explained) }))
-    .sort(
-      (one, other) =>
-        rankOf(one, account) - rankOf(other, account) || other.candidate.storedAt - one.candidate.storedAt,
-    );
+    .reverse()
+    .sort((one, other) => rankOf(one, account) - rankOf(other, account));
   const matching = judged.filter(({ verdict }) => isMatch(verdict)).length;
   const outcome = outcomeOf(explained);
   const details: [string, string | undefined][] = [

@@ -4,6 +4,7 @@ import type { LeasePolicy } from '../../daemon/unlocked/lease.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { type Capabilities, noCapabilities } from '../../protocol/capabilities.ts';
 import type { CredentialReply, CredentialRequest } from '../../protocol/handler.ts';
+import type { Profiles } from '../../protocol/profiles.ts';
 import { expose, heapSecret, secretFromText } from '../../protocol/secret.ts';
 import { FakeBackend } from './backend.ts';
 import { FakeClock } from './clock.ts';
@@ -15,8 +16,8 @@ export const plain: Capabilities = noCapabilities;
 type Fields = Partial<Omit<CredentialRequest, 'secret' | 'refreshToken' | 'target'>> & {
   readonly protocol?: string;
   readonly host?: string;
-  readonly path?: string;
-  readonly username?: string;
+  readonly path?: string | undefined;
+  readonly username?: string | undefined;
   readonly password?: string;
   readonly refresh?: string;
 };
@@ -60,10 +61,12 @@ export class Core {
     backend = new FakeBackend(),
     marked = false,
     lease,
+    profiles,
   }: {
     backend?: FakeBackend;
     marked?: boolean;
     lease?: LeasePolicy;
+    profiles?: () => Profiles;
   } = {}) {
     this.backend = backend;
     const mark = {
@@ -84,6 +87,7 @@ export class Core {
       lockMark: mark,
       onRest: (name) => this.rested.push(name),
       lease,
+      profiles,
     });
     void this.agent.open(async (): Promise<Backend> => backend);
   }
