@@ -18,6 +18,7 @@ import { addLineProtocol } from './cli/line.ts';
 import { addLock } from './cli/lock.ts';
 import { jsonText, remark } from './cli/page.ts';
 import { addProfile, goByProfile } from './cli/profile.ts';
+import { addService } from './cli/service.ts';
 import { addSetup } from './cli/setup.ts';
 import { addStatus } from './cli/status.ts';
 import { addToken } from './cli/token.ts';
@@ -35,6 +36,7 @@ const nouns: readonly ((program: Command) => void)[] = [
   addExec,
   addEnv,
   addProfile,
+  addService,
   addBackend,
   addBackup,
   addConfig,

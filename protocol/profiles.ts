@@ -75,7 +75,7 @@ function ruleBroken(key: ProfileKey, value: string): string | undefined {
   if (value.includes('\ufffd') || [...Buffer.from(value)].some(isControl)) return 'it holds a control byte';
   if (key === 'output' && value !== 'text' && value !== 'json') return 'it is text or json';
   if (key !== 'endpoint') return undefined;
-  if (!/^https?:\/\/[^/\s]+/.test(value)) return 'it is a URL such as https://api.example';
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/\s]+/.test(value)) return 'it is a URL such as https://api.example';
   return /[@?#\\]/.test(value) ? 'it may hold neither user, query nor fragment' : undefined;
 }
 

@@ -23,7 +23,7 @@ export function addEnv(program: Command): void {
 }
 
 async function env({ shell, ...options }: EnvOptions): Promise<void> {
-  const { plan, choice } = await planFrom(options);
+  const { plan, choice } = planFrom(options);
   if (options.json) {
     const environment = Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, value ?? '']));
     showPlan(plan, { environment, choice, json: true });

@@ -73,7 +73,7 @@ async function exec(words: readonly string[], options: ExecOptions): Promise<voi
         'cannot run: this is the environment of another keyhold exec; give --nested if that is meant',
       );
     }
-    const { plan, services, choice } = await planFrom(options);
+    const { plan, services, choice } = planFrom(options);
     if (options.dryRun) showPlan(plan, { words, environment, choice, json: options.json });
     else {
       const warnings = [
@@ -102,9 +102,9 @@ type Asked = {
 };
 
 /** What is asked for, by the profile in force. */
-export async function planFrom({ service, env }: SourceOptions): Promise<Asked> {
+export function planFrom({ service, env }: SourceOptions): Asked {
   const choice = profileInForce(loadProfiles());
-  const services = service.length === 0 ? [] : await servicesNamed(service);
+  const services = service.length === 0 ? [] : servicesNamed(service);
   return { plan: planOf({ services, pairs: env, profile: choice?.profile }), services, choice };
 }
 

@@ -36,7 +36,7 @@ async function explain({ for: url, username, tool, json }: ExplainOptions): Prom
     // The same refusal as any other question's.
     return reply.status === 'ok' ? reply : await ask(agent, 'explain', { target });
   });
-  const around = await surroundingsOf(target, tool);
+  const around = surroundingsOf(target, tool);
   show(json, documentOf(target, tool, answer, around), (page) => draw(page, target, answer, around));
 }
 
@@ -46,8 +46,8 @@ function takesAuthtype(tool: string | undefined): boolean {
   return tool === 'git' && gitTakesAuthtype();
 }
 
-async function surroundingsOf(target: Target, tool: string | undefined): Promise<Surroundings> {
-  const manifest = await serviceOf(target);
+function surroundingsOf(target: Target, tool: string | undefined): Surroundings {
+  const manifest = serviceOf(target);
   return {
     service: manifest?.id,
     helpers: tool === undefined || tool === 'git' ? gitChain(target) : undefined,

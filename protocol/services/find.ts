@@ -1,5 +1,5 @@
 import type { Target } from '../credential.ts';
-import { type Address, addressOf, originOf } from './address.ts';
+import { type Address, addressOf, isLoopback, originOf } from './address.ts';
 import type { HostRule, Manifest, ScopePart } from './manifest.ts';
 
 export type Found =
@@ -29,14 +29,16 @@ export function serviceFor(place: string | Target, manifests: readonly Manifest[
 }
 
 /**
- * Whether a token of this service may be kept for, and sent to, a place: one of its hosts, or any that has a host where
- * people run servers of their own (https; http on this machine only is upstream's to hold).
+ * Whether a token of this service may be kept for, and sent to, a place: one of its hosts, or, where people run servers
+ * of their own, any host by https, or this machine by http.
  */
-export function belongsTo(place: string | Target, manifest: Manifest): boolean {
+export function belongsTo(place: string | Target, { hosts, selfHosted }: Manifest): boolean {
   const address = addressOf(place);
   if (!address) return false;
-  if (manifest.hosts.some((rule) => nearness(rule, address) > 0)) return true;
-  return manifest.selfHosted === true && protocolsOf(manifest).includes(address.protocol);
+  if (hosts.some((rule) => nearness(rule, address) > 0)) return true;
+  return (
+    selfHosted === true && (address.protocol === 'https' || (address.protocol === 'http' && isLoopback(address.host)))
+  );
 }
 
 /** Two host rules that could match the same place with the same nearness, so that neither would win. */
@@ -45,11 +47,6 @@ export function collide(one: HostRule, other: HostRule): boolean {
     JSON.stringify([a.protocol ?? 'https', a.host.toLowerCase(), pathOf(a).length, pathOf(a)]);
   const [a, b] = [portOf(one), portOf(other)];
   return same(one) === same(other) && (a === 'any' || b === 'any' || a === b);
-}
-
-function protocolsOf({ hosts }: Manifest): string[] {
-  const own = hosts.map(({ protocol = 'https' }) => protocol);
-  return own.includes('https') ? [...own, 'http'] : own;
 }
 
 /** 0 where a rule does not hold; else the more, the closer. */

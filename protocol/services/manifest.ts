@@ -151,7 +151,6 @@ export type Login = {
   readonly way: 'paste' | 'stdin' | 'password' | 'browser' | 'device';
   /** The kind that it yields. */
   readonly kind?: string;
-  readonly url?: string;
   readonly secondFactor?: readonly ('totp' | 'recovery-code')[];
 };
 

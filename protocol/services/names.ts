@@ -44,12 +44,8 @@ export function proposeName(manifest: Manifest, wished: string, hints: NameHints
   const said = isPoor(wished) ? '' : slug(wished);
   const parts = [hints.environment, hints.app ?? manifest.id, hints.host].map((part) => slug(part ?? ''));
   const whole = parts.filter((part) => part !== '');
-  const candidates = [
-    said,
-    whole.join('-'),
-    whole.slice(0, 2).join('-'),
-    shortest(said === '' ? whole.join('-') : said, max),
-  ];
+  const all = whole.join('-');
+  const candidates = [said, shortest(said, max), all, whole.slice(0, 2).join('-'), shortest(all, max)];
   return candidates.find((name) => name !== '' && whyUnfit(name, min, max, pattern) === undefined);
 }
 

@@ -54,6 +54,7 @@ describe('a setting of a profile', () => {
     ['account.[::1]', 'ada'],
     ['endpoint.podstack', 'https://api.example/v1'],
     ['endpoint', 'http://127.0.0.1:8080'],
+    ['endpoint.pogo', 'pogo://build.example:7777'],
     ['project', 'p-1'],
     ['output', 'json'],
   ])('may be %s = %s', (key, value) => {
@@ -76,7 +77,8 @@ describe('a setting of a profile', () => {
     ['account', 'a\nb'],
     ['account', 'x'.repeat(1_025)],
     ['output', 'yaml'],
-    ['endpoint', 'ftp://x'],
+    ['endpoint', 'api.example'],
+    ['endpoint', 'https://'],
     ['endpoint', 'https://user@x'],
     ['endpoint', 'https://x/?q'],
     ['endpoint', 'https://good.example\\@evil.example'],
