@@ -9,7 +9,7 @@ import { addCompletion } from './cli/completion.ts';
 import { addConfig } from './cli/config.ts';
 import { addDoctor } from './cli/doctor.ts';
 import { addEnv } from './cli/env.ts';
-import { addExec } from './cli/exec.ts';
+import { addExec, exitCodeOfExec } from './cli/exec.ts';
 import { CommandFailure } from './cli/failure.ts';
 import { addHelp } from './cli/help.ts';
 import { addInstall } from './cli/install.ts';
@@ -73,7 +73,8 @@ async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
-    return failed(error, args.includes('--json'));
+    const code = failed(error, args.includes('--json'));
+    return args[0] === 'exec' ? exitCodeOfExec(code) : code;
   }
 }
 

@@ -1,6 +1,5 @@
 import { writeSync } from 'node:fs';
-import { type Command, CommanderError } from 'commander';
-import { asFault } from '../../protocol/errors.ts';
+import type { Command } from 'commander';
 import type { ProfileChoice } from '../../protocol/profiles.ts';
 import { environmentOf, type Manifest } from '../../protocol/services/index.ts';
 import { printable } from '../../protocol/text.ts';
@@ -42,10 +41,6 @@ export function addExec(program: Command): void {
       'after',
       `\n  $ keyhold exec --service pogo -- pogo publish\n  $ keyhold exec --env NPM_TOKEN=https://registry.npmjs.org -- npm publish`,
     )
-    .exitOverride((error) => {
-      // Help that was asked for is no failure; commander has said everything else already.
-      throw error.exitCode === 0 ? error : new CommandFailure(FAILED, '');
-    })
     .action(exec);
 }
 
@@ -65,33 +60,28 @@ function gatherPair(text: string, before: SourceOptions['env']): SourceOptions['
 }
 
 async function exec(words: readonly string[], options: ExecOptions): Promise<void> {
-  try {
-    const { environment, lost } = originalEnvironment();
-    if (MARKER in environment && !options.nested) {
-      throw new CommandFailure(
-        FAILED,
-        'cannot run: this is the environment of another keyhold exec; give --nested if that is meant',
-      );
-    }
-    const { plan, services, choice } = planFrom(options);
-    if (options.dryRun) showPlan(plan, { words, environment, choice, json: options.json });
-    else {
-      const warnings = [
-        ...lost.map((what) => `not handed on to ${words[0]}: ${what}`),
-        ...services.flatMap((service) => filesThatWin(service, environment)),
-      ];
-      await become(words, plan, environment, warnings);
-    }
-  } catch (error) {
-    if (error instanceof CommanderError) throw error;
-    const { message } = error instanceof CommandFailure ? error : asFault(error);
-    const exitCode = error instanceof CommandFailure && isOfCommand(error.exitCode) ? error.exitCode : FAILED;
-    throw new CommandFailure(exitCode, message, { cause: error });
+  const { environment, lost } = originalEnvironment();
+  if (MARKER in environment && !options.nested) {
+    throw new CommandFailure(
+      FAILED,
+      'cannot run: this is the environment of another keyhold exec; give --nested if that is meant',
+    );
   }
+  const { plan, services, choice } = planFrom(options);
+  if (options.dryRun) {
+    showPlan(plan, { words, environment, choice, json: options.json });
+    return;
+  }
+  const warnings = [
+    ...lost.map((what) => `not handed on to ${words[0]}: ${what}`),
+    ...services.flatMap((service) => filesThatWin(service, environment)),
+  ];
+  await become(words, plan, environment, warnings);
 }
 
-function isOfCommand(code: number): boolean {
-  return code === NOT_EXECUTABLE || code === NOT_FOUND;
+/** How a failed `exec` exits: every failure of its own is one code, so that the command's codes keep their meaning. */
+export function exitCodeOfExec(code: number): number {
+  return code === NOT_EXECUTABLE || code === NOT_FOUND || code === 0 ? code : FAILED;
 }
 
 /** What is asked for, and by which profile. */
