@@ -73,7 +73,8 @@ async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
-    const code = failed(error, args.includes('--json'));
+    const ours = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+    const code = failed(error, ours.includes('--json'));
     return args[0] === 'exec' ? exitCodeOfExec(code) : code;
   }
 }

@@ -47,7 +47,9 @@ export function goByProfile(command: Command): void {
     giveProfile(checkProfileName(profile));
     if (!isOwn) profileInForce(loadProfiles());
   }
-  if (json !== undefined || isOwn || !command.options.some(({ long }) => long === '--json')) return;
+  // The lines of `env` are for a shell, whoever asks.
+  if (json !== undefined || isOwn || command.name() === 'env' || !command.options.some(({ long }) => long === '--json'))
+    return;
   if (outputOf() === 'json') command.setOptionValueWithSource('json', true, 'config');
 }
 
