@@ -5,6 +5,7 @@ import { Agent } from './agent.ts';
 import type { Degradation } from './backends/backend.ts';
 import { openBackends } from './backends/index.ts';
 import type { Clock } from './clock.ts';
+import { Custody } from './custody.ts';
 import { openLockMark } from './lock-mark.ts';
 import type { Log } from './log.ts';
 import { manage } from './manage.ts';
@@ -29,11 +30,13 @@ export type Composition = {
   readonly degradations: readonly Degradation[];
   /** Called by the action `stop`. */
   readonly stop: () => void;
+  /** Called by the action `restart`. */
+  readonly restart: () => Promise<void>;
 };
 
 /** The whole agent, without its listening socket: connections go in at `reception`. */
 export type Composed = {
-  readonly agent: Agent;
+  readonly custody: Custody;
   readonly reception: Reception;
   /** Answers what has begun, keeps what was acknowledged, wipes what is in memory. */
   readonly dispose: () => Promise<void>;
@@ -49,6 +52,7 @@ export function compose({
   keyringChild,
   degradations,
   stop,
+  restart,
 }: Composition): Composed {
   const startedAt = clock.now();
   const region = openRegion({ native });
@@ -59,16 +63,16 @@ export function compose({
     keep: region.keep,
     clock,
   });
-  const profiles = openProfiles(`${places.config}/profiles.json`);
-  const agent = new Agent({
+  const custody = new Custody({
     keep: region.keep,
     clock,
     log,
     lockMark: openLockMark(`${places.state}/locked`),
     onRest: (name) => backends.remember(name),
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
-    profiles: profiles.current,
   });
+  const profiles = openProfiles(`${places.config}/profiles.json`);
+  const agent = new Agent(custody, clock, log, profiles.current);
 
   const facts = (): Detail[] => [
     ['started_at', String(startedAt)],
@@ -78,13 +82,15 @@ export function compose({
     ['socket', places.agentSocket],
   ];
   const management = {
-    agent,
+    custody,
+    log,
     backends,
     keep: region.keep,
     profiles,
     facts,
     degradations: () => [...degradations, ...profiles.degradations(), ...wallsMissing(native, region.protection)],
     stop,
+    restart,
   };
   const handler: Handler = (request) => {
     switch (request.action) {
@@ -94,19 +100,21 @@ export function compose({
         return agent.store(request);
       case 'erase':
         return agent.erase(request);
+      case 'explain':
+        return request.capabilities.keyhold ? agent.explain(request) : unknown;
       default:
         return manage(management, request) ?? unknown;
     }
   };
   const reception = new Reception({ handlerFor: () => handler, keep: region.keep, native, log });
 
-  void agent.open(() => backends.openChosen());
+  void custody.open(() => backends.openChosen());
   return {
-    agent,
+    custody,
     reception,
     async dispose() {
       await reception.drain(DRAIN_DEADLINE);
-      await agent.dispose();
+      await custody.dispose();
       region.dispose();
     },
   };

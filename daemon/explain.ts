@@ -9,7 +9,8 @@ import type { Preference } from './profiles.ts';
 export const CANDIDATES_MAX = 50;
 
 /** What an explanation knows about one held credential. */
-export type Candidate = Held & {
+export type Candidate = {
+  readonly held: Held;
   /** Seconds for which it stays in memory if nobody uses it; undefined: it would be read from the backend first. */
   readonly leaseLeft: Seconds | undefined;
   readonly memoryOnly: boolean;
@@ -48,11 +49,11 @@ export function explain(explained: Explained): Detail[] {
     .map((candidate) => ({ candidate, verdict: judge(candidate, explained) }))
     .reverse()
     .sort((one, other) => rankOf(one, account) - rankOf(other, account));
-  const matching = judged.filter(({ verdict }) => isMatch(verdict)).length;
   const outcome = outcomeOf(explained);
+  const rivals = judged.filter(({ verdict }) => (outcome === 'expired' ? isMatch(verdict) : isAlive(verdict))).length;
   const details: [string, string | undefined][] = [
     ['outcome', outcome],
-    ['rule', chosen && ruleOf(chosen, matching, account)],
+    ['rule', chosen && ruleOf(chosen, rivals, account)],
     ['profile', choice?.name],
     ['profile_by', choice?.by],
     ['profile_folder', choice?.folder === undefined ? undefined : toWire(choice.folder)],
@@ -71,28 +72,33 @@ export function explain(explained: Explained): Detail[] {
   return details.filter((detail): detail is [string, string] => detail[1] !== undefined);
 }
 
-function judge(candidate: Candidate, { target, offersAuthtype, chosen, now, minTtl }: Explained): Verdict {
-  if (target.path !== undefined && candidate.path !== target.path) return 'other-path';
-  if (target.username !== undefined && candidate.username !== target.username) return 'other-username';
-  if (candidate.authtype !== undefined && !offersAuthtype) return 'authtype-not-offered';
-  if (isExpired(candidate, now, minTtl)) return 'expired';
-  return candidate.id === chosen?.id ? 'given' : 'next';
+function judge({ held }: Candidate, { target, offersAuthtype, chosen, now, minTtl }: Explained): Verdict {
+  if (target.path !== undefined && held.path !== target.path) return 'other-path';
+  if (target.username !== undefined && held.username !== target.username) return 'other-username';
+  if (held.authtype !== undefined && !offersAuthtype) return 'authtype-not-offered';
+  if (isExpired(held, now, minTtl)) return 'expired';
+  return held.id === chosen?.id ? 'given' : 'next';
 }
 
 function isMatch(verdict: Verdict): boolean {
-  return verdict === 'given' || verdict === 'next' || verdict === 'expired';
+  return isAlive(verdict) || verdict === 'expired';
+}
+
+function isAlive(verdict: Verdict): boolean {
+  return verdict === 'given' || verdict === 'next';
 }
 
 function rankOf(
   { candidate, verdict }: { candidate: Candidate; verdict: Verdict },
   account: string | undefined,
 ): number {
-  if (!isMatch(verdict)) return 2;
-  return account !== undefined && candidate.username === account ? 0 : 1;
+  if (!isMatch(verdict)) return 4;
+  const others = account !== undefined && candidate.held.username === account ? 0 : 2;
+  return verdict === 'expired' ? others + 1 : others;
 }
 
-function ruleOf(chosen: Held, matching: number, account: string | undefined): Rule {
-  if (matching === 1) return 'only';
+function ruleOf(chosen: Held, rivals: number, account: string | undefined): Rule {
+  if (rivals <= 1) return 'only';
   return account !== undefined && chosen.username === account ? 'profile' : 'last';
 }
 
@@ -120,8 +126,8 @@ function humanOf(outcome: Status, needsPassphrase: boolean): string {
   }
 }
 
-function documentOf(candidate: Candidate, verdict: Verdict): Record<string, unknown> {
-  const { id, protocol, host, path, username, authtype, storedAt, expiresAt, leaseLeft, memoryOnly } = candidate;
+function documentOf({ held, leaseLeft, memoryOnly }: Candidate, verdict: Verdict): Record<string, unknown> {
+  const { id, protocol, host, path, username, authtype, storedAt, expiresAt } = held;
   return {
     id,
     protocol,

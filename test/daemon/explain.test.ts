@@ -82,14 +82,29 @@ describe('explain', () => {
 
   it('tells an expired one as get does', async () => {
     const core = new Core();
-    await core.store({ username: 'old' });
+    await core.store({ username: 'old', expiresAt: core.clock.now() + 90 });
     await core.store({ username: 'ada', expiresAt: core.clock.now() + 60 });
-    expect((await explained(core, { minTtl: 59 })).facts['outcome']).toBe('ok');
-    for (const minTtl of [60, 61]) {
+    const lineAt = async (minTtl: number) => {
       const { facts, line } = await explained(core, { minTtl });
-      expect(facts['outcome']).toBe(await core.get({ minTtl }));
-      expect(line).toEqual(['ada expired', 'old next']);
-    }
+      const given = await core.get({ minTtl });
+      expect(given).toBe(facts['outcome'] === 'ok' ? `${line[0]!.split(' ')[0]} pass-EXAMPLE` : facts['outcome']);
+      return [facts['rule'], ...line];
+    };
+    expect(await lineAt(59)).toEqual(['last', 'ada given', 'old next']);
+    expect(await lineAt(60)).toEqual(['only', 'old given', 'ada expired']);
+    expect(await lineAt(90)).toEqual(['last', 'ada expired', 'old expired']);
+  });
+
+  it('lets no other account stand in for the expired one of the profile', async () => {
+    const profiles = readProfiles({ default: 'work', profiles: { work: { account: 'ada' } } });
+    const core = new Core({ profiles: () => profiles });
+    await core.store({ username: 'ada', expiresAt: core.clock.now() + 60 });
+    await core.store({ username: 'bob' });
+    core.clock.advance(60);
+    expect(await core.get()).toBe('expired');
+    const { facts, line } = await explained(core);
+    expect(facts).toMatchObject({ outcome: 'expired', rule: 'profile' });
+    expect(line).toEqual(['ada expired', 'bob next']);
   });
 
   it('reads nothing and extends no lease', async () => {
@@ -115,7 +130,7 @@ describe('explain', () => {
   it('says what a person would be asked where all is locked', async () => {
     const core = new Core();
     await core.store();
-    await core.agent.lock();
+    await core.custody.lock();
     const { facts } = await explained(core);
     expect(facts).toMatchObject({ outcome: 'locked', state: 'locked', human: 'to run: keyhold unlock' });
   });
