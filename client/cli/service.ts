@@ -7,7 +7,7 @@ import { keepManifest } from '../services/add.ts';
 import { ownFolder, readCatalogue } from '../services/catalogue.ts';
 import { compileManifest, type Slip } from '../services/compile.ts';
 import { hasDisplay, openPage } from '../services/open.ts';
-import { factsOf, hostsText, hostText, warningsOf } from '../services/page.ts';
+import { causesOf, factsOf, hostsText, hostText, warningsOf } from '../services/page.ts';
 import { CommandFailure } from './failure.ts';
 import { remark, show } from './page.ts';
 import { addNoun, addVerb, type VerbOptions } from './verb.ts';
@@ -73,9 +73,11 @@ function showOne(id: string, { json }: VerbOptions): void {
   const own = catalogue.own.has(id);
   show(json, { own, manifest }, (page) => {
     page.facts([['service', own ? `${id} (yours)` : id], ...factsOf(manifest)]);
-    const warnings = warningsOf(manifest);
-    if (warnings.length > 0) page.line();
-    for (const warning of warnings) page.line(`- ${warning}`, undefined, '  ');
+    const parts = { 'Worth knowing:': warningsOf(manifest), 'What its answers mean:': causesOf(manifest) };
+    for (const [heading, lines] of Object.entries(parts)) {
+      if (lines.length > 0) page.line().line(heading, 'bold');
+      for (const line of lines) page.line(`- ${line}`, undefined, '  ');
+    }
   });
 }
 

@@ -6,6 +6,7 @@ import {
   operations,
   type Refusal,
 } from '../../protocol/services/index.ts';
+import { exitCodeOf } from '../../protocol/status.ts';
 
 export type Fact = readonly [label: string, value: string];
 
@@ -23,7 +24,7 @@ export function hostsText({ hosts, selfHosted }: Manifest): string {
 
 /** What a manifest says, as labels and text, without what it does not say. */
 export function factsOf(manifest: Manifest): Fact[] {
-  const { urls = {}, env, files, login, oauth, rest, limits, life, policy } = manifest;
+  const { urls = {}, env, files, keyring, login, oauth, rest, limits, life, policy } = manifest;
   const calls = operations.filter((name) => rest?.[name] !== undefined && !isRefusal(rest[name]));
   const facts: (readonly [string, string | undefined])[] = [
     ['title', manifest.title],
@@ -37,6 +38,7 @@ export function factsOf(manifest: Manifest): Fact[] {
     ['environment', env?.variables.map(({ name, holds }) => `${name} (${holds})`).join(', ')],
     ['who wins', env?.precedence?.join(', then ')],
     ['files', [...new Set(files?.map(({ path }) => path))].join(', ')],
+    ['its keyring item', keyring && `${keyring.service}, ${keyring.account}`],
     ['login', login?.map(({ way, kind }) => (kind === undefined ? way : `${way} (${kind})`)).join(', ')],
     ['OAuth', oauth?.grants.join(', ')],
     ['calls', calls.join(', ')],
@@ -61,6 +63,15 @@ export function warningsOf({ env, rest, life }: Manifest): string[] {
     return isRefusal(call) ? [`no ${name}: ${call.none}`] : [];
   });
   return [...deviations, ...(life?.note === undefined ? [] : [life.note]), ...refusals];
+}
+
+/** What its answers mean and what to do then, as lines: `401 "token expired": …. Next: …`. */
+export function causesOf({ errors = [] }: Manifest): string[] {
+  return errors.map(({ operation, status, code, text, cause, next, outcome }) => {
+    const told = [operation, status, code, text && `"${text}"`].filter((part) => part !== undefined);
+    const exit = outcome === 'done' ? 0 : exitCodeOf(outcome);
+    return `${told.join(' ')}: ${cause}${next === undefined ? '' : `. Next: ${next}`} (exit ${exit})`;
+  });
 }
 
 function kindText({ name, title, lifetimes, memoryOnly }: Kind): string {

@@ -1,4 +1,4 @@
-import type { Schema } from './schema.ts';
+import type { Schema } from './schema-terms.ts';
 
 /** Something wrong with a document: where, as keys and indexes from its root, and the rule in words. */
 export type Problem = { readonly path: readonly (string | number)[]; readonly rule: string };
@@ -38,9 +38,7 @@ function checkAny(value: unknown, { anyOf = [], description }: Schema, path: Pat
   if (nearest.length === 0) return [];
   // What is no object fits none of several objects: then the whole says it better than one of them.
   const isWhole = nearest.every((problem) => problem.path.length === path.length);
-  return isWhole && description !== undefined && !isRecord(value)
-    ? [{ path, rule: `must be ${wordsOf(description)}` }]
-    : nearest;
+  return isWhole && description !== undefined && !isRecord(value) ? [{ path, rule: formOf(description) }] : nearest;
 }
 
 function checkObject(value: unknown, schema: Schema, path: Path, root: Schema): Problem[] {
@@ -99,9 +97,7 @@ function whyNot(value: unknown, schema: Schema): string | undefined {
       const length = [...value].length;
       if (length < minLength) return 'must not be empty';
       if (maxLength !== undefined && length > maxLength) return `must have at most ${maxLength} characters`;
-      if (pattern !== undefined && !new RegExp(pattern, 'u').test(value)) {
-        return description === undefined ? 'does not have the right form' : `must be ${wordsOf(description)}`;
-      }
+      if (pattern !== undefined && !new RegExp(pattern, 'u').test(value)) return formOf(description);
       return undefined;
     }
     default:
@@ -109,10 +105,12 @@ function whyNot(value: unknown, schema: Schema): string | undefined {
   }
 }
 
-/** A description inside a sentence: without its capital and its period. */
-function wordsOf(description: string): string {
-  const words = description.replace(/\.$/, '');
-  return /^[A-Z][a-z]/.test(words) ? words[0]!.toLowerCase() + words.slice(1) : words;
+/** Descriptions of forms say what a value is ("a duration such as 90d"); those of fields say what it is for. */
+function formOf(description: string | undefined): string {
+  if (description === undefined) return 'does not have the right form';
+  return /^(?:an?|one|text) /.test(description)
+    ? `must be ${description}`
+    : `does not have the right form. ${description}`;
 }
 
 function suggestion(key: string, known: readonly string[]): string {

@@ -101,9 +101,9 @@ export function scopeKey({ id, scope }: Manifest, question: ScopeQuestion): Scop
   for (const part of scope) {
     const value = partOf(part, address, question);
     if (value === undefined && part !== 'account') return { status: 'incomplete', missing: part };
-    if (value !== undefined) parts.push(`${part}=${encodeURIComponent(value)}`);
+    if (value !== undefined) parts.push(`${part}=${value}`);
   }
-  return { status: 'ok', key: parts.join(' ') };
+  return { status: 'ok', key: JSON.stringify(parts) };
 }
 
 function partOf(part: ScopePart, address: Address, { place, account, tenant }: ScopeQuestion): string | undefined {

@@ -65,6 +65,8 @@ export type Kind = {
   readonly lifetimes?: Lifetimes;
   /** Held in memory and never at rest. */
   readonly memoryOnly?: boolean;
+  /** Calls for this kind, in place of the service's own. */
+  readonly rest?: Operations;
 };
 
 /** How a value looks. Every part that is given must hold; nothing given lets every value pass. */
@@ -174,7 +176,9 @@ export type OAuth = {
 export type Rest = {
   /** `https://api.example.org`, or `{origin}`, the target's own protocol, host and port. */
   readonly base: string;
-} & { readonly [Name in Operation]?: Call | Refusal };
+} & Operations;
+
+export type Operations = { readonly [Name in Operation]?: Call | Refusal };
 
 export const operations = [
   'login',

@@ -1,12 +1,11 @@
 import { addressOf, isLoopback } from './address.ts';
 import type { Problem } from './conform.ts';
 import { secondsOf } from './durations.ts';
-import { belongsTo, collide } from './find.ts';
+import { collide } from './find.ts';
 import { authOf } from './kinds.ts';
-import type { Call, Format, HostRule, Lifetimes, Manifest, Refusal } from './manifest.ts';
-import { operations } from './manifest.ts';
+import type { Format, HostRule, Lifetimes, Manifest } from './manifest.ts';
 import { patternOf } from './pattern.ts';
-import { isPlaceholder, placeholders, placeholdersIn } from './template.ts';
+import { badTemplate, oauth, problem, rest, unknownKinds, urls } from './sending.ts';
 
 type Path = Problem['path'];
 
@@ -18,10 +17,6 @@ export function brokenRules(manifest: Manifest): Problem[] {
   return [hosts, kinds, auth, environment, files, context, urls, login, oauth, rest, limits, errors, durations].flatMap(
     (rule) => rule(manifest),
   );
-}
-
-function problem(path: Path, rule: string): Problem {
-  return { path, rule };
 }
 
 function hosts({ hosts: all, selfHosted }: Manifest): Problem[] {
@@ -88,13 +83,6 @@ function unreadable(pattern: string, path: Path): Problem[] {
   } catch (error) {
     return [problem(path, (error as Error).message)];
   }
-}
-
-/** Names of kinds that are none of this manifest's. */
-function unknownKinds({ kinds: all }: Manifest, names: readonly string[] | undefined, path: Path): Problem[] {
-  return (names ?? []).flatMap((name, at) =>
-    all.some((kind) => kind.name === name) ? [] : [problem([...path, at], 'is none of "kinds"')],
-  );
 }
 
 function auth(manifest: Manifest): Problem[] {
@@ -167,111 +155,12 @@ function context({ context: all = [] }: Manifest): Problem[] {
   });
 }
 
-/** Text that may hold these placeholders and no others. */
-function badTemplate(template: string, path: Path, allowed: readonly string[]): Problem[] {
-  const names = placeholdersIn(template);
-  if (!names) return [problem(path, 'has a brace without its other one')];
-  return names.flatMap((name) => {
-    if (!isPlaceholder(name)) return [problem(path, `has an unknown placeholder "{${name}}"`)];
-    return allowed.includes(name) ? [] : [problem(path, `must not hold {${name}}`)];
-  });
-}
-
-function whyNoUrl(url: string): string | undefined {
-  const address = addressOf(url.replace(/[?#].*$/s, ''));
-  if (!address || /[^!-~]/.test(url)) return 'must be a plain URL without user name, spaces and ".."';
-  if (address.protocol !== 'https' && !isLoopback(address.host)) {
-    return 'must begin with https:// (http:// is for this machine only)';
-  }
-  return undefined;
-}
-
-function urls({ urls: pages = {} }: Manifest): Problem[] {
-  return Object.entries(pages).flatMap(([name, url]) => {
-    const why = whyNoUrl(url);
-    return why === undefined ? [] : [problem(['urls', name], why)];
-  });
-}
-
 function login(manifest: Manifest): Problem[] {
   return (manifest.login ?? []).flatMap(({ kind }, at) =>
     kind === undefined || manifest.kinds.some(({ name }) => name === kind)
       ? []
       : [problem(['login', at, 'kind'], 'is none of "kinds"')],
   );
-}
-
-/** A URL that a token is sent to: a plain one, of a host that is the service's, or `{origin}` and a path. */
-function sentTo(manifest: Manifest, url: string, path: Path): Problem[] {
-  if (url.startsWith('{origin}')) {
-    return addressOf(`https://x${url.slice('{origin}'.length)}`)
-      ? []
-      : [problem(path, 'must be {origin} and a plain path')];
-  }
-  const why = whyNoUrl(url) ?? (/[?#]/.test(url) ? 'must have no "?" and no "#"' : undefined);
-  if (why !== undefined) return [problem(path, why)];
-  const listed = belongsTo(url, { ...manifest, selfHosted: false });
-  return listed ? [] : [problem(path, 'is sent tokens, but its host is none of "hosts"')];
-}
-
-function oauth(manifest: Manifest): Problem[] {
-  const { oauth: given } = manifest;
-  if (!given) return [];
-  const problems = (['issuer', 'authorize', 'device', 'token', 'revoke', 'introspect'] as const).flatMap((name) =>
-    given[name] === undefined ? [] : sentTo(manifest, given[name], ['oauth', name]),
-  );
-  if (given.issuer === undefined && given.token === undefined) {
-    problems.push(problem(['oauth'], 'lacks the field "issuer" or "token"'));
-  }
-  return problems;
-}
-
-function rest(manifest: Manifest): Problem[] {
-  const { rest: given } = manifest;
-  if (!given) return [];
-  const calls = operations.flatMap((name): [string, Call][] => {
-    const call: Call | Refusal | undefined = given[name];
-    return call === undefined || 'none' in call ? [] : [[name, call]];
-  });
-  return [
-    ...sentTo(manifest, given.base, ['rest', 'base']),
-    ...calls.flatMap(([name, call]) => callProblems(manifest, name, call)),
-  ];
-}
-
-const open: readonly string[] = Object.entries(placeholders).flatMap(([name, { secret }]) => (secret ? [] : [name]));
-const everything: readonly string[] = Object.keys(placeholders);
-
-/** What an operation is good for only if its answer tells. */
-const needed: Readonly<Record<string, readonly string[]>> = {
-  create: ['value'],
-  rotate: ['value'],
-  refresh: ['value'],
-  list: ['id'],
-  listUser: ['id'],
-};
-
-function callProblems(manifest: Manifest, name: string, call: Call): Problem[] {
-  const path: Path = ['rest', name];
-  const problems = [
-    ...unknownKinds(manifest, call.kinds, [...path, 'kinds']),
-    // A secret in a URL ends in logs and histories.
-    ...badTemplate(call.path, [...path, 'path'], open),
-    ...Object.entries(call.query ?? {}).flatMap(([key, value]) => badTemplate(value, [...path, 'query', key], open)),
-    ...Object.entries(call.body ?? {}).flatMap(([key, value]) =>
-      typeof value === 'string' ? badTemplate(value, [...path, 'body', key], everything) : [],
-    ),
-  ];
-  if (!addressOf(`https://x${call.path.replace(/\{[^}]*\}/g, 'x')}`)) {
-    problems.push(problem([...path, 'path'], 'must be a plain path; "query" is a field of its own'));
-  }
-  if (call.method === 'GET' && call.body) problems.push(problem([...path, 'body'], 'must not be there for GET'));
-  for (const field of needed[name] ?? []) {
-    if (call.fields?.[field as 'id'] === undefined) {
-      problems.push(problem(path, `lacks "fields" with "${field}": nothing could be done with its answer`));
-    }
-  }
-  return problems;
 }
 
 function limits({ limits: given }: Manifest): Problem[] {

@@ -1,66 +1,5 @@
 import { fields, type Operation, operations } from './manifest.ts';
-
-/** The part of JSON Schema (draft 2020-12) that the schema below uses and conform.ts understands. */
-export type Schema = {
-  readonly $schema?: string;
-  readonly $id?: string;
-  readonly title?: string;
-  readonly description?: string;
-  readonly $defs?: Readonly<Record<string, Schema>>;
-  readonly $ref?: string;
-  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean';
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties?: false | Schema;
-  readonly propertyNames?: Schema;
-  readonly maxProperties?: number;
-  readonly items?: Schema;
-  readonly minItems?: number;
-  readonly maxItems?: number;
-  readonly uniqueItems?: boolean;
-  readonly enum?: readonly string[];
-  readonly pattern?: string;
-  readonly minLength?: number;
-  readonly maxLength?: number;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly anyOf?: readonly Schema[];
-};
-
-/** Nothing that steers a terminal: no control, no bidi mark, no line separator. */
-const PLAIN = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]+$';
-
-const ref = (name: string, description?: string): Schema => ({
-  $ref: `#/$defs/${name}`,
-  ...(description === undefined ? {} : { description }),
-});
-const oneOf = (values: readonly string[], description: string): Schema => ({ enum: values, description });
-const list = (items: Schema, description: string, more: Partial<Schema> = {}): Schema => ({
-  type: 'array',
-  items,
-  minItems: 1,
-  maxItems: 50,
-  description,
-  ...more,
-});
-const record = (
-  properties: Readonly<Record<string, Schema>>,
-  required: readonly string[],
-  description: string,
-): Schema => ({
-  type: 'object',
-  properties,
-  required,
-  additionalProperties: false,
-  description,
-});
-const yes = (description: string): Schema => ({ type: 'boolean', description });
-const count = (minimum: number, maximum: number, description: string): Schema => ({
-  type: 'integer',
-  minimum,
-  maximum,
-  description,
-});
+import { count, list, oneOf, PLAIN, record, ref, type Schema, yes } from './schema-terms.ts';
 
 const lifetimes = (description: string) =>
   record(
@@ -91,6 +30,8 @@ const summaries: Readonly<Record<Operation, string>> = {
   usage: 'How much it was used.',
   audit: "The service's own record of what happened.",
 };
+
+const calls = Object.fromEntries(operations.map((name) => [name, ref('operation', summaries[name])]));
 
 /** The schema of a manifest. Strict: a field that is not here is an error, because it is a slip of the pen. */
 export const manifestSchema: Schema = {
@@ -126,10 +67,7 @@ export const manifestSchema: Schema = {
               description:
                 'Exact, or `*.example.org` for one label before it; `*` alone only for a protocol of its own.',
             },
-            port: {
-              anyOf: [{ type: 'integer', minimum: 1, maximum: 65_535 }, { enum: ['any'] }],
-              description: "A number, or `any`. Without it: the protocol's own (443, 80).",
-            },
+            port: ref('port', "A number, or `any`. Without it: the protocol's own (443, 80)."),
             path: { type: 'string', minLength: 1, maxLength: 256, description: 'That path and what lies below it.' },
           },
           ['host'],
@@ -171,6 +109,7 @@ export const manifestSchema: Schema = {
             ),
             lifetimes: lifetimes('Instead of `limits.lifetimes`, for this kind.'),
             memoryOnly: yes('It is held in memory and never at rest.'),
+            rest: record(calls, [], "Calls for this kind, in place of the service's own: the operations of `rest`."),
           },
           ['name'],
           'A kind of token.',
@@ -327,7 +266,7 @@ export const manifestSchema: Schema = {
       rest: record(
         {
           base: ref('base', "What every path follows: a URL, or `{origin}`, the target's own."),
-          ...Object.fromEntries(operations.map((name) => [name, ref('operation', summaries[name])])),
+          ...calls,
         },
         ['base'],
         'The calls that may be made. One that is not there ends with exit 11, as does `none: WHY`.',
@@ -406,6 +345,10 @@ export const manifestSchema: Schema = {
     'A service and its tokens, as data.',
   ),
   $defs: {
+    port: {
+      anyOf: [{ type: 'integer', minimum: 1, maximum: 65_535 }, { enum: ['any'] }],
+      description: 'a number from 1 to 65535, or any',
+    },
     id: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,31}$', description: 'a name of a-z, 0-9 and "-"' },
     name: {
       type: 'string',

@@ -41,14 +41,15 @@ export function isPlaceholder(name: string): name is Placeholder {
 }
 
 /**
- * A template with its values. `encode` is put on each value (`encodeURIComponent` in a path), never on the template.
- * Undefined where a value is missing, or is a list that stands inside text.
+ * A template with its values. `encode` is put on each value (`encodeURIComponent` in a path), never on the template;
+ * half a surrogate pair in a value, which nothing could encode, becomes U+FFFD. Undefined where a value is missing, or is
+ * a list that stands inside text.
  */
 export function fill(template: string, values: Values, encode = (text: string) => text): string | undefined {
   let whole = true;
   const text = template.replace(HOLE, (_, name: string) => {
     const value = isPlaceholder(name) ? values[name] : undefined;
-    if (typeof value === 'string' || typeof value === 'number') return encode(String(value));
+    if (typeof value === 'string' || typeof value === 'number') return encode(String(value).toWellFormed());
     whole = false;
     return '';
   });

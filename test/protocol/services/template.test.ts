@@ -5,6 +5,7 @@ import { fill, fillMember, placeholders, placeholdersIn } from '../../../protoco
 describe('a template', () => {
   test('is filled with values, each encoded and none looked into', () => {
     expect(fill('/tokens/{id}', { id: 'a/../b?c' }, encodeURIComponent)).toBe('/tokens/a%2F..%2Fb%3Fc');
+    expect(fill('/{id}', { id: '\ud800' }, encodeURIComponent)).toBe('/%EF%BF%BD');
     expect(fill('{name}', { name: '{id}', id: 'x' })).toBe('{id}');
   });
 
