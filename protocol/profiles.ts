@@ -24,6 +24,7 @@ export const profileKeys = {
   account: { of: 'host', summary: 'username whose token is given where several match' },
   endpoint: { of: 'service', summary: 'URL of the server that a service is reached at' },
   project: { of: 'service', summary: 'project that a service works on' },
+  tenant: { of: 'service', summary: 'tenant or organisation at a service' },
   output: { of: undefined, summary: 'text or json: how verbs answer' },
 } as const satisfies Record<string, { of: 'host' | 'service' | undefined; summary: string }>;
 export type ProfileKey = keyof typeof profileKeys;

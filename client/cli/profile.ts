@@ -26,7 +26,7 @@ type UseOptions = VerbOptions & { readonly here?: boolean; readonly none?: boole
 
 /** `keyhold profile`: settings under a name, and which of them are in force. */
 export function addProfile(program: Command): void {
-  const noun = addNoun(program, 'profile', 'settings under a name: account, endpoint, project, output');
+  const noun = addNoun(program, 'profile', 'settings under a name: account, endpoint, project and so on');
   addVerb(noun, 'list', 'every profile, and which is in force here').action(list);
   addVerb(noun, 'show [name]', 'the settings of a profile; without a name, of the one in force').action(showOne);
   addVerb(noun, 'use [name]', 'make a profile the default, or that of this folder')

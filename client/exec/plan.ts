@@ -64,6 +64,9 @@ function planOfService(manifest: Manifest, profile: Profile, isOnly: boolean): O
   const settings: readonly (readonly [keyof typeof plain, string | undefined])[] = [
     ['endpoint', endpoint],
     ['project', settingFor(profile, 'project', id)],
+    ['tenant', settingFor(profile, 'tenant', id)],
+    // Our `text` is no word of theirs.
+    ['output', profile.get('output') === 'json' ? 'json' : undefined],
     ['account', account],
     ['username', account],
   ];

@@ -293,6 +293,26 @@ describe('keyhold exec', () => {
       expect(other.stdout).toContain('APKG_TOKEN=apkg_EXAMPLE\n');
     });
 
+    test.each([
+      ['D1, D17, D25: pogodoc', 'https://api.pogodoc.com', ['pogodoc'], 'POGODOC_API_TOKEN'],
+      ['K14: apkg', 'https://api.apkg.ai', ['apkg'], 'APKG_TOKEN'],
+      ['S2, S36: podstack', 'https://api.podstack.ai', ['podstack'], 'PODSTACK_API_TOKEN'],
+    ])('%s: its program finds the token where it looks, and nobody else does', async (_, url, [service], name) => {
+      const host = url!.slice('https://'.length);
+      await agent.ask(...store(host, `${host}-EXAMPLE`));
+      const { stdout } = await keyhold(['exec', '--service', service!, '--', 'env'], { [name!]: 'stale' });
+      expect(stdout).toContain(`\n${name}=${host}-EXAMPLE\n`);
+      expect(stdout.split(`${host}-EXAMPLE`)).toHaveLength(2);
+    });
+
+    test('S9, S12: exports the project of the profile', async () => {
+      await keyhold(['profile', 'set', 'project.podstack', 'p-42', '--profile', 'staging']);
+      await keyhold(['profile', 'set', 'output', 'json', '--profile', 'staging']);
+      const { stdout } = await keyhold(['exec', '--service', 'podstack', '--profile', 'staging', '--', 'env']);
+      expect(stdout).toContain('PODSTACK_OUTPUT=json\n');
+      expect(stdout).toContain('PODSTACK_PROJECT=p-42\n');
+    });
+
     test('warns of a file that its program looks at first', async () => {
       mkdirSync(join(home, '.apkg'), { recursive: true });
       writeFileSync(join(home, '.apkg/credentials.json'), '{}');
