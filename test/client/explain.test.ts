@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ok, startScriptedAgent } from '../fakes/scripted-agent.ts';
 import { emptyHome, keyhold } from './keyhold.ts';
@@ -77,6 +77,30 @@ describe('keyhold token explain', () => {
     expect(document.shadows.length).toBeGreaterThan(0);
     expect(document.shadows.map(({ what }) => what).join()).toMatch(/the variable [A-Z_]+/);
     expect(stdout).not.toContain('EXAMPLE');
+  });
+
+  test.each([
+    [
+      'K12: apkg, whose session file really wins',
+      'https://api.apkg.ai',
+      'APKG_TOKEN',
+      '.apkg/credentials.json',
+      'file',
+    ],
+    ['S34: podstack, whose variable wins', 'https://api.podstack.ai', 'PODSTACK_API_TOKEN', undefined, 'environment'],
+  ])('%s', async (_, url, variable, file, winner) => {
+    await using agent = await startScriptedAgent({ explain: answer });
+    if (file) {
+      mkdirSync(join(agent.home, dirname(file)), { recursive: true });
+      writeFileSync(join(agent.home, file), 'EXAMPLE');
+    }
+    const { stdout } = await keyhold(['token', 'explain', '--for', url, '--json'], {
+      ...agent,
+      environment: { [variable]: 'token-EXAMPLE' },
+    });
+    const { shadows } = JSON.parse(stdout) as { shadows: { source: string; what: string; wins: boolean }[] };
+    expect(shadows.filter(({ wins }) => wins).map(({ source }) => source)).toEqual([winner]);
+    expect(shadows[0]!.what).toBe(`the variable ${variable}`);
   });
 
   test('asks for what the tool offers, by the profile and the folder', async () => {
