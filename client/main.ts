@@ -2,11 +2,14 @@ import { Command, CommanderError } from 'commander';
 import { asFault } from '../protocol/errors.ts';
 import { exitCodeOf } from '../protocol/status.ts';
 import { printable } from '../protocol/text.ts';
+import './umask.ts';
 import { addBackend } from './cli/backend.ts';
 import { addBackup } from './cli/backup.ts';
 import { addCompletion } from './cli/completion.ts';
 import { addConfig } from './cli/config.ts';
 import { addDoctor } from './cli/doctor.ts';
+import { addEnv } from './cli/env.ts';
+import { addExec, exitCodeOfExec } from './cli/exec.ts';
 import { CommandFailure } from './cli/failure.ts';
 import { addHelp } from './cli/help.ts';
 import { addInstall } from './cli/install.ts';
@@ -14,6 +17,7 @@ import { addLifecycle } from './cli/lifecycle.ts';
 import { addLineProtocol } from './cli/line.ts';
 import { addLock } from './cli/lock.ts';
 import { jsonText, remark } from './cli/page.ts';
+import { addProfile, goByProfile } from './cli/profile.ts';
 import { addService } from './cli/service.ts';
 import { addSetup } from './cli/setup.ts';
 import { addStatus } from './cli/status.ts';
@@ -29,6 +33,9 @@ const nouns: readonly ((program: Command) => void)[] = [
   addDoctor,
   addLock,
   addToken,
+  addExec,
+  addEnv,
+  addProfile,
   addService,
   addBackend,
   addBackup,
@@ -40,8 +47,6 @@ const nouns: readonly ((program: Command) => void)[] = [
 
 const USAGE = exitCodeOf('bad-request');
 
-// What a command creates is its owner's alone, from its first moment.
-process.umask(0o077);
 void main(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
 });
@@ -59,6 +64,8 @@ async function main(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(more: keyhold help)')
     .option('-V, --version', 'the version of this client and of the running agent')
     .helpCommand(false)
+    .enablePositionalOptions()
+    .hook('preAction', (_, command) => goByProfile(command))
     .configureOutput({ outputError: (text, write) => write(usageError(text)) })
     .exitOverride();
   for (const add of nouns) add(program);
@@ -66,7 +73,9 @@ async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
-    return failed(error, args.includes('--json'));
+    const ours = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+    const code = failed(error, ours.includes('--json'));
+    return args[0] === 'exec' ? exitCodeOfExec(code) : code;
   }
 }
 

@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
 import type { CredentialReply, CredentialRequest } from '../protocol/handler.ts';
+import type { Profiles } from '../protocol/profiles.ts';
 import type { Secret } from '../protocol/secret.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
+import { explain } from './explain.ts';
 import type { Log } from './log.ts';
+import { type Preference, preferenceOf, preferredTarget } from './profiles.ts';
 import { RoundState } from './round.ts';
 import type { Entry } from './unlocked/set.ts';
 
@@ -27,23 +30,58 @@ export class Agent {
   readonly #custody: Custody;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #profiles: () => Profiles;
   readonly #round = new RoundState();
 
-  constructor(custody: Custody, clock: Clock, log: Log) {
+  /** `profiles` are those of the moment. */
+  constructor(custody: Custody, clock: Clock, log: Log, profiles: () => Profiles) {
     this.#custody = custody;
     this.#clock = clock;
     this.#log = log;
+    this.#profiles = profiles;
   }
 
   /** What is open and in memory is answered at once; everything else waits in the methods behind this one. */
   get(request: CredentialRequest): Promise<CredentialReply> {
     if (!this.#custody.isServing) return this.#getWhenOpen(request);
-    const found = this.#choose(request);
+    if (request.profile !== undefined || this.#profiles().profiles.size > 0) return this.#getByProfile(request);
+    return this.#answer(this.#newest(request.target!, request), request);
+  }
+
+  #answer(found: Entry | undefined, request: CredentialRequest): Promise<CredentialReply> {
     if (!found) return Promise.resolve(notFound);
     const expired = isExpired(found, this.#clock, request.minTtl);
     if (expired && request.capabilities.keyhold) return Promise.resolve(expiredReply);
     if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request);
     return Promise.resolve(this.#serve(found, request));
+  }
+
+  /** What a get would be answered with, and why. It reads nothing from the backend and extends no lease. */
+  async explain(request: CredentialRequest): Promise<CredentialReply> {
+    await this.#custody.settled();
+    const { isServing, state, failure, backend } = this.#custody;
+    const { protocol, host } = request.target!;
+    const preference = preferenceOf(this.#profiles(), request);
+    const details = explain({
+      target: request.target!,
+      preference,
+      offersAuthtype: request.capabilities.authtype,
+      minTtl: request.minTtl ?? 0,
+      now: this.#clock.now(),
+      candidates: this.#custody.findAll({ protocol, host }).map((entry) => ({
+        held: entry,
+        leaseLeft: this.#custody.leaseLeft(entry),
+        memoryOnly: entry.resting === undefined,
+      })),
+      chosen: this.#choose(request, preference),
+      agent: {
+        state: state === 'open' && !isServing ? 'locked' : state,
+        failure: failure?.status,
+        backend: backend?.name ?? 'none',
+        needsPassphrase: backend?.needsPassphrase ?? false,
+      },
+    });
+    return { status: 'ok', details };
   }
 
   async store(request: CredentialRequest): Promise<CredentialReply> {
@@ -78,13 +116,23 @@ export class Agent {
     return { status: 'ok', details: [['erased', String(erased)]] };
   }
 
+  async #getByProfile(request: CredentialRequest): Promise<CredentialReply> {
+    return this.#answer(this.#choose(request, preferenceOf(this.#profiles(), request)), request);
+  }
+
+  /** The match of the account that a profile prefers, if it has one, living or not; else the newest of all. */
+  #choose(request: CredentialRequest, preference: Preference): Entry | undefined {
+    const preferred = preferredTarget(request.target!, preference);
+    return (preferred && this.#newest(preferred, request)) ?? this.#newest(request.target!, request);
+  }
+
   /** The newest match that this caller can take; one that has expired only where none lives. */
-  #choose(request: CredentialRequest): Entry | undefined {
+  #newest(target: Target, request: CredentialRequest): Entry | undefined {
     const accepts = request.capabilities.authtype ? isAny : isPlain;
-    const newest = this.#custody.find(request.target!, accepts);
+    const newest = this.#custody.find(target, accepts);
     if (!newest || !isExpired(newest, this.#clock, request.minTtl)) return newest;
     const isLive = (entry: Entry) => accepts(entry) && !isExpired(entry, this.#clock, request.minTtl);
-    return this.#custody.find(request.target!, isLive) ?? newest;
+    return this.#custody.find(target, isLive) ?? newest;
   }
 
   async #getWhenOpen(request: CredentialRequest): Promise<CredentialReply> {

@@ -10,6 +10,7 @@ import { openLockMark } from './lock-mark.ts';
 import type { Log } from './log.ts';
 import { manage } from './manage.ts';
 import type { Native } from './native/native.ts';
+import { openProfiles } from './profiles.ts';
 import { Reception } from './socket/reception.ts';
 import { silentPolicy } from './unlocked/lease.ts';
 import { openRegion } from './unlocked/region.ts';
@@ -70,7 +71,8 @@ export function compose({
     onRest: (name) => backends.remember(name),
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
-  const agent = new Agent(custody, clock, log);
+  const profiles = openProfiles(`${places.config}/profiles.json`);
+  const agent = new Agent(custody, clock, log, profiles.current);
 
   const facts = (): Detail[] => [
     ['started_at', String(startedAt)],
@@ -84,8 +86,9 @@ export function compose({
     log,
     backends,
     keep: region.keep,
+    profiles,
     facts,
-    degradations: () => [...degradations, ...wallsMissing(native, region.protection)],
+    degradations: () => [...degradations, ...profiles.degradations(), ...wallsMissing(native, region.protection)],
     stop,
     restart,
   };
@@ -97,6 +100,8 @@ export function compose({
         return agent.store(request);
       case 'erase':
         return agent.erase(request);
+      case 'explain':
+        return request.capabilities.keyhold ? agent.explain(request) : unknown;
       default:
         return manage(management, request) ?? unknown;
     }

@@ -18,6 +18,7 @@ import type { Vault } from './backends/vault/vault.ts';
 import type { Custody } from './custody.ts';
 import type { Log } from './log.ts';
 import { migrate } from './migrate.ts';
+import type { ProfileBook } from './profiles.ts';
 import type { Entry } from './unlocked/set.ts';
 import { version, WIRE_VERSION } from './version.ts';
 
@@ -27,6 +28,7 @@ export type Management = {
   readonly log: Log;
   readonly backends: Backends;
   readonly keep: SecretKeeper;
+  readonly profiles: ProfileBook;
   /** Facts of this process that `status` tells: where secrets lie, how callers are told apart, how many there are. */
   readonly facts: () => readonly Detail[];
   /** What is worse than it could be, outside the backend. */
@@ -73,6 +75,10 @@ const acts: Readonly<Record<string, Act>> = {
   async list({ custody }) {
     await custody.ready();
     return { status: 'ok', details: [...custody.held()].map((entry) => ['item[]', itemOf(entry)]) };
+  },
+
+  async 'profile-reload'({ profiles }) {
+    return { status: 'ok', details: [['profiles', String(profiles.reload())]] };
   },
 
   async lock({ custody }) {

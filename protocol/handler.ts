@@ -31,6 +31,12 @@ export type CredentialRequest = {
   /** How long the secret must still live. */
   readonly minTtl?: Seconds | undefined;
 
+  // Where the request comes from: what the choice of a profile goes by. Wire values (text.ts).
+  /** The profile that the caller asks for by name. */
+  readonly profile?: string | undefined;
+  /** The caller's working directory. */
+  readonly cwd?: string | undefined;
+
   /** Everything as it came; management actions read theirs here. */
   readonly attributes: Attributes;
 };

@@ -43,7 +43,7 @@ export class HelperRun implements Invocation {
   #frameStart = 0;
 
   constructor(attributes: Attributes, handler: Handler, keep: SecretKeeper, out: ByteWriter, wire: RunWire) {
-    this.#handler = handler;
+    this.#handler = fromPlace(handler, attributes);
     this.keep = keep;
     this.output = out;
     this.#wire = wire;
@@ -184,4 +184,10 @@ export class HelperRun implements Invocation {
     this.output.text(`e${text.length}\n${text}`);
     this.#openFrame();
   }
+}
+
+/** The handler for requests of a run: they come from the run's folder and under its profile. */
+function fromPlace(handler: Handler, attributes: Attributes): Handler {
+  const [cwd, profile] = [attributes.text('cwd'), attributes.text('profile')];
+  return (request) => handler({ ...request, cwd, profile });
 }

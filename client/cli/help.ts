@@ -132,6 +132,51 @@ A manifest only describes: it cannot run anything. Every field of it stands in
 docs/services.md. To take one back, remove the file that add names.
 `,
   },
+  exec: {
+    summary: 'tokens for one command, in its environment only',
+    text: () => `
+Run a command with the token of a service, or one that you name:
+
+  $ keyhold exec --service npm -- npm publish
+  $ keyhold exec --env T=https://git.example -- ./deploy
+
+First see what it would get, and from where:
+
+  $ keyhold exec --service npm --dry-run -- npm publish
+
+It ends as the command does; 125 is a failure of keyhold itself, 126 and 127 as
+env(1) has them. For a shell, which then has the token in all it runs:
+
+  $ eval "$(keyhold env --shell bash --service npm)"
+
+Which token would that be, and why?
+
+  $ keyhold token explain --for https://git.example --tool git
+`,
+  },
+  profiles: {
+    summary: 'several accounts, and which one is meant where',
+    text: () => `
+Settings under a name:
+
+  $ keyhold profile set account ada --profile work
+  $ keyhold profile set project.podstack p-42 --profile work
+
+In force in this folder and below, or by default:
+
+  $ keyhold profile use work --here
+  $ keyhold profile use work
+
+For one command, or for a shell and all its tools:
+
+  $ keyhold token print --for https://git.example --profile work
+  $ export KEYHOLD_PROFILE=work
+
+Which is in force here, and why?
+
+  $ keyhold profile list
+`,
+  },
   scripts: {
     summary: 'keyhold from a script',
     text: () => `

@@ -6,6 +6,7 @@ import { printable, toWire } from '../../protocol/text.ts';
 import type { Connection } from '../dial.ts';
 import { ask, detail, documents, withAgent } from './agent.ts';
 import { confirm } from './confirm.ts';
+import { addExplain } from './explain.ts';
 import { CommandFailure } from './failure.ts';
 import { jsonText, show } from './page.ts';
 import { addSecretOptions, readSecretOrStdin, type SecretOptions } from './secret-input.ts';
@@ -25,6 +26,7 @@ export function addToken(program: Command): void {
     'the token',
   ).action(set);
   addTarget(addVerb(token, 'print', 'print one value to standard output')).action(print);
+  addExplain(addTarget(addVerb(token, 'explain', 'which token would be given and why; never a value')));
   addTarget(addDestructiveVerb(token, 'remove', 'forget what matches, in memory and at rest')).action(remove);
 }
 

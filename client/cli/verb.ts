@@ -6,6 +6,8 @@ export type VerbOptions = {
   readonly json?: boolean;
   /** False: ask nothing; what would ask ends with 6. */
   readonly input: boolean;
+  /** The profile to go by, in place of what KEYHOLD_PROFILE, the folder or the default choose. */
+  readonly profile?: string;
 };
 
 /** What a verb takes that takes something away. */
@@ -17,7 +19,8 @@ export function addVerb(parent: Command, usage: string, summary: string): Comman
     .command(usage)
     .description(summary)
     .option('--json', 'print one JSON document')
-    .option('--no-input', 'never ask; exit with 6 instead');
+    .option('--no-input', 'never ask; exit with 6 instead')
+    .option('--profile <name>', 'the profile to go by');
 }
 
 /** The same for a verb that asks before it takes something away. */

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compose } from '../../daemon/compose.ts';
@@ -7,12 +7,14 @@ import { listen } from '../../daemon/socket/listen.ts';
 import { readConfig } from '../../protocol/config.ts';
 import { placesOf } from '../../protocol/places.ts';
 import { dialled } from '../transcripts/wires.ts';
+import { exchange } from './built-agent.ts';
 import { FakeClock } from './clock.ts';
 
 /** The agent as it is composed, holding everything in memory, on a socket of its own. */
 export async function openComposed(log: Log = () => {}) {
   const home = mkdtempSync(join(tmpdir(), 'keyhold-agent-'));
   const places = placesOf({ environment: { KEYHOLD_HOME: home }, uid: process.getuid!(), isOwn: () => false })!;
+  mkdirSync(places.config, { mode: 0o700 });
   mkdirSync(places.state, { mode: 0o700 });
   mkdirSync(places.run, { mode: 0o700 });
   const clock = new FakeClock();
@@ -32,6 +34,11 @@ export async function openComposed(log: Log = () => {}) {
     clock,
     socket: places.agentSocket,
     wire: dialled(places.agentSocket),
+    /** Gives the person profiles, as `keyhold profile` does. */
+    async profiles(document: unknown) {
+      writeFileSync(`${places.config}/profiles.json`, JSON.stringify(document), { mode: 0o600 });
+      await exchange(places.agentSocket, ['action=profile-reload', 'capability[]=keyhold']);
+    },
     async dispose() {
       await listener.close();
       await composed.dispose();
