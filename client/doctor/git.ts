@@ -28,7 +28,10 @@ export function checkGit(): Finding[] {
   return judgeHelpers(readHelpers(stdout));
 }
 
-/** Reads `--null --show-origin` output: origin NUL key LF value NUL. An empty value clears what stood before it. */
+/**
+ * Reads `--null --show-origin` output: origin NUL key LF value NUL. An empty value clears what stood before it; one for
+ * every URL clears those for a single URL too, because git gathers all that match in the order of its files.
+ */
 export function readHelpers(output: string): GitHelper[] {
   const fields = output.split('\0');
   const byUrl = new Map<string, GitHelper[]>();
@@ -36,7 +39,8 @@ export function readHelpers(output: string): GitHelper[] {
     const [key = '', ...value] = fields[at + 1]!.split('\n');
     const url = key.slice('credential.'.length, Math.max(key.length - '.helper'.length, 'credential.'.length));
     const program = programOf(value.join('\n'));
-    if (program === '') byUrl.delete(url);
+    if (program === '' && url === '') byUrl.clear();
+    else if (program === '') byUrl.delete(url);
     else {
       const helper = { url, origin: fields[at]!.replace(/^file:/, ''), program, ours: isOurs(program) };
       byUrl.set(url, [...(byUrl.get(url) ?? []), helper]);
