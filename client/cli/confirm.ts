@@ -14,7 +14,7 @@ export type Consent = {
 export async function confirm(question: string, { yes, input }: Consent): Promise<void> {
   if (yes) return;
   if (input === false || !process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new CommandFailure(6, `cannot go on: nobody was asked "${question}"; give --yes`);
+    throw new CommandFailure(6, `cannot ask "${question}": no person is there; pass --yes`);
   }
   const { confirm: ask, isCancel } = await import('@clack/prompts');
   const answer = await ask({ message: question, initialValue: false, output: process.stderr });
