@@ -8,7 +8,7 @@ type Topic = { readonly summary: string; readonly text: () => string };
 
 /** `keyhold help [TOPIC]`: by example. A topic may also be a command (`keyhold help token set`). */
 export function addHelp(program: Command): void {
-  program.addHelpText('after', topicList);
+  program.addHelpText('after', () => topicList().trimEnd());
   program
     .command('help [words...]')
     .description('help by example: keyhold help TOPIC')
