@@ -1,4 +1,5 @@
 import { CommandFailure } from './failure.ts';
+import { INTERRUPTED } from './terminal.ts';
 
 export type Consent = {
   /** `--yes`: the answer was given beforehand. */
@@ -9,7 +10,7 @@ export type Consent = {
 
 /**
  * Asks before something is taken away. Returns when the person agreed. Exit 6 where nobody can be asked, 1 when the
- * answer is no.
+ * answer is no, 130 at ctrl-C.
  */
 export async function confirm(question: string, { yes, input }: Consent): Promise<void> {
   if (yes) return;
@@ -18,5 +19,6 @@ export async function confirm(question: string, { yes, input }: Consent): Promis
   }
   const { confirm: ask, isCancel } = await import('@clack/prompts');
   const answer = await ask({ message: question, initialValue: false, output: process.stderr });
-  if (isCancel(answer) || !answer) throw new CommandFailure(1, 'nothing was changed');
+  if (isCancel(answer)) throw new CommandFailure(INTERRUPTED, 'interrupted; nothing was changed');
+  if (!answer) throw new CommandFailure(1, 'nothing was changed');
 }
