@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { actions } from '../../protocol/actions.ts';
 import { exitCodeOf, type Status, statuses } from '../../protocol/status.ts';
 import { CommandFailure } from './failure.ts';
@@ -9,8 +9,12 @@ type Topic = { readonly summary: string; readonly text: () => string };
 /** `keyhold help [TOPIC]`: by example. A topic may also be a command (`keyhold help token set`). */
 export function addHelp(program: Command): void {
   program.addHelpText('after', () => topicList().trimEnd());
+  const words = new Argument('[words...]', 'a topic, or a command');
+  // Told to who completes or reads, and not enforced: what may follow a word depends on it.
+  words.argChoices = [...topicNames, ...program.commands.map((command) => command.name())];
   program
-    .command('help [words...]')
+    .command('help')
+    .addArgument(words)
     .description('help by example: keyhold help TOPIC')
     .action((words: readonly string[]) => {
       process.stdout.write(helpFor(program, words));
