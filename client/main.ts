@@ -53,8 +53,12 @@ void main(process.argv.slice(2)).then((code) => {
 
 /** Runs one command and answers its exit code; the one place where a command's failure is caught. */
 async function main(args: readonly string[]): Promise<number> {
-  // `keyhold token list | head -1` is no failure.
-  process.stdout.on('error', () => process.exit(0));
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    // `keyhold token list | head -1` is no failure; a full disk is one.
+    if (code === 'EPIPE') process.exit(0);
+    remark(`keyhold: cannot write to standard output: ${code}`);
+    process.exit(1);
+  });
   if (args[0] === '--version' || args[0] === '-V') {
     process.stdout.write(await versions());
     return 0;
@@ -93,11 +97,19 @@ function failed(error: unknown, json: boolean): number {
   return exitCode;
 }
 
-/** What commander says, without the arguments that it repeats: one of them could be a token, pasted in the wrong place. */
+/**
+ * What commander says in the form of our own messages, without the arguments that it repeats: one of them could be a
+ * token, pasted in the wrong place.
+ */
 function usageError(text: string): string {
   const line = text
     .trimEnd()
+    .replace(/^error: /, 'keyhold: ')
+    .replace(/\n\(Did you mean (.*)\?\)$/, '; did you mean $1?')
+    .replace(/command-argument value '.*' is invalid for argument '(.*)'\. Allowed choices are /s, '$1 is one of ')
+    .replace(/ argument '.*' is invalid\. /s, ' is invalid: ')
     .replace(/ Expected \d+ arguments? but got .*$/s, '')
-    .replace(/(unknown option '[^'=]*)=.*$/s, "$1'");
+    .replace(/(unknown option '[^'=]*)=.*$/s, "$1'")
+    .replace(/\.$/, '');
   return `${printable(line)}\n`;
 }

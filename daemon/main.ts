@@ -25,8 +25,15 @@ const LOCK_PERIOD = 20;
 /** Milliseconds after which the logger is loaded and thrift begins: whoever started us has had an answer by then. */
 const LOG_AFTER = 1_000;
 
-if (process.argv[2] === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
-else main().catch(fail);
+const [argument] = process.argv.slice(2);
+if (argument === undefined) main().catch(fail);
+else if (argument === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
+else {
+  const isHelp = argument === '--help' || argument === '-h';
+  const usage = 'usage: keyhold-agent [--version]; runs in the foreground, and keyhold start runs it behind you\n';
+  (isHelp ? process.stdout : process.stderr).write(usage);
+  process.exitCode = isHelp ? 0 : 2;
+}
 
 /** The one place where what nobody else could handle ends. */
 function fail(error: unknown): never {

@@ -196,6 +196,8 @@ export function manage(management: Management, request: CredentialRequest): Prom
 }
 
 async function carry({ custody, backends, log }: Management, name: BackendName): ReturnType<typeof migrate> {
+  const { usable, what } = (await backends.survey()).find((one) => one.name === name)!;
+  if (!usable) throw new KeyholdError('backend_absent', `cannot use ${name}: ${what}; see: keyhold backend list`);
   const next = await backends.open(name);
   try {
     return await migrate(custody, next, () => backends.remember(name), log);
@@ -230,7 +232,7 @@ function requiredPassphrase(attributes: Attributes, verb: string) {
 
 function failureOf({ state, failure }: Custody): Degradation[] {
   return failure && state === 'failed'
-    ? [{ code: failure.code, what: failure.message, remedy: 'run: keyhold doctor' }]
+    ? [{ code: failure.code.replaceAll('_', '-'), what: failure.message, remedy: 'then run: keyhold restart' }]
     : [];
 }
 

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { actions } from '../../protocol/actions.ts';
 import { exitCodeOf, type Status, statuses } from '../../protocol/status.ts';
 import { CommandFailure } from './failure.ts';
@@ -8,8 +8,13 @@ type Topic = { readonly summary: string; readonly text: () => string };
 
 /** `keyhold help [TOPIC]`: by example. A topic may also be a command (`keyhold help token set`). */
 export function addHelp(program: Command): void {
+  program.addHelpText('after', () => topicList().trimEnd());
+  const words = new Argument('[words...]', 'a topic, or a command');
+  // Told to who completes or reads, and not enforced: what may follow a word depends on it.
+  words.argChoices = [...topicNames, ...program.commands.map((command) => command.name())];
   program
-    .command('help [words...]')
+    .command('help')
+    .addArgument(words)
     .description('help by example: keyhold help TOPIC')
     .action((words: readonly string[]) => {
       process.stdout.write(helpFor(program, words));
@@ -51,7 +56,9 @@ Let git ask keyhold, after a look at what would be written:
   $ keyhold setup git --dry-run
   $ keyhold setup git
 
-From then on git stores what a server accepted, and erases what it refused.
+The empty line that it writes takes out the helpers that git asked until then,
+your system's too, so that nobody else is told your tokens. From then on git
+stores what a server accepted, and erases what it refused.
 You may also put a token in before git asks:
 
   $ keyhold token set --for https://git.example --username ada
@@ -193,8 +200,8 @@ A token comes in by standard input or a file descriptor, never as an argument:
   $ keyhold token set --for https://git.example --stdin < token-file
   $ keyhold token set --for https://git.example --fd 3 3< token-file
 
-Every verb takes --json (one JSON document) and --no-input (never asks; what
-would ask ends with ${exitCodeOf('interaction-required')}). See: keyhold help exit-codes
+Every other verb takes --json (one JSON document) and --no-input (never asks;
+what would ask ends with ${exitCodeOf('interaction-required')}). See: keyhold help exit-codes
 `,
   },
   wire: { summary: 'the actions of the wire', text: wireTable },

@@ -1,8 +1,10 @@
 import { styleText } from 'node:util';
 import { printable } from '../../protocol/text.ts';
 
-/** Columns that text for people keeps to. */
+/** Columns that a table keeps to, and prose where the terminal is not narrower. */
 const WIDTH = 80;
+/** Columns that prose keeps to; in fewer than 40 it is left to the terminal. */
+const PROSE = Math.min(WIDTH, Math.max(40, process.stdout.columns ?? WIDTH));
 const GAP = '  ';
 const STEERING = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 
@@ -28,7 +30,7 @@ export function jsonText(document: unknown): string {
   return JSON.stringify(document, undefined, 2).replace(STEERING, asHex);
 }
 
-/** Text for people, at most 80 columns wide, with colour only where the terminal takes it and NO_COLOR is not set. */
+/** Text for people, at most 80 columns wide and no wider than the terminal (tables aside), with colour only where the terminal takes it and NO_COLOR is not set. */
 export class Page {
   readonly #lines: string[] = [];
 
@@ -49,7 +51,7 @@ export class Page {
     const labelWidth = Math.max(...facts.map(([label]) => label.length));
     for (const [label, value, style] of facts) {
       const indent = ' '.repeat(labelWidth + GAP.length);
-      const [first = '', ...rest] = wrap(printable(value), '', WIDTH - indent.length);
+      const [first = '', ...rest] = wrap(printable(value), '', PROSE - indent.length);
       const shown = style ? paint(style, first) : first;
       this.#lines.push(`${paint('dim', label.padEnd(labelWidth))}${GAP}${shown}`.trimEnd());
       for (const line of rest) this.#lines.push(`${indent}${style ? paint(style, line) : line}`);
@@ -91,7 +93,7 @@ function paint(style: Style, text: string): string {
   return styleText(style, text, { stream: process.stdout });
 }
 
-function wrap(text: string, indent: string, width = WIDTH): string[] {
+function wrap(text: string, indent: string, width = PROSE): string[] {
   const lines: string[] = [];
   const [first = ''] = /^ */.exec(text) ?? [];
   let line = first;

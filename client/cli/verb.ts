@@ -15,8 +15,7 @@ export type DestructiveOptions = VerbOptions & { readonly yes?: boolean };
 
 /** Adds a verb with the options that all share. `usage` is its name and arguments, as commander writes them. */
 export function addVerb(parent: Command, usage: string, summary: string): Command {
-  return parent
-    .command(usage)
+  return child(parent, usage)
     .description(summary)
     .option('--json', 'print one JSON document')
     .option('--no-input', 'never ask; exit with 6 instead')
@@ -30,5 +29,13 @@ export function addDestructiveVerb(parent: Command, usage: string, summary: stri
 
 /** A noun: a command that does nothing by itself. */
 export function addNoun(program: Command, name: string, summary: string): Command {
-  return program.command(name).description(summary).helpCommand(false);
+  return child(program, name).description(summary).helpCommand(false);
+}
+
+/** A command whose mistakes point at its own help. */
+function child(parent: Command, usage: string): Command {
+  const command = parent.command(usage);
+  const words = [command.name()];
+  for (let above = parent; above.parent; above = above.parent) words.unshift(above.name());
+  return command.showHelpAfterError(`(more: keyhold help ${words.join(' ')})`);
 }

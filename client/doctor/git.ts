@@ -28,11 +28,15 @@ export function checkGit(): Finding[] {
   return judgeHelpers(readHelpers(stdout));
 }
 
-/** Reads `--null --show-origin` output: origin NUL key LF value NUL. An empty value clears what stood before it. */
+/**
+ * Reads `--null --show-origin` output: origin NUL key LF value NUL. An empty value clears what stood before it; one for
+ * every URL clears those for a single URL too, because git gathers all that match in the order of its files.
+ */
 export function readHelpers(output: string): GitHelper[] {
   const byUrl = new Map<string, GitHelper[]>();
   for (const helper of readHelperLines(output)) {
-    if (helper.program === '') byUrl.delete(helper.url);
+    if (helper.program === '' && helper.url === '') byUrl.clear();
+    else if (helper.program === '') byUrl.delete(helper.url);
     else byUrl.set(helper.url, [...(byUrl.get(helper.url) ?? []), helper]);
   }
   return [...byUrl.values()].flat();

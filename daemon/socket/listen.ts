@@ -30,7 +30,7 @@ export type Listener = {
   readonly fd: number;
   /** Whether a client still finds us: false once our path is gone or leads to another socket. */
   isReachable(): boolean;
-  /** Stops listening. A path of our own is removed, unless it is handed on; one of a service manager's stays. */
+  /** Stops listening. A path of our own is removed, unless it is handed on or leads elsewhere by now. */
   close(handedOn?: boolean): Promise<void>;
 };
 
@@ -62,13 +62,14 @@ export async function listen(
   if (inherited === undefined) renameSync(bound, path);
   const isOurs = inherited === undefined || inherited.handedOn;
   const inode = lstatSync(path, { throwIfNoEntry: false })?.ino;
+  const isStillThere = () => lstatSync(path, { throwIfNoEntry: false })?.ino === inode;
   return {
     fd: descriptorOf(server),
-    isReachable: () => !isOurs || lstatSync(path, { throwIfNoEntry: false })?.ino === inode,
+    isReachable: () => !isOurs || isStillThere(),
     async close(handedOn = false) {
       if (isOurs && !handedOn) {
         // Who comes now looks for the next agent; who stands in the kernel's queue is still taken, and answered.
-        rmSync(path, { force: true });
+        if (isStillThere()) rmSync(path, { force: true });
         for (let turn = 0; turn < CLOSING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
       }
       await new Promise<void>((resolve) => server.close(() => resolve()));

@@ -7,9 +7,9 @@ import { afterAll, onTestFinished } from 'vitest';
 import { compileServices } from '../../scripts/build/services.ts';
 import { openHome } from '../fakes/scripted-agent.ts';
 
-/** The commands in one file, made anew for each suite: that starts several times as fast as their sources. */
 const folder = mkdtempSync(join(tmpdir(), 'keyhold-cli-bundle-'));
-const MAIN = join(folder, 'main.mjs');
+/** The commands in one file, made anew for each suite: that starts several times as fast as their sources. */
+export const MAIN = join(folder, 'main.mjs');
 buildSync({
   entryPoints: [join(import.meta.dirname, '../../client/main.ts')],
   outfile: MAIN,

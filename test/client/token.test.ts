@@ -58,6 +58,12 @@ describe('keyhold token set', () => {
     expect(agent.asked[0]!.attributes['password']).toBe('token-EXAMPLE');
   });
 
+  test('says so when a file descriptor was not given', async () => {
+    const { code, stdout, stderr } = await keyhold(['token', 'set', ...FOR, '--fd', '4711'], { home: emptyHome() });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('nothing was given as file descriptor 4711\n');
+  });
+
   test.each([
     ['a CR', 'token-EXAMPLE\r\n', 'it holds a control byte (byte 14)'],
     ['a NUL', 'token\0EXAMPLE', 'it holds a control byte (byte 6)'],
