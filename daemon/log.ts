@@ -15,6 +15,7 @@ const loggable = [
   'socket',
   'reason',
   'count',
+  'where',
 ] as const;
 
 export type LogFields = Partial<Record<(typeof loggable)[number], string | number | boolean | undefined>>;
@@ -46,7 +47,7 @@ export function openLog(): { readonly log: Log; attach(sink: LogSink, level: str
 }
 
 function isAlarm(event: string): boolean {
-  return event.endsWith('-failed') || event === 'refused';
+  return event.endsWith('-failed') || event === 'refused' || event === 'fatal';
 }
 
 function pick(fields: LogFields): LogFields {

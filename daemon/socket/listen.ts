@@ -61,10 +61,11 @@ export async function listen(
   // Clients find it only now that it listens.
   if (inherited === undefined) renameSync(bound, path);
   const isOurs = inherited === undefined || inherited.handedOn;
-  const inode = lstatSync(path, { throwIfNoEntry: false })?.ino;
+  // Handed on by one that was told to stop meanwhile, it may have no path any more.
+  const inode = inodeOf(path);
   return {
     fd: descriptorOf(server),
-    isReachable: () => !isOurs || lstatSync(path, { throwIfNoEntry: false })?.ino === inode,
+    isReachable: () => !isOurs || (inode !== undefined && inodeOf(path) === inode),
     async close(handedOn = false) {
       if (isOurs && !handedOn) {
         // Who comes now looks for the next agent; who stands in the kernel's queue is still taken, and answered.
@@ -74,6 +75,14 @@ export async function listen(
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+function inodeOf(path: string): number | undefined {
+  try {
+    return lstatSync(path).ino;
+  } catch {
+    return undefined;
+  }
 }
 
 type ServerHandle = { readonly fd: number; onconnection?: (status: number, handle: StreamHandle | undefined) => void };
