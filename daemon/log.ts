@@ -40,14 +40,15 @@ export function openLog(): { readonly log: Log; attach(sink: LogSink, level: str
     async attach(sink, level) {
       const { default: pino } = await import('pino');
       const logger = pino({ base: null, level, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'event' }, sink);
-      write = (event, fields) => (isAlarm(event) ? logger.warn(fields, event) : logger.info(fields, event));
+      write = (event, fields) => logger[levelOf(event)](fields, event);
       for (const [event, fields] of early.splice(0)) write(event, fields);
     },
   };
 }
 
-function isAlarm(event: string): boolean {
-  return event.endsWith('-failed') || event === 'refused' || event === 'fatal';
+function levelOf(event: string): 'fatal' | 'warn' | 'info' {
+  if (event === 'fatal') return 'fatal';
+  return event.endsWith('-failed') || event === 'refused' ? 'warn' : 'info';
 }
 
 function pick(fields: LogFields): LogFields {
