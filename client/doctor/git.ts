@@ -29,7 +29,7 @@ export function checkGit(): Finding[] {
 }
 
 /** Reads `--null --show-origin` output: origin NUL key LF value NUL. An empty value clears what stood before it. */
-export function readHelpers(output: string): GitHelper[] {
+function readHelpers(output: string): GitHelper[] {
   const fields = output.split('\0');
   const byUrl = new Map<string, GitHelper[]>();
   for (let at = 0; at + 1 < fields.length; at += 2) {

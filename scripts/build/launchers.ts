@@ -64,7 +64,7 @@ export async function writeLauncher(bin: string, launched: Launched): Promise<vo
  * node_modules/node-linux-…, upward, else `node` on PATH. What LD_PRELOAD put into the shell itself has run by then,
  * and no script can undo it; it goes no further than that.
  */
-export function launcherOf({ program, bundle, flags, before = [], passName = false }: Launched): string {
+function launcherOf({ program, bundle, flags, before = [], passName = false }: Launched): string {
   return `#!/bin/sh
 # ${program}: finds Node ${NODE_MAJOR} and runs ../lib/${bundle} under it. Made by scripts/build.ts.
 unset ${steering.join(' \\\n  ')}
