@@ -361,6 +361,27 @@ describe('a passphrase', () => {
   });
 });
 
+describe('a get that may wait', () => {
+  it('is answered once somebody unlocks, and not before', async () => {
+    const core = await stored();
+    await core.custody.lock();
+    const asked = core.get({ wait: 60 });
+    expect(await hasSettled(asked)).toBe(false);
+    await core.custody.unlock({ mayPrompt: true });
+    expect(await asked).toBe('ada pass-EXAMPLE');
+  });
+
+  it('is refused when its time is over, and at once where nobody is there', async () => {
+    const core = await stored();
+    await core.custody.lock();
+    expect(await core.get({ wait: 60, interactive: false })).toBe('locked');
+    const asked = core.get({ wait: 10_000 });
+    expect(await hasSettled(asked)).toBe(false);
+    core.clock.advance(121);
+    expect(await asked).toBe('locked');
+  });
+});
+
 describe('lock', () => {
   it('forgets everything and serves nothing until unlock', async () => {
     const core = await stored();
