@@ -1,7 +1,10 @@
-import { spawn } from 'node:child_process';
-import { lstatSync, realpathSync, statSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, lstatSync, openSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import type { Places } from '../protocol/places.ts';
 import { isOwn } from './locate.ts';
+
+/** open(2)'s flag as it stands in /proc/PID/fdinfo. */
+const O_CLOEXEC = 0o2000000;
 
 /**
  * Starts the agent that STATE/autostart points to, detached from us; `install` writes that link. Answers false, and does
@@ -12,7 +15,7 @@ export function startAgent(places: Places, environment: NodeJS.ProcessEnv = proc
   if (environment.KEYHOLD_NO_AUTOSTART === '1') return false;
   const program = agentProgram(places);
   if (program === undefined) return false;
-  const child = spawn(program, [], { cwd: '/', detached: true, stdio: 'ignore', env: environment });
+  const child = spawnAgent(program, environment);
   child.on('error', () => {
     // The connection that is tried afterwards says that no agent answers.
   });
@@ -34,4 +37,58 @@ export function agentProgram(places: Places): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Runs the agent detached, with nothing of this process but its environment: a pipe or a lock that somebody left open
+ * for us would be held for as long as the agent lives. `stderr` is where it may say why it does not start.
+ */
+export function spawnAgent(
+  program: string,
+  environment: NodeJS.ProcessEnv,
+  stderr: number | 'ignore' = 'ignore',
+): ChildProcess {
+  const nothing = openSync('/dev/null', 'r');
+  try {
+    return spawn(program, [], {
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', 'ignore', stderr, ...overInherited(nothing)],
+      env: withoutInherited(environment),
+    });
+  } finally {
+    closeSync(nothing);
+  }
+}
+
+/**
+ * What the agent gets as descriptors 3 and up: `nothing` in place of each that this process inherited. Closing them
+ * here would take them from the program that we may be a part of; exec closes node's own, which tells them apart.
+ */
+function overInherited(nothing: number): (number | 'ignore')[] {
+  const inherited = new Set(descriptors().filter((fd) => fd > 2 && !isClosedByExec(fd)));
+  return Array.from({ length: Math.max(2, ...inherited) - 2 }, (_, at) => (inherited.has(at + 3) ? nothing : 'ignore'));
+}
+
+function descriptors(): number[] {
+  try {
+    return readdirSync('/proc/self/fd').map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function isClosedByExec(fd: number): boolean {
+  try {
+    const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? '0';
+    return (Number.parseInt(flags, 8) & O_CLOEXEC) !== 0;
+  } catch {
+    return true; // it was the one that listed the folder
+  }
+}
+
+/** A service manager's messages to us are not for the agent, which would take them for its own. */
+function withoutInherited(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const inherited = new Set(['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'NOTIFY_SOCKET', 'JOURNAL_STREAM']);
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !inherited.has(name)));
 }

@@ -19,6 +19,11 @@ const expiredReply: CredentialReply = {
 };
 const done: CredentialReply = { status: 'ok' };
 
+/** Seconds that a get may wait for a human at most: as long as the desktop's prompt stands. */
+const WAIT_MAX: Seconds = 120;
+/** Milliseconds between two looks whether somebody has unlocked meanwhile. */
+const WAIT_PERIOD = 250;
+
 /** The least by which the dates of two credentials of one host differ: their order outlives the process. */
 const STORED_APART: Seconds = 0.001;
 
@@ -135,9 +140,16 @@ export class Agent {
     return this.#custody.find(target, isLive) ?? newest;
   }
 
+  /** Waits for somebody to unlock only where the caller asked for that, and never asks them to. */
   async #getWhenOpen(request: CredentialRequest): Promise<CredentialReply> {
-    const refusal = await this.#custody.refusal();
-    return refusal ?? this.get(request);
+    const wait = request.interactive === false ? 0 : Math.min(request.wait ?? 0, WAIT_MAX);
+    const until = this.#clock.sinceBoot() + wait;
+    for (;;) {
+      const refusal = await this.#custody.refusal();
+      if (!refusal) return this.get(request);
+      if (refusal.status !== 'locked' || this.#clock.sinceBoot() >= until) return refusal;
+      await new Promise((resolve) => setTimeout(resolve, WAIT_PERIOD));
+    }
   }
 
   async #getWhenRead(found: Entry, request: CredentialRequest): Promise<CredentialReply> {

@@ -233,7 +233,8 @@ export class Custody {
 
   /** For a change whose turn has come: throws `locked` if it must not happen any more. */
   refuseLocked(verb: string): void {
-    if (this.#isShut()) throw new KeyholdError('locked', `cannot ${verb}: the credentials were locked meanwhile`);
+    if (!this.#isShut()) return;
+    throw new KeyholdError('locked', `cannot ${verb}: the credentials were locked meanwhile; run: keyhold unlock`);
   }
 
   /** Forgets everything in memory and serves nothing until `unlock`, also after a restart. */
@@ -281,10 +282,10 @@ export class Custody {
    */
   async replace(carrying: (before: Backend) => Promise<Backend>): Promise<void> {
     await this.settled();
-    const before = this.#backend!;
     await this.open(async () => {
       await this.#idle();
-      return carrying(before);
+      // Now and not before: another replacement may have had its turn since.
+      return carrying(this.#backend!);
     });
   }
 

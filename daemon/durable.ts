@@ -48,14 +48,20 @@ export function createDurably(file: string, bytes: Uint8Array): void {
 /** Replaces `file` (0600) by `text`: whoever looks, also after a power cut, sees the old or the new. */
 export function replaceDurably(file: string, text: string): void {
   const temporary = temporaryBeside(file);
-  const descriptor = openSync(temporary, 'wx', 0o600);
   try {
-    writeSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
+    const descriptor = openSync(temporary, 'wx', 0o600);
+    try {
+      const bytes = Buffer.from(text);
+      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
   }
-  renameSync(temporary, file);
   syncFolder(dirname(file));
 }
 

@@ -15,6 +15,7 @@ const loggable = [
   'socket',
   'reason',
   'count',
+  'where',
 ] as const;
 
 export type LogFields = Partial<Record<(typeof loggable)[number], string | number | boolean | undefined>>;
@@ -41,7 +42,7 @@ export function openLog(): { readonly log: Log; attach(sink: LogSink, level: str
       const { default: pino } = await import('pino');
       const timestamp = () => `,"time":"${new Date(happened ?? Date.now()).toISOString()}"`;
       const logger = pino({ base: null, level, timestamp, messageKey: 'event' }, sink);
-      write = (event, fields) => (isAlarm(event) ? logger.warn(fields, event) : logger.info(fields, event));
+      write = (event, fields) => logger[levelOf(event)](fields, event);
       for (const [event, fields, time] of early.splice(0)) {
         happened = time;
         write(event, fields);
@@ -51,8 +52,9 @@ export function openLog(): { readonly log: Log; attach(sink: LogSink, level: str
   };
 }
 
-function isAlarm(event: string): boolean {
-  return event.endsWith('-failed') || event === 'refused';
+function levelOf(event: string): 'fatal' | 'warn' | 'info' {
+  if (event === 'fatal') return 'fatal';
+  return event.endsWith('-failed') || event === 'refused' ? 'warn' : 'info';
 }
 
 function pick(fields: LogFields): LogFields {

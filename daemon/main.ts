@@ -1,9 +1,11 @@
 import { existsSync, fstatSync, lstatSync } from 'node:fs';
 import { KeyholdError } from '../protocol/errors.ts';
 import { type Places, placesOf } from '../protocol/places.ts';
+import type { Degradation } from './backends/backend.ts';
 import { openSystemClock } from './clock.ts';
 import { compose } from './compose.ts';
 import { loadConfig } from './config.ts';
+import { describeFatal } from './fatal.ts';
 import { openLog } from './log.ts';
 import { openLogFile } from './log-file.ts';
 import { loadNative } from './native/load.ts';
@@ -24,6 +26,8 @@ const REACHABLE_PERIOD = 5_000;
 const LOCK_PERIOD = 20;
 /** Milliseconds after which the logger is loaded and thrift begins: whoever started us has had an answer by then. */
 const LOG_AFTER = 1_000;
+/** Milliseconds that ending may take: less than a service manager or `keyhold stop` waits, more than any backend does. */
+const END_DEADLINE = 15_000;
 
 const [argument] = process.argv.slice(2);
 if (argument === undefined) main().catch(fail);
@@ -57,13 +61,22 @@ async function main(): Promise<void> {
   const lock = await takeLockOf(places, inherited);
 
   const { log, attach } = openLog();
+  // What nobody handled leaves a state that nobody knows: the agent ends, and the next client starts a fresh one.
+  process.on('uncaughtException', (error) => {
+    const { code, where } = describeFatal(error);
+    log('fatal', { code, where });
+    process.stderr.write(`keyhold-agent: cannot go on: an unexpected ${code}; ${where}\n`);
+    process.exit(1);
+  });
+  const manager = managerOf(environment);
+  const found: Degradation[] = [...degradations, ...(native && !hardened ? [notHardened] : [])];
   let stopping = false;
   let handedOn = false;
   const stop = (reason: string) => {
     if (stopping) return;
     stopping = true;
     log('stopping', { reason });
-    native?.notify(environment['NOTIFY_SOCKET'] ?? '', 'STOPPING=1');
+    native?.notify(manager ?? '', 'STOPPING=1');
     // One turn later, so that the answer to `stop` is out before its connection is drained.
     setImmediate(() => void end());
   };
@@ -74,13 +87,13 @@ async function main(): Promise<void> {
     log,
     native,
     keyringChild: keyringChild(),
-    degradations: [...degradations, ...(native && !hardened ? [notHardened] : [])],
+    degradations: found,
     stop: () => stop('asked'),
     async restart() {
       if (stopping) return;
       // A service manager keeps its socket and starts the next agent by itself.
       if (inherited === undefined || inherited.handedOn) {
-        if (environment['NOTIFY_SOCKET']) throw managed;
+        if (manager) throw managed;
         await startSuccessor(places.state, listener.fd);
         handedOn = true;
       }
@@ -93,14 +106,22 @@ async function main(): Promise<void> {
     native?.giveBack();
     collectWhenIdle(() => composed.reception.received, native);
   };
-  const attachLog = async () =>
-    attach(isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
+  const attachLog = async () => {
+    const isManaged = isJournal(1, environment);
+    // Whoever reads it may leave (journald restarts), and that is nothing to end for.
+    if (isManaged) process.stdout.on('error', () => {});
+    await attach(isManaged ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
+  };
   let attached: Promise<void> | undefined;
   const logTimer = setTimeout(() => {
-    attached = attachLog();
-    attached.then(beThrifty).catch(fail);
+    // Secrets are served without a log too, and `status` says that there is none.
+    attached = attachLog().catch(() => {
+      found.push(withoutLog(places));
+    });
+    void attached.then(beThrifty);
   }, LOG_AFTER);
   const end = async () => {
+    setTimeout(() => fail(tooSlow), END_DEADLINE);
     clearTimeout(logTimer);
     await listener.close(handedOn);
     // An agent that ends early has something to say too; a log that cannot be had must not keep it from ending.
@@ -120,7 +141,7 @@ async function main(): Promise<void> {
     pid: process.pid,
     socket: inherited === undefined ? 'own' : inherited.handedOn ? 'handed on' : 'inherited',
   });
-  native?.notify(environment['NOTIFY_SOCKET'] ?? '', 'READY=1');
+  native?.notify(manager ?? '', 'READY=1');
 }
 
 /**
@@ -141,6 +162,16 @@ async function takeLockOf({ run, agentSocket }: Places, inherited: Inherited | u
   }
 }
 
+/**
+ * Where the service manager that started this very process hears of it (sd_notify(3)). The variable is inherited: an
+ * agent that a tool inside some other service started would speak for that one, and could end it.
+ */
+function managerOf(environment: NodeJS.ProcessEnv): string | undefined {
+  const { NOTIFY_SOCKET, SYSTEMD_EXEC_PID } = environment;
+  const isOurs = SYSTEMD_EXEC_PID === undefined || SYSTEMD_EXEC_PID === String(process.pid);
+  return isOurs && NOTIFY_SOCKET ? NOTIFY_SOCKET : undefined;
+}
+
 /** Whether a descriptor leads to the journal (systemd.exec(5), JOURNAL_STREAM): the variable alone is inherited too. */
 function isJournal(fd: number, environment: NodeJS.ProcessEnv): boolean {
   const { dev, ino } = fstatSync(fd);
@@ -157,6 +188,16 @@ const managed = new KeyholdError(
   'unsupported',
   'cannot restart: a service manager started the agent; run: systemctl --user restart keyhold',
 );
+
+const tooSlow = new KeyholdError('deadline', `cannot end in time: waited ${END_DEADLINE / 1_000} s; see: keyhold logs`);
+
+function withoutLog({ state }: Places): Degradation {
+  return {
+    code: 'no-log',
+    what: `nothing is logged: ${state}/agent.log cannot be opened`,
+    remedy: `make it a file of yours with mode 0600, then run: keyhold restart`,
+  };
+}
 
 const notHardened = {
   code: 'not-hardened',

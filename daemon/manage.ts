@@ -158,6 +158,8 @@ const acts: Readonly<Record<string, Act>> = {
         const secrets = await custody.secretsOf(entry);
         if (secrets) items.push({ held: bare(entry), secrets });
       }
+      // What was locked away meanwhile would be missing, and nobody would know.
+      custody.refuseLocked('back up');
       const { header, records } = await sealBackup(passphrase, items);
       return { status: 'ok', details: [['header', header], ...records.map((record): Detail => ['record[]', record])] };
     } finally {

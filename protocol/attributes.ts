@@ -18,7 +18,7 @@ const secretKeys: ReadonlySet<string> = new Set([
 /** The one list whose values may be empty: a program's argument may be. */
 const ARGUMENTS = 'argument[]';
 
-export function isSecretKey(key: string): boolean {
+function isSecretKey(key: string): boolean {
   return secretKeys.has(key);
 }
 

@@ -56,10 +56,6 @@ export const settings = {
 export type SettingName = keyof typeof settings;
 export const settingNames = Object.keys(settings) as readonly SettingName[];
 
-export function isSettingName(name: string): name is SettingName {
-  return Object.hasOwn(settings, name);
-}
-
 /** What a person wrote (`keyring`, `8h`, `90m`, `1d`, `3600s`) as it rests in the file. Throws `bad_config`. */
 export function parseSetting(name: SettingName, text: string): string | number {
   const setting: Setting = settings[name];

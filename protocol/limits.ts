@@ -16,3 +16,5 @@ export const PIPELINE_MAX = 2_048;
 export const FLUSH_AT = 32_768;
 /** Milliseconds that a request may take to arrive once its first byte has. */
 export const REQUEST_DEADLINE = 5_000;
+/** Milliseconds that a caller may leave an answer unread: it holds secrets, outside the memory that `lock` wipes. */
+export const REPLY_DEADLINE = 30_000;

@@ -22,7 +22,7 @@ export interface Secret {
 /** Copies `bytes` into memory of its own. The bytes stay the caller's to wipe. */
 export type SecretKeeper = (bytes: Uint8Array) => Secret;
 
-export const REDACTED = '[secret]';
+const REDACTED = '[secret]';
 
 /** The shared manners of every form of secret: none of the ways to print a value shows one. */
 export abstract class UnprintableSecret implements Secret {

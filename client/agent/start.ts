@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { printable } from '../../protocol/text.ts';
+import { spawnAgent } from '../autostart.ts';
 import { makeFolder } from '../install/files.ts';
 import type { Ground } from '../install/ground.ts';
 import { findServiceManager } from '../setup/service-manager.ts';
@@ -34,19 +34,14 @@ export async function startAgent(ground: Ground, program: string): Promise<Start
     manager.call('start', SOCKET_UNIT);
     return { agent: await untilAnswers(ground, () => undefined), wasRunning: false };
   }
-  return { agent: await spawnAgent(ground, program), wasRunning: false };
+  return { agent: await launch(ground, program), wasRunning: false };
 }
 
-async function spawnAgent(ground: Ground, program: string): Promise<Running> {
+async function launch(ground: Ground, program: string): Promise<Running> {
   const words = openWords(ground);
   let ending: string | undefined;
   try {
-    const child = spawn(program, [], {
-      cwd: '/',
-      detached: true,
-      stdio: ['ignore', 'ignore', words.fd],
-      env: withoutInherited(ground.environment),
-    });
+    const child = spawnAgent(program, ground.environment, words.fd);
     child.on('error', (error) => {
       ending = `${program} gives ${(error as NodeJS.ErrnoException).code}`;
     });
@@ -111,10 +106,4 @@ function openWords({ places }: Ground): { readonly fd: number; read(): string; c
     },
     close: () => closeSync(fd),
   };
-}
-
-/** A service manager's messages to us are not for the agent, which would take them for its own. */
-function withoutInherited(environment: Ground['environment']): NodeJS.ProcessEnv {
-  const inherited = new Set(['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'NOTIFY_SOCKET', 'JOURNAL_STREAM']);
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !inherited.has(name)));
 }

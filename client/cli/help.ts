@@ -209,7 +209,7 @@ what would ask ends with ${exitCodeOf('interaction-required')}). See: keyhold he
 };
 
 /** Every topic, for completion and tests. */
-export const topicNames: readonly string[] = Object.keys(topics);
+const topicNames: readonly string[] = Object.keys(topics);
 
 function helpFor(program: Command, words: readonly string[]): string {
   const [topic] = words;

@@ -32,7 +32,7 @@ export function checkGit(): Finding[] {
  * Reads `--null --show-origin` output: origin NUL key LF value NUL. An empty value clears what stood before it; one for
  * every URL clears those for a single URL too, because git gathers all that match in the order of its files.
  */
-export function readHelpers(output: string): GitHelper[] {
+function readHelpers(output: string): GitHelper[] {
   const byUrl = new Map<string, GitHelper[]>();
   for (const helper of readHelperLines(output)) {
     if (helper.program === '' && helper.url === '') byUrl.clear();

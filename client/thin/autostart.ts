@@ -1,15 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, lstatSync, mkdirSync, openSync, unlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Places } from '../../protocol/places.ts';
-import { agentProgram } from '../autostart.ts';
+import { agentProgram, spawnAgent } from '../autostart.ts';
 import { isOwn } from '../locate.ts';
 
 /** Milliseconds after which the mark of a client that is starting the agent is a dead client's. */
 const STALE_AFTER = 10_000;
-
-/** open(2)'s flag as it stands in /proc/PID/fdinfo. */
-const O_CLOEXEC = 0o2000000;
 
 /** An attempt to have an agent running, for as long as nobody listens yet. */
 export type Start = {
@@ -20,9 +17,8 @@ export type Start = {
 
 /**
  * Starts the agent that the state folder's `autostart` points to, detached, unless another client is at it. Undefined
- * where that is not allowed (KEYHOLD_NO_AUTOSTART=1), not installed, or not safe. Starting it closes what descriptors
- * this process inherited beyond 2: read a secret that comes from one before. The native client has a lock for
- * this; here it is a file, and what little race that leaves is decided by the agent's own lock.
+ * where that is not allowed (KEYHOLD_NO_AUTOSTART=1), not installed, or not safe. The native client has a lock for this; here
+ * it is a file, and what little race that leaves is decided by the agent's own lock.
  */
 export function autostart(places: Places, environment: NodeJS.ProcessEnv): Start | undefined {
   const folder = dirname(places.agentSocket);
@@ -40,7 +36,7 @@ export function autostart(places: Places, environment: NodeJS.ProcessEnv): Start
       // Between the last look and the mark another client may have done it all: one more look before the start.
       if (!marked) marked = takeMark(mark);
       else if (!child) {
-        child = run(program);
+        child = spawnAgent(program, environment);
         child.on('error', () => {
           failed = true;
         });
@@ -55,29 +51,6 @@ export function autostart(places: Places, environment: NodeJS.ProcessEnv): Start
       if (marked) unlink(mark);
     },
   };
-}
-
-function run(program: string): ChildProcess {
-  closeInherited();
-  const argv0 = basename(program);
-  return spawn(program, [], { argv0, cwd: '/', detached: true, stdio: 'ignore' });
-}
-
-/**
- * Closes what the caller left open beyond its three standard descriptors, which the agent would hold for ever. Node's
- * own descriptors are closed by exec, which tells them apart.
- */
-function closeInherited(): void {
-  for (const name of readdirSync('/proc/self/fd')) {
-    const fd = Number(name);
-    if (fd <= 2) continue;
-    try {
-      const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? '0';
-      if ((Number.parseInt(flags, 8) & O_CLOEXEC) === 0) closeSync(fd);
-    } catch {
-      // It was the one that listed the folder.
-    }
-  }
 }
 
 function takeMark(mark: string): boolean {

@@ -78,6 +78,9 @@ static int connect_once(void) {
   return fd;
 }
 
+/* A service manager's messages to the program that called us: the agent would take them for its own. */
+static const char *const not_for_agents[] = {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "JOURNAL_STREAM"};
+
 /* Runs the agent, of which nothing of ours is left open. Answers 0 once it is executing, else an errno. */
 static int start_agent(void) {
   int report[2], why = 0;
@@ -93,6 +96,7 @@ static int start_agent(void) {
       for (int fd = 4; fd < 4096; fd++) close(fd);
     signal(SIGPIPE, SIG_DFL);
     umask(077);
+    for (size_t i = 0; i < sizeof not_for_agents / sizeof *not_for_agents; i++) unsetenv(not_for_agents[i]);
     char *arguments[] = {"keyhold-agent", 0};
     if (chdir("/") == 0) execv(autostart_path, arguments);
     why = errno;

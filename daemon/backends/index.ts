@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { SecretKeeper } from '../../protocol/secret.ts';
 import type { Clock } from '../clock.ts';
 import { replaceDurably } from '../durable.ts';
-
 import { type Backend, type BackendName, backendNames, isBackendName } from './backend.ts';
+import { storageFault } from './vault/storage-fault.ts';
 
 export type BackendsOptions = {
   /** The folder that the vault and the keyring's index lie in. */
@@ -65,7 +65,11 @@ export function openBackends(options: BackendsOptions): Backends {
     open: (name) => openers[name](options),
     remember(name) {
       if (name === remembered || name === 'memory') return;
-      replaceDurably(note, `${name}\n`);
+      try {
+        replaceDurably(note, `${name}\n`);
+      } catch (error) {
+        throw storageFault(error, 'note the backend in', note).fault;
+      }
       remembered = name;
     },
     async survey() {

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { Conversation, type Transport } from '../../protocol/conversation.ts';
 import type { Handler } from '../../protocol/handler.ts';
-import { REQUEST_DEADLINE } from '../../protocol/limits.ts';
+import { REPLY_DEADLINE, REQUEST_DEADLINE } from '../../protocol/limits.ts';
 import type { SecretKeeper } from '../../protocol/secret.ts';
 import { ByteWriter } from '../../protocol/writer.ts';
 
@@ -102,7 +102,9 @@ export class Connection implements Transport {
       return true;
     }
     // The rest waits for a slow reader. An empty write behind it says when it has gone.
+    const unread = setTimeout(() => this.destroy(), REPLY_DEADLINE);
     this.#socket.write(NOTHING, () => {
+      clearTimeout(unread);
       bytes.fill(0);
       this.#conversation.drained();
       if (this.#draining) this.#leave();

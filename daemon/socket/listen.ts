@@ -61,8 +61,9 @@ export async function listen(
   // Clients find it only now that it listens.
   if (inherited === undefined) renameSync(bound, path);
   const isOurs = inherited === undefined || inherited.handedOn;
-  const inode = lstatSync(path, { throwIfNoEntry: false })?.ino;
-  const isStillThere = () => lstatSync(path, { throwIfNoEntry: false })?.ino === inode;
+  // Handed on by one that was told to stop meanwhile, it may have no path any more.
+  const inode = inodeOf(path);
+  const isStillThere = () => inode !== undefined && inodeOf(path) === inode;
   return {
     fd: descriptorOf(server),
     isReachable: () => !isOurs || isStillThere(),
@@ -75,6 +76,14 @@ export async function listen(
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+function inodeOf(path: string): number | undefined {
+  try {
+    return lstatSync(path).ino;
+  } catch {
+    return undefined;
+  }
 }
 
 type ServerHandle = { readonly fd: number; onconnection?: (status: number, handle: StreamHandle | undefined) => void };

@@ -22,7 +22,7 @@ const bundles: readonly Bundle[] = [
 const SWAP_ATTEMPTS = 10;
 
 /** Where the programs keep compiled code, below dist/lib. Filled by the build, so that the first start is fast. */
-export const CODE_CACHE = 'code-cache';
+const CODE_CACHE = 'code-cache';
 
 /**
  * Bundles every entry that exists into plain JavaScript in `lib`: one file each, for start-up. A package that is

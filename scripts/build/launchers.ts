@@ -77,7 +77,7 @@ export async function writeLauncher(bin: string, launched: Launched): Promise<vo
  * node_modules/node-linux-…, upward, else `node` on PATH. What LD_PRELOAD put into the shell itself has run by then,
  * and no script can undo it; it goes no further than that.
  */
-export function launcherOf({ program, bundle, flags, before = [], unless, passName = false }: Launched): string {
+function launcherOf({ program, bundle, flags, before = [], unless, passName = false }: Launched): string {
   const always = flags.filter((flag) => flag !== unless?.flag);
   const some = unless ? `flag=${unless.flag}\ncase \${1-} in ${unless.command}) flag= ;; esac\n` : '';
   return `#!/bin/sh

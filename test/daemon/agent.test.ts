@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { type Management, manage } from '../../daemon/manage.ts';
+import { Attributes } from '../../protocol/attributes.ts';
+import { secretFromText } from '../../protocol/secret.ts';
 import { FakeBackend } from '../fakes/backend.ts';
 import { aRequest, Core, hasSettled, ours, plain, shown } from '../fakes/core.ts';
 
@@ -358,6 +361,27 @@ describe('a passphrase', () => {
   });
 });
 
+describe('a get that may wait', () => {
+  it('is answered once somebody unlocks, and not before', async () => {
+    const core = await stored();
+    await core.custody.lock();
+    const asked = core.get({ wait: 60 });
+    expect(await hasSettled(asked)).toBe(false);
+    await core.custody.unlock({ mayPrompt: true });
+    expect(await asked).toBe('ada pass-EXAMPLE');
+  });
+
+  it('is refused when its time is over, and at once where nobody is there', async () => {
+    const core = await stored();
+    await core.custody.lock();
+    expect(await core.get({ wait: 60, interactive: false })).toBe('locked');
+    const asked = core.get({ wait: 10_000 });
+    expect(await hasSettled(asked)).toBe(false);
+    core.clock.advance(121);
+    expect(await asked).toBe('locked');
+  });
+});
+
 describe('lock', () => {
   it('forgets everything and serves nothing until unlock', async () => {
     const core = await stored();
@@ -550,6 +574,20 @@ describe('migrate', () => {
     expect(await core.get({ username: 'bob' })).toBe('bob second-EXAMPLE');
   });
 
+  it('is from where the one before it went, when two are asked for at once', async () => {
+    const core = await stored();
+    const [first, second] = [new FakeBackend(), new FakeBackend()];
+    const both = [core.migrate(first, () => {}), core.migrate(second, () => {})];
+    expect(await Promise.all(both)).toEqual([
+      { carried: 1, left: 0 },
+      { carried: 1, left: 0 },
+    ]);
+    expect(await core.get()).toBe('ada pass-EXAMPLE');
+    expect(await second.list()).toHaveLength(1);
+    expect(await first.list()).toEqual([]);
+    expect([core.backend.disposed, first.disposed, second.disposed]).toEqual([true, true, false]);
+  });
+
   it('does not bring back what is erased meanwhile', async () => {
     const core = await stored();
     const next = new FakeBackend();
@@ -563,6 +601,23 @@ describe('migrate', () => {
     expect(await erased).toBe('ok');
     expect(await core.get()).toBe('not-found');
     expect(await next.list()).toEqual([]);
+  });
+});
+
+describe('a backup', () => {
+  it('is refused rather than told without what was locked away while it was made', async () => {
+    const { backend } = await stored();
+    const core = new Core({ backend });
+    await core.custody.settled();
+    const release = backend.hold('get');
+    const passphrase = new Attributes();
+    passphrase.add('passphrase', secretFromText('phrase-EXAMPLE'));
+    const management = { custody: core.custody } as unknown as Management;
+    const backup = manage(management, { ...aRequest('backup'), attributes: passphrase })!;
+    expect(await hasSettled(backup)).toBe(false);
+    await core.custody.lock();
+    release();
+    await expect(backup).rejects.toMatchObject({ code: 'locked' });
   });
 });
 

@@ -2,8 +2,8 @@ import type { Seconds } from '../../../protocol/credential.ts';
 import type { Clock } from '../../clock.ts';
 
 /** Seconds that calls fail at once after a first hang, and at most after many in a row. */
-export const BREAK_FIRST: Seconds = 5;
-export const BREAK_MOST: Seconds = 60;
+const BREAK_FIRST: Seconds = 5;
+const BREAK_MOST: Seconds = 60;
 
 /**
  * A circuit breaker: after a hang nobody waits for the same thing again for a while, twice as long after each further
@@ -21,11 +21,6 @@ export class Breaker {
   /** Whether calls must fail at once. */
   get open(): boolean {
     return this.#clock.sinceBoot() < this.#until;
-  }
-
-  /** Whether the last call hung. */
-  get tripped(): boolean {
-    return this.#pause > 0;
   }
 
   hung(): void {

@@ -151,7 +151,8 @@ class KeyringBackend implements Backend {
     this.#locked = true;
     this.#locks++;
     this.#asking?.abandon();
-    this.#last = this.#last.then(() => this.#close());
+    // A file that cannot be closed properly is read anew at the next call all the same.
+    this.#last = this.#last.then(() => this.#close()).catch(() => {});
   }
 
   async dispose(): Promise<void> {

@@ -421,7 +421,7 @@ export function testThinClient(kind: ThinKind): void {
         const lines = [
           '#!/bin/sh',
           `echo $$ >> ${home}/starts`,
-          `ls -l /proc/$$/fd > ${home}/descriptors`,
+          `{ ls -l /proc/$$/fd; env; } > ${home}/descriptors`,
           `exec ${process.execPath} ${main}`,
         ];
         await writeFile(program, `${lines.join('\n')}\n`, { mode: 0o700 });
@@ -433,7 +433,7 @@ export function testThinClient(kind: ThinKind): void {
 
       it('starts it, detached from everything of its own', async () => {
         const script = `exec 5>&1 7>&2; exec "${join(bin, 'git-credential-keyhold')}" get`;
-        const env = { KEYHOLD_HOME: home };
+        const env = { KEYHOLD_HOME: home, NOTIFY_SOCKET: '/nonexistent' };
         const { stdout, took, code } = await runToEnd('/bin/sh', { args: ['-c', script], input: GET, env });
         expect({ stdout, code }).toEqual({ stdout: 'username=ada\npassword=started-EXAMPLE\n', code: 0 });
         expect(took).toBeLessThan(4_000);
@@ -441,7 +441,7 @@ export function testThinClient(kind: ThinKind): void {
         const [pid] = await starts();
         expect(isRunning(Number(pid))).toBe(true);
         const descriptors = await readFile(join(home, 'descriptors'), 'utf8');
-        expect(descriptors).not.toMatch(/pipe:|socket:/);
+        expect(descriptors).not.toMatch(/pipe:|socket:|NOTIFY_SOCKET/);
         const [, , , , , session] = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(' ');
         const [, , , , , ours] = (await readFile('/proc/self/stat', 'utf8')).split(' ');
         expect(session).not.toBe(ours);

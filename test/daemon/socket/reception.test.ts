@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Native } from '../../../daemon/native/native.ts';
 import { listen } from '../../../daemon/socket/listen.ts';
 import { Reception, type ReceptionParts } from '../../../daemon/socket/reception.ts';
@@ -75,6 +75,30 @@ describe('Reception', () => {
     release();
     // Nobody heard it, and it is kept all the same.
     await expect.poll(async () => (await core.backend.list()).length).toBe(1);
+  });
+
+  it('closes on who leaves an answer unread for half a minute', async () => {
+    const { path, reception } = await aReception();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    const turns = async (count: number) => {
+      for (let turn = 0; turn < count; turn++) await new Promise(setImmediate);
+    };
+    const socket = await open(path);
+    socket.on('error', () => {});
+    socket.pause();
+    // Refused each, at length: more than the kernel keeps for a reader that takes nothing.
+    socket.write('action=get\ncapability[]=keyhold\n\n'.repeat(40_000));
+    await turns(2_000);
+    vi.advanceTimersByTime(29_000);
+    await turns(20);
+    expect(reception.connections).toBe(1);
+    vi.advanceTimersByTime(1_001);
+    await turns(20);
+    expect(reception.connections).toBe(0);
+    socket.destroy();
   });
 
   it('refuses whoever is not its owner, by the kernel’s word', async () => {

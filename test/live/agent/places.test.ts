@@ -229,3 +229,13 @@ describe('an inherited socket', () => {
     expect(agent.stderr()).toMatch(/^keyhold-agent: cannot take the inherited socket: .*systemd\/README\.md\n$/);
   });
 });
+
+it('serves without a log that it cannot have, and says so', async () => {
+  const home = aHome();
+  mkdirSync(`${home}/state/agent.log`, { recursive: true, mode: 0o700 });
+  await using agent = await startAgent({ home });
+  await expect.poll(() => agent.ask(...status)).toContain('"code":"no-log"');
+  expect(await agent.ask(...store('a.test', 'pass-EXAMPLE'))).toBe('status=ok\n');
+  agent.kill('SIGTERM');
+  expect(await agent.ended).toBe(0);
+});

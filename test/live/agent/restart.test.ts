@@ -116,3 +116,22 @@ it('is refused where a service manager started the agent without a socket', asyn
   expect(await agent.ask(...RESTART)).toMatch(/^status=unsupported\nmessage=cannot restart: a service manager/);
   expect(await agent.ask(...status)).toContain('status=ok');
 });
+
+it('speaks to no service manager but the one that started it', async () => {
+  await using agent = await startAgent({
+    environment: { NOTIFY_SOCKET: '/nonexistent/notify', SYSTEMD_EXEC_PID: String(process.pid) },
+  });
+  await restart(agent);
+});
+
+it('ends where the socket that it was handed has lost its name meanwhile', async () => {
+  await using agent = await startAgent();
+  const program = `${agent.home}/installed`;
+  // The successor waits for us, as it may have to, and somebody takes the name away.
+  writeFileSync(program, `#!/bin/sh\nrm '${agent.socket}'\nexec '${DIST}/bin/keyhold-agent'\n`);
+  chmodSync(program, 0o700);
+  symlinkSync(program, `${agent.home}/state/autostart`);
+  expect(await agent.ask(...RESTART)).toBe('status=ok\n');
+  expect(await agent.ended).toBe(0);
+  await expect.poll(() => agent.log(), { timeout: 20_000 }).toContain('"reason":"unreachable"');
+});
