@@ -2,6 +2,8 @@ import type { Config } from '../protocol/config.ts';
 import type { CredentialReply, Detail, Handler } from '../protocol/handler.ts';
 import type { Places } from '../protocol/places.ts';
 import { Agent } from './agent.ts';
+import { Audit } from './audit/audit.ts';
+import { Witness } from './audit/witness.ts';
 import type { Degradation } from './backends/backend.ts';
 import { openBackends } from './backends/index.ts';
 import type { Clock } from './clock.ts';
@@ -67,6 +69,14 @@ export function compose({
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
 
+  const audit = new Audit({
+    file: `${places.state}/audit.db`,
+    clock,
+    keep: config.auditKeep,
+    log,
+    held: () => (agent.state === 'open' ? new Set([...agent.held()].map(({ id }) => id)) : undefined),
+  });
+
   const facts = (): Detail[] => [
     ['started_at', String(startedAt)],
     ['connections', String(reception.connections)],
@@ -77,9 +87,10 @@ export function compose({
   const management = {
     agent,
     backends,
+    audit,
     keep: region.keep,
     facts,
-    degradations: () => [...degradations, ...wallsMissing(native, region.protection)],
+    degradations: () => [...degradations, ...wallsMissing(native, region.protection), ...audit.degradations()],
     stop,
   };
   const handler: Handler = (request) => {
@@ -94,7 +105,14 @@ export function compose({
         return manage(management, request) ?? unknown;
     }
   };
-  const reception = new Reception({ handlerFor: () => handler, keep: region.keep, native, log });
+  const witness = new Witness({ handler, audit, clock });
+  const reception = new Reception({
+    handlerFor: (caller) => witness.handlerFor(caller),
+    keep: region.keep,
+    native,
+    log,
+    turnedAway: (caller) => witness.turnedAway(caller),
+  });
 
   void agent.open(() => backends.openChosen());
   return {
@@ -103,6 +121,7 @@ export function compose({
     async dispose() {
       await reception.drain(DRAIN_DEADLINE);
       await agent.dispose();
+      audit.dispose();
       region.dispose();
     },
   };

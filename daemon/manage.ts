@@ -4,6 +4,9 @@ import type { CredentialReply, CredentialRequest, Detail } from '../protocol/han
 import type { SecretKeeper } from '../protocol/secret.ts';
 import { fromWire, toWire } from '../protocol/text.ts';
 import type { Agent } from './agent.ts';
+import { auditActs } from './audit/acts.ts';
+import type { Audit } from './audit/audit.ts';
+import type { Use } from './audit/usage.ts';
 import {
   type Backend,
   type BackendName,
@@ -22,6 +25,7 @@ import { version, WIRE_VERSION } from './version.ts';
 export type Management = {
   readonly agent: Agent;
   readonly backends: Backends;
+  readonly audit: Audit;
   readonly keep: SecretKeeper;
   /** Facts of this process that `status` tells: where secrets lie, how callers are told apart, how many there are. */
   readonly facts: () => readonly Detail[];
@@ -64,9 +68,12 @@ const acts: Readonly<Record<string, Act>> = {
     };
   },
 
-  async list({ agent }) {
+  async list({ agent, audit }) {
     await agent.ready();
-    return { status: 'ok', details: [...agent.held()].map((entry) => ['item[]', itemOf(entry)]) };
+    return {
+      status: 'ok',
+      details: [...agent.held()].map((entry) => ['item[]', itemOf(entry, audit.useOf(entry.id))]),
+    };
   },
 
   async lock({ agent }) {
@@ -157,6 +164,10 @@ const acts: Readonly<Record<string, Act>> = {
     }
     return { status: 'ok', details: [['restored', String(items.length)]] };
   },
+
+  'audit-list': ({ audit }, { attributes }) => auditActs.list(audit, attributes),
+  'audit-verify': ({ audit }, { attributes }) => auditActs.verify(audit, attributes),
+  usage: ({ audit }, { attributes }) => auditActs.usage(audit, attributes),
 };
 
 /** Answers a management action; undefined if there is none of that name. */
@@ -212,8 +223,8 @@ function failureOf({ state, failure }: Agent): Degradation[] {
     : [];
 }
 
-/** What an entry is, for people: never a value. */
-function itemOf(entry: ReturnType<Agent['held']> extends Iterable<infer E> ? E : never): string {
+/** What an entry is and when it was used, for people: never a value. */
+function itemOf(entry: ReturnType<Agent['held']> extends Iterable<infer E> ? E : never, use: Use | undefined): string {
   const text = (value: string | undefined) => (value === undefined ? undefined : fromWire(value));
   return toWire(
     JSON.stringify({
@@ -227,6 +238,8 @@ function itemOf(entry: ReturnType<Agent['held']> extends Iterable<infer E> ? E :
       expiresAt: entry.expiresAt,
       unlocked: entry.secrets !== undefined,
       memoryOnly: entry.resting === undefined,
+      lastUsed: use?.last,
+      uses: use?.count ?? 0,
     }),
   );
 }

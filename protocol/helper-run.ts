@@ -1,6 +1,6 @@
 import type { Attributes } from './attributes.ts';
 import { asFault } from './errors.ts';
-import type { Handler } from './handler.ts';
+import type { Handler, Origin } from './handler.ts';
 import { FRAME_MAX } from './limits.ts';
 import { RunInput } from './run-input.ts';
 import type { SecretKeeper } from './secret.ts';
@@ -99,7 +99,9 @@ export class HelperRun {
     this.#openFrame();
     try {
       if (this.#input.fault) throw this.#input.fault;
-      code = this.#adapter ? await this.#adapter.converse(this.#invocation(), this.#handler) : this.#unknown();
+      code = this.#adapter
+        ? await this.#adapter.converse(this.#invocation(), this.#from(this.#adapter))
+        : this.#unknown();
     } catch (error) {
       const fault = asFault(error);
       if (!this.#over) {
@@ -121,6 +123,15 @@ export class HelperRun {
     this.#over = true;
     this.#out.text(`x${code}\n`);
     this.#wire.exit();
+  }
+
+  /** The handler, told where its requests come from. */
+  #from({ name: tool }: Adapter): Handler {
+    const origin: Origin = { tool, cwd: this.#attributes.text('cwd') ?? '' };
+    return (request) => {
+      request.origin = origin;
+      return this.#handler(request);
+    };
   }
 
   #invocation(): Invocation {
