@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { asFault } from '../protocol/errors.ts';
 import { exitCodeOf } from '../protocol/status.ts';
 import { printable } from '../protocol/text.ts';
+import { addAudit } from './cli/audit.ts';
 import { addBackend } from './cli/backend.ts';
 import { addBackup } from './cli/backup.ts';
 import { addCompletion } from './cli/completion.ts';
@@ -30,6 +31,7 @@ const nouns: readonly ((program: Command) => void)[] = [
   addToken,
   addBackend,
   addBackup,
+  addAudit,
   addConfig,
   addLineProtocol,
   addCompletion,

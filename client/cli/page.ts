@@ -24,8 +24,16 @@ export function show(json: boolean | undefined, document: unknown, draw: (page: 
 
 /** JSON in which every character that could steer a terminal is escaped; JSON.stringify leaves most of them as they are. */
 export function jsonText(document: unknown): string {
-  const asHex = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return JSON.stringify(document, undefined, 2).replace(STEERING, asHex);
+  return withoutSteering(JSON.stringify(document, undefined, 2));
+}
+
+/** The same on one line. */
+export function jsonLine(document: unknown): string {
+  return withoutSteering(JSON.stringify(document));
+}
+
+function withoutSteering(json: string): string {
+  return json.replace(STEERING, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** Text for people, at most 80 columns wide, with colour only where the terminal takes it and NO_COLOR is not set. */

@@ -30,9 +30,9 @@ export const auditActs = {
     const limit = Math.min(whole(attributes, 'limit') ?? LIMIT_DEFAULT, LIMIT_MAX);
     if (limit === 0) throw new KeyholdError('bad_request', 'cannot list: limit is at least 1');
     const page = { before: whole(attributes, 'before'), after: whole(attributes, 'after'), limit };
-    const found = await audit.list(filter, page);
+    const { found, head } = await audit.list(filter, page);
     const items = found.map(({ number, hash, entry }) => item({ number, hash: hex(hash), ...entry }));
-    return { status: 'ok', details: [...items, ...headOf(audit.log().head)] };
+    return { status: 'ok', details: [...items, ...headOf(head)] };
   },
 
   async verify(audit: Audit, attributes: Attributes): Promise<CredentialReply> {

@@ -144,9 +144,13 @@ export class Audit {
     }
   }
 
-  /** Entries that fit, the newest first, before `before`; or the oldest first, behind `after`. */
-  async list(filter: Filter, page: Page): Promise<Listed[]> {
+  /**
+   * Entries that fit, the newest first, before `before`; or the oldest first, behind `after`. None is behind `head`,
+   * where the log ended when it was asked.
+   */
+  async list(filter: Filter, page: Page): Promise<{ readonly found: readonly Listed[]; readonly head: Head }> {
     const log = this.log();
+    const { head } = log;
     const found: Listed[] = [];
     let at = page.after ?? page.before ?? Number.MAX_SAFE_INTEGER;
     for (;;) {
@@ -154,10 +158,10 @@ export class Audit {
       for (const row of rows) {
         at = row.number;
         const entry = readable(row);
-        if (fits(entry, filter)) found.push({ ...row, entry });
-        if (found.length === page.limit) return found;
+        if (at <= head.number && fits(entry, filter)) found.push({ ...row, entry });
+        if (found.length === page.limit) return { found, head };
       }
-      if (rows.length < STEP) return found;
+      if (rows.length < STEP) return { found, head };
       await new Promise(setImmediate);
     }
   }
