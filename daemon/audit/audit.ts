@@ -225,7 +225,7 @@ export class Audit {
     if (this.#dueAt <= due) return;
     clearTimeout(this.#timer);
     this.#dueAt = due;
-    this.#timer = setTimeout(() => this.flush(), due - performance.now());
+    this.#timer = setTimeout(() => this.flush(), Math.max(due - performance.now(), 0));
     this.#timer.unref();
   }
 
