@@ -102,7 +102,7 @@ export const actions = {
   },
   'audit-list': {
     summary: 'what happened, newest first from before; oldest first behind after; up to 1,000',
-    reads: 'since? until? credential? tool? event? before? after? limit?',
+    reads: 'since? until? id? tool? event? before? after? limit?',
     answers: 'item[] number hash',
     statuses: ['ok', 'unavailable', 'bad-request'],
   },
@@ -114,7 +114,7 @@ export const actions = {
   },
   usage: {
     summary: 'first use, last use and count of every credential; of one also by tool, program, project and day',
-    reads: 'credential?',
+    reads: 'id?',
     answers: 'item[]',
     statuses: ['ok', 'unavailable', 'bad-request'],
   },

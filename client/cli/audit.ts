@@ -67,7 +67,7 @@ function count(text: string): number {
 }
 
 function wired({ since, until, credential, tool, action }: Filter): Record<string, string | undefined> {
-  return { since: since?.toString(), until: until?.toString(), credential, tool, event: action };
+  return { since: since?.toString(), until: until?.toString(), id: credential, tool, event: action };
 }
 
 async function list({ json, limit, ...filter }: Filter & VerbOptions & { readonly limit: number }): Promise<void> {

@@ -23,7 +23,7 @@ export const auditActs = {
     const filter = {
       since: whole(attributes, 'since'),
       until: whole(attributes, 'until'),
-      credential: text('credential'),
+      credential: text('id'),
       tool: text('tool'),
       event: text('event'),
     };
@@ -51,7 +51,7 @@ export const auditActs = {
 
   async usage(audit: Audit, attributes: Attributes): Promise<CredentialReply> {
     const log = audit.log();
-    const credential = attributes.text('credential');
+    const credential = attributes.text('id');
     const use = (id: string, known: Use | undefined) =>
       known && { credential: id, first: known.first, last: known.last, count: known.count };
     if (credential === undefined) {
