@@ -88,6 +88,8 @@ async function list({ json, limit, ...filter }: Filter & VerbOptions & { readonl
       page.table(
         ['TIME', 'ACTION', 'OUTCOME', 'TOKEN', 'TOOL', 'BY'],
         items.map((item) => row(item, names)),
+        false,
+        1,
       );
   });
 }

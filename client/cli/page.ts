@@ -4,6 +4,8 @@ import { printable } from '../../protocol/text.ts';
 /** Columns that text for people keeps to. */
 const WIDTH = 80;
 const GAP = '  ';
+/** The least for a column of prose. */
+const PROSE_MIN = 24;
 const STEERING = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 
 type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green';
@@ -66,16 +68,19 @@ export class Page {
   }
 
   /**
-   * A table. Until a row fits, the widest columns are cut with `…`; a last column of prose (`wrapLast`) is wrapped
-   * instead.
+   * A table. Until a row fits, the widest columns are cut with `…`, but for the first `kept`; a last column of prose
+   * (`wrapLast`) is wrapped instead.
    */
-  table(headings: readonly string[], rows: readonly (readonly string[])[], wrapLast = false): this {
+  table(headings: readonly string[], rows: readonly (readonly string[])[], wrapLast = false, kept = 0): this {
     const cells = rows.map((row) => row.map(printable));
     const widths = headings.map((heading, at) => Math.max(heading.length, ...cells.map((row) => widthOf(row[at]!))));
     const last = widths.length - 1;
     const room = WIDTH - GAP.length * last;
-    if (wrapLast) widths[last] = room - sum(widths.slice(0, last));
-    for (let excess = sum(widths) - room; excess > 0; excess--) widths[widths.indexOf(Math.max(...widths))]!--;
+    if (wrapLast) widths[last] = Math.max(PROSE_MIN, room - sum(widths.slice(0, last)));
+    for (let excess = sum(widths) - room; excess > 0; excess--) {
+      const cuttable = widths.slice(kept, wrapLast ? last : undefined);
+      widths[kept + cuttable.indexOf(Math.max(...cuttable))]!--;
+    }
     this.#lines.push(paint('bold', joined(headings, widths)));
     for (const row of cells) {
       const [first, ...rest] = wrapLast ? wrap(row[last]!, '', widths[last]) : [row[last]!];

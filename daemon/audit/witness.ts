@@ -65,13 +65,8 @@ export class Witness {
   handlerFor(caller: Caller): Handler {
     const peer = new Peer(caller, this.#processes);
     return (request) => {
+      if (request.action === 'get') return this.#get(peer, request);
       const answered = this.#handler(request);
-      if (request.action === 'get') {
-        return answered.then(
-          (reply) => this.#got(peer, request, reply),
-          (error: unknown) => this.#failed(peer, request, error),
-        );
-      }
       return changes.has(request.action) ? this.#changed(peer, request, answered) : answered;
     };
   }
@@ -82,7 +77,14 @@ export class Witness {
     this.#audit.refused({ at: this.#clock.now(), action: 'connect', outcome: 'denied', uid, pid, program });
   }
 
-  #got(peer: Peer, request: CredentialRequest, reply: CredentialReply): CredentialReply {
+  async #get(peer: Peer, request: CredentialRequest): Promise<CredentialReply> {
+    let reply: CredentialReply;
+    try {
+      reply = await this.#handler(request);
+    } catch (error) {
+      this.#refused(peer, request, asFault(error).status);
+      throw error;
+    }
     if (reply.status !== 'ok') this.#refused(peer, request, reply.status);
     else if (reply.ids) {
       const { origin } = request;
@@ -90,11 +92,6 @@ export class Witness {
       this.#audit.used(reply.ids[0]!, origin?.tool ?? DIRECT, origin?.cwd ?? '', peer);
     }
     return reply;
-  }
-
-  #failed(peer: Peer, request: CredentialRequest, error: unknown): never {
-    this.#refused(peer, request, asFault(error).status);
-    throw error;
   }
 
   #refused(peer: Peer, request: CredentialRequest, outcome: Status): void {
