@@ -120,7 +120,7 @@ export class Audit {
   /** First and last use of a credential, and how often; undefined if none is known. */
   useOf(credential: string): Use | undefined {
     try {
-      if (!this.#opened) this.log();
+      if (!this.#opened && !this.#fault) this.log();
     } catch {
       // `degradations` says so.
     }

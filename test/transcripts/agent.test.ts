@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -31,12 +31,22 @@ async function openAgent() {
   return {
     clock,
     wire: dialled(places.agentSocket),
+    /** Ends it. Answers the bytes of its audit log. */
     async dispose() {
       await listener.close();
+      const open = auditBytes(places.state);
       await composed.dispose();
+      const closed = auditBytes(places.state);
       rmSync(home, { recursive: true, force: true });
+      return Buffer.concat([open, closed]);
     },
   };
+}
+
+/** The audit log's file and its WAL. */
+function auditBytes(state: string): Buffer {
+  const names = readdirSync(state).filter((name) => name.startsWith('audit.db'));
+  return Buffer.concat(names.map((name) => readFileSync(join(state, name))));
 }
 
 const unused = async () => {
@@ -54,7 +64,8 @@ describe('the transcripts, with the agent', () => {
       try {
         expect((await play(scene, { handler: unused, clock }, wire)).join('\n')).toBe(scene.lines.join('\n'));
       } finally {
-        await dispose();
+        // Every secret of a transcript ends like this; the log is written, and holds none of them.
+        expect((await dispose()).includes('EXAMPLE')).toBe(false);
       }
     },
   );
