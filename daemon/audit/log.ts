@@ -64,7 +64,7 @@ export class AuditLog {
       ),
       total: sqlite.prepare(
         `INSERT INTO total VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-          SET count = count + excluded.count, last = excluded.last`,
+          SET count = count + excluded.count, first = min(first, excluded.first), last = max(last, excluded.last)`,
       ),
       totals: sqlite.prepare('SELECT * FROM total'),
       usage: sqlite.prepare(
