@@ -4,7 +4,8 @@ import { asFault, type KeyholdError } from '../../protocol/errors.ts';
 import type { Degradation } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { type AuditEntry, ChainCheck, type ChainedEntry, entryOf, type Head, type Verdict } from './entry.ts';
+import { type AuditEntry, ChainCheck, type ChainedEntry, type Head, type Verdict } from './entry.ts';
+import { type Filter, fits, readable } from './filter.ts';
 import { type AuditLog, openAuditLog } from './log.ts';
 import { Repeats } from './repeats.ts';
 import { type Asker, Usage, type Use } from './usage.ts';
@@ -29,15 +30,6 @@ export type AuditParts = {
   readonly log: Log;
   /** The credentials that are held now; undefined while that is not known. */
   readonly held: () => ReadonlySet<string> | undefined;
-};
-
-/** What `list` looks for. All that is given must fit. */
-export type Filter = {
-  readonly since?: EpochSeconds | undefined;
-  readonly until?: EpochSeconds | undefined;
-  readonly credential?: string | undefined;
-  readonly tool?: string | undefined;
-  readonly event?: string | undefined;
 };
 
 export type Page = {
@@ -329,23 +321,4 @@ export class Audit {
       this.#failed(error);
     }
   }
-}
-
-/** An entry that cannot be read is shown as one, for `audit verify` to explain. */
-function readable(row: ChainedEntry): AuditEntry {
-  try {
-    return entryOf(row.line);
-  } catch {
-    return { at: 0, action: 'unreadable', outcome: 'unavailable' };
-  }
-}
-
-function fits(entry: AuditEntry, { since, until, credential, tool, event }: Filter): boolean {
-  return (
-    (since === undefined || entry.at >= since) &&
-    (until === undefined || entry.at < until) &&
-    (credential === undefined || entry.credential === credential) &&
-    (tool === undefined || entry.tool === tool) &&
-    (event === undefined || entry.action === event)
-  );
 }
