@@ -1,6 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-const common = { environment: 'node', setupFiles: ['test/setup.ts'] };
+const common = {
+  environment: 'node',
+  setupFiles: ['test/setup.ts'],
+  // A process that a test waits for may take its time on a busy machine.
+  expect: { poll: { timeout: 10_000 } },
+};
 
 export default defineConfig({
   test: {

@@ -7,6 +7,7 @@ import { Witness } from './audit/witness.ts';
 import type { Degradation } from './backends/backend.ts';
 import { openBackends } from './backends/index.ts';
 import type { Clock } from './clock.ts';
+import { Custody } from './custody.ts';
 import { openLockMark } from './lock-mark.ts';
 import type { Log } from './log.ts';
 import { manage } from './manage.ts';
@@ -30,11 +31,13 @@ export type Composition = {
   readonly degradations: readonly Degradation[];
   /** Called by the action `stop`. */
   readonly stop: () => void;
+  /** Called by the action `restart`. */
+  readonly restart: () => Promise<void>;
 };
 
 /** The whole agent, without its listening socket: connections go in at `reception`. */
 export type Composed = {
-  readonly agent: Agent;
+  readonly custody: Custody;
   readonly reception: Reception;
   /** Answers what has begun, keeps what was acknowledged, wipes what is in memory. */
   readonly dispose: () => Promise<void>;
@@ -50,6 +53,7 @@ export function compose({
   keyringChild,
   degradations,
   stop,
+  restart,
 }: Composition): Composed {
   const startedAt = clock.now();
   const region = openRegion({ native });
@@ -60,7 +64,7 @@ export function compose({
     keep: region.keep,
     clock,
   });
-  const agent = new Agent({
+  const custody = new Custody({
     keep: region.keep,
     clock,
     log,
@@ -68,13 +72,14 @@ export function compose({
     onRest: (name) => backends.remember(name),
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
+  const agent = new Agent(custody, clock, log);
 
   const audit = new Audit({
     file: `${places.state}/audit.db`,
     clock,
     keep: config.auditKeep,
     log,
-    held: () => (agent.state === 'open' ? new Set([...agent.held()].map(({ id }) => id)) : undefined),
+    held: () => (custody.state === 'open' ? new Set([...custody.held()].map(({ id }) => id)) : undefined),
   });
 
   const facts = (): Detail[] => [
@@ -85,13 +90,15 @@ export function compose({
     ['socket', places.agentSocket],
   ];
   const management = {
-    agent,
+    custody,
+    log,
     backends,
     audit,
     keep: region.keep,
     facts,
     degradations: () => [...degradations, ...wallsMissing(native, region.protection), ...audit.degradations()],
     stop,
+    restart,
   };
   const handler: Handler = (request) => {
     switch (request.action) {
@@ -114,13 +121,13 @@ export function compose({
     turnedAway: (caller) => witness.turnedAway(caller),
   });
 
-  void agent.open(() => backends.openChosen());
+  void custody.open(() => backends.openChosen());
   return {
-    agent,
+    custody,
     reception,
     async dispose() {
       await reception.drain(DRAIN_DEADLINE);
-      await agent.dispose();
+      await custody.dispose();
       audit.dispose();
       region.dispose();
     },

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { LockMark } from './agent.ts';
+import type { LockMark } from './custody.ts';
 import { syncFolder } from './durable.ts';
 
 /** The file that says that the person locked the agent: it outlives the process and a power cut. */

@@ -8,17 +8,21 @@ import { openLog } from './log.ts';
 import { openLogFile } from './log-file.ts';
 import { loadNative } from './native/load.ts';
 import { ensurePrivateFolder } from './socket/folders.ts';
-import { inheritedListener, listen } from './socket/listen.ts';
+import { type Inherited, inheritedListener, listen } from './socket/listen.ts';
 import { takeLock } from './socket/lock.ts';
+import { startSuccessor } from './successor.ts';
+import { beSparing, collectWhenIdle } from './thrift.ts';
 import { version } from './version.ts';
 
 /** Milliseconds that an agent which is just ending gets to let go of the lock. */
 const LOCK_PATIENCE = 3_000;
+/** Milliseconds that the agent before us, which is draining, gets: nobody else would serve its socket. */
+const HANDED_ON_PATIENCE = 30_000;
 /** Milliseconds between two looks whether our socket is still where clients look for it. */
 const REACHABLE_PERIOD = 5_000;
 /** Milliseconds between two attempts to take it. */
 const LOCK_PERIOD = 20;
-/** Milliseconds after which the logger is loaded: whoever started us has had an answer by then. */
+/** Milliseconds after which the logger is loaded and thrift begins: whoever started us has had an answer by then. */
 const LOG_AFTER = 1_000;
 
 if (process.argv[2] === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
@@ -43,10 +47,11 @@ async function main(): Promise<void> {
   const places = findPlaces();
   for (const folder of [places.config, places.state, places.run]) ensurePrivateFolder(folder);
   const { config, degradations } = loadConfig(`${places.config}/config.json`);
-  const lock = await takeLockOf(places, inherited !== undefined);
+  const lock = await takeLockOf(places, inherited);
 
   const { log, attach } = openLog();
   let stopping = false;
+  let handedOn = false;
   const stop = (reason: string) => {
     if (stopping) return;
     stopping = true;
@@ -64,20 +69,35 @@ async function main(): Promise<void> {
     keyringChild: keyringChild(),
     degradations: [...degradations, ...(native && !hardened ? [notHardened] : [])],
     stop: () => stop('asked'),
+    async restart() {
+      if (stopping) return;
+      // A service manager keeps its socket and starts the next agent by itself.
+      if (inherited === undefined || inherited.handedOn) {
+        if (environment['NOTIFY_SOCKET']) throw managed;
+        await startSuccessor(places.state, listener.fd);
+        handedOn = true;
+      }
+      stop('restarting');
+    },
   });
   const listener = await listen(places.agentSocket, inherited, (handle) => composed.reception.receive(handle));
-  let attached: Promise<void> | undefined;
-  const openLogger = () => {
-    attached ??= attach(
-      isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`),
-      config.logLevel,
-    ).catch(fail);
-    return attached;
+  const beThrifty = () => {
+    beSparing();
+    native?.giveBack();
+    collectWhenIdle(() => composed.reception.received, native);
   };
-  setTimeout(openLogger, LOG_AFTER).unref();
+  const attachLog = async () =>
+    attach(isJournal(1, environment) ? process.stdout : openLogFile(`${places.state}/agent.log`), config.logLevel);
+  let attached: Promise<void> | undefined;
+  const logTimer = setTimeout(() => {
+    attached = attachLog();
+    attached.then(beThrifty).catch(fail);
+  }, LOG_AFTER);
   const end = async () => {
-    await openLogger();
-    await listener.close();
+    clearTimeout(logTimer);
+    await listener.close(handedOn);
+    // An agent that ends early has something to say too; a log that cannot be had must not keep it from ending.
+    await (attached ?? attachLog()).catch(() => {});
     await composed.dispose();
     lock[Symbol.dispose]();
     process.exit(0);
@@ -88,7 +108,11 @@ async function main(): Promise<void> {
 
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => stop(signal));
   process.on('SIGPIPE', () => {});
-  log('listening', { version, pid: process.pid, socket: inherited === undefined ? 'own' : 'inherited' });
+  log('listening', {
+    version,
+    pid: process.pid,
+    socket: inherited === undefined ? 'own' : inherited.handedOn ? 'handed on' : 'inherited',
+  });
   native?.notify(environment['NOTIFY_SOCKET'] ?? '', 'READY=1');
 }
 
@@ -96,9 +120,9 @@ async function main(): Promise<void> {
  * Waits for an agent that is ending, which has taken its socket away by then. One that serves is left alone at once:
  * whoever waited for its place would come up when the person ends it.
  */
-async function takeLockOf({ run, agentSocket }: Places, isManaged: boolean): Promise<Disposable> {
+async function takeLockOf({ run, agentSocket }: Places, inherited: Inherited | undefined): Promise<Disposable> {
   const file = `${run}/agent.lock`;
-  if (isManaged) return takeLock(file, LOCK_PATIENCE);
+  if (inherited) return takeLock(file, inherited.handedOn ? HANDED_ON_PATIENCE : LOCK_PATIENCE);
   for (const end = performance.now() + LOCK_PATIENCE; ; ) {
     try {
       return takeLock(file);
@@ -122,6 +146,11 @@ function keyringChild(): string {
   return import.meta.filename.endsWith('.ts') ? `${folder}/backends/keyring/child.ts` : `${folder}/keyring-child.cjs`;
 }
 
+const managed = new KeyholdError(
+  'unsupported',
+  'cannot restart: a service manager started the agent; run: systemctl --user restart keyhold',
+);
+
 const notHardened = {
   code: 'not-hardened',
   what: 'core dumps or debuggers could not be shut out',
@@ -132,7 +161,7 @@ function findPlaces(): Places {
   const uid = process.getuid!();
   const isOwn = (folder: string) => {
     const found = existsSync(folder) ? lstatSync(folder) : undefined;
-    return found !== undefined && found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0;
+    return found?.isDirectory() === true && found.uid === uid && (found.mode & 0o077) === 0;
   };
   const places = placesOf({ environment: process.env, uid, isOwn });
   if (!places)

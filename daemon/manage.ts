@@ -3,7 +3,6 @@ import { KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
 import type { SecretKeeper } from '../protocol/secret.ts';
 import { fromWire, toWire } from '../protocol/text.ts';
-import type { Agent } from './agent.ts';
 import { auditActs } from './audit/acts.ts';
 import type { Audit } from './audit/audit.ts';
 import type { Use } from './audit/usage.ts';
@@ -19,11 +18,16 @@ import { openBackup, sealBackup } from './backends/backup.ts';
 import type { Backends } from './backends/index.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Vault } from './backends/vault/vault.ts';
+import type { Custody } from './custody.ts';
+import type { Log } from './log.ts';
+import { migrate } from './migrate.ts';
+import type { Entry } from './unlocked/set.ts';
 import { version, WIRE_VERSION } from './version.ts';
 
-/** What management needs beside the agent itself. */
+/** What management needs beside the custody itself. */
 export type Management = {
-  readonly agent: Agent;
+  readonly custody: Custody;
+  readonly log: Log;
   readonly backends: Backends;
   readonly audit: Audit;
   readonly keep: SecretKeeper;
@@ -33,6 +37,8 @@ export type Management = {
   readonly degradations: () => readonly Degradation[];
   /** Drains and ends the process, once the answer is out. */
   readonly stop: () => void;
+  /** Starts the custody that comes after this one, then does as `stop`. Throws where it cannot; this one goes on then. */
+  readonly restart: () => Promise<void>;
 };
 
 type Act = (management: Management, request: CredentialRequest) => Promise<CredentialReply>;
@@ -48,18 +54,18 @@ const acts: Readonly<Record<string, Act>> = {
     };
   },
 
-  async status({ agent, facts, degradations }) {
-    await agent.settled();
-    const { held, unlocked } = agent.counts;
-    const all = [...(agent.backend?.degradations() ?? []), ...degradations(), ...failureOf(agent)];
+  async status({ custody, facts, degradations }) {
+    await custody.settled();
+    const { held, unlocked } = custody.counts;
+    const all = [...(custody.backend?.degradations() ?? []), ...degradations(), ...failureOf(custody)];
     return {
       status: 'ok',
       details: [
         ['version', version],
         ['pid', String(process.pid)],
-        ['state', agent.state],
-        ['backend', agent.backend?.name ?? 'none'],
-        ['durable', String(agent.backend?.durable ?? false)],
+        ['state', custody.state],
+        ['backend', custody.backend?.name ?? 'none'],
+        ['durable', String(custody.backend?.durable ?? false)],
         ['held', String(held)],
         ['unlocked', String(unlocked)],
         ...facts(),
@@ -68,22 +74,22 @@ const acts: Readonly<Record<string, Act>> = {
     };
   },
 
-  async list({ agent, audit }) {
-    await agent.ready();
+  async list({ custody, audit }) {
+    await custody.ready();
     return {
       status: 'ok',
-      details: [...agent.held()].map((entry) => ['item[]', itemOf(entry, audit.useOf(entry.id))]),
+      details: [...custody.held()].map((entry) => ['item[]', itemOf(entry, audit.useOf(entry.id))]),
     };
   },
 
-  async lock({ agent }) {
-    await agent.lock();
+  async lock({ custody }) {
+    await custody.lock();
     return done;
   },
 
-  async unlock({ agent }, { attributes }) {
+  async unlock({ custody }, { attributes }) {
     const mayPrompt = attributes.text('interactive') !== '0';
-    await agent.unlock({ passphrase: attributes.secret('passphrase'), mayPrompt });
+    await custody.unlock({ passphrase: attributes.secret('passphrase'), mayPrompt });
     return done;
   },
 
@@ -92,37 +98,47 @@ const acts: Readonly<Record<string, Act>> = {
     return done;
   },
 
-  async 'backend-list'({ agent, backends }) {
-    await agent.settled();
-    const known = await backends.survey();
-    const items = known.map((one) => ({ ...one, inUse: one.name === agent.backend?.name }));
-    return { status: 'ok', details: items.map((item) => ['item[]', toWire(JSON.stringify(item))]) };
-  },
-
-  async 'backend-use'({ agent, backends }, { attributes }) {
-    const name = backendNamed(attributes);
-    await agent.ready();
-    if (name === agent.backend?.name) return done;
-    if (agent.counts.held > 0) {
-      const mend = `run: keyhold backend migrate ${name}`;
-      throw new KeyholdError('bad_request', `cannot use ${name}: credentials rest in ${agent.backend?.name}; ${mend}`);
-    }
-    await carry(agent, backends, name);
+  async restart({ restart }) {
+    await restart();
     return done;
   },
 
-  async 'backend-migrate'({ agent, backends }, { attributes }) {
+  async 'backend-list'({ custody, backends }) {
+    await custody.settled();
+    const known = await backends.survey();
+    const items = known.map((one) => ({ ...one, inUse: one.name === custody.backend?.name }));
+    return { status: 'ok', details: items.map((item) => ['item[]', toWire(JSON.stringify(item))]) };
+  },
+
+  async 'backend-use'(management, { attributes }) {
+    const { custody } = management;
     const name = backendNamed(attributes);
-    await agent.ready();
-    if (name === agent.backend?.name) return { status: 'ok', details: [['carried', '0']] };
-    const { carried, left } = await carry(agent, backends, name);
+    await custody.ready();
+    if (name === custody.backend?.name) return done;
+    if (custody.counts.held > 0) {
+      const mend = `run: keyhold backend migrate ${name}`;
+      throw new KeyholdError(
+        'bad_request',
+        `cannot use ${name}: credentials rest in ${custody.backend?.name}; ${mend}`,
+      );
+    }
+    await carry(management, name);
+    return done;
+  },
+
+  async 'backend-migrate'(management, { attributes }) {
+    const { custody } = management;
+    const name = backendNamed(attributes);
+    await custody.ready();
+    if (name === custody.backend?.name) return { status: 'ok', details: [['carried', '0']] };
+    const { carried, left } = await carry(management, name);
     const remark = left > 0 ? `${left} could not be removed where they were` : undefined;
     return { status: 'ok', details: [['carried', String(carried)]], message: remark };
   },
 
-  async 'backend-passphrase'({ agent }, { attributes }) {
-    await agent.settled();
-    const { backend } = agent;
+  async 'backend-passphrase'({ custody }, { attributes }) {
+    await custody.settled();
+    const { backend } = custody;
     if (!backend || !isVault(backend)) {
       throw new KeyholdError(
         'unsupported',
@@ -130,17 +146,17 @@ const acts: Readonly<Record<string, Act>> = {
       );
     }
     await backend.setPassphrase(attributes.secret('passphrase'), attributes.secret('new_passphrase'));
-    agent.rekeyed();
+    custody.rekeyed();
     return done;
   },
 
-  async backup({ agent }, { attributes }) {
+  async backup({ custody }, { attributes }) {
     const passphrase = requiredPassphrase(attributes, 'back up');
-    await agent.ready();
+    await custody.ready();
     const items: { held: Held; secrets: Secrets }[] = [];
     try {
-      for (const entry of [...agent.held()]) {
-        const secrets = await agent.secretsOf(entry);
+      for (const entry of [...custody.held()]) {
+        const secrets = await custody.secretsOf(entry);
         if (secrets) items.push({ held: bare(entry), secrets });
       }
       const { header, records } = await sealBackup(passphrase, items);
@@ -150,14 +166,14 @@ const acts: Readonly<Record<string, Act>> = {
     }
   },
 
-  async restore({ agent, keep }, { attributes }) {
+  async restore({ custody, keep }, { attributes }) {
     const passphrase = requiredPassphrase(attributes, 'restore');
-    await agent.ready();
+    await custody.ready();
     const backup = await openBackup(passphrase, attributes.text('header') ?? '', keep);
     const items = [];
     try {
       items.push(...backup.read(attributes.list('record[]')));
-      for (const { held, secrets } of items) await agent.take(held, secrets);
+      for (const { held, secrets } of items) await custody.take(held, secrets);
     } finally {
       for (const { secrets } of items) disposeSecrets(secrets);
       backup.dispose();
@@ -174,7 +190,7 @@ const acts: Readonly<Record<string, Act>> = {
 export function manage(management: Management, request: CredentialRequest): Promise<CredentialReply> | undefined {
   const act = Object.hasOwn(acts, request.action) ? acts[request.action] : undefined;
   if (!act) return undefined;
-  // git's cache client could send `exit`, `lock` or `stop` by mistake: who manages says that they know this agent.
+  // git's cache client could send `exit`, `lock` or `stop` by mistake: who manages says that they know this custody.
   if (!request.capabilities.keyhold) {
     return Promise.resolve({
       status: 'unsupported',
@@ -184,10 +200,10 @@ export function manage(management: Management, request: CredentialRequest): Prom
   return act(management, request);
 }
 
-async function carry(agent: Agent, backends: Backends, name: BackendName): ReturnType<Agent['migrate']> {
+async function carry({ custody, backends, log }: Management, name: BackendName): ReturnType<typeof migrate> {
   const next = await backends.open(name);
   try {
-    return await agent.migrate(next, () => backends.remember(name));
+    return await migrate(custody, next, () => backends.remember(name), log);
   } catch (error) {
     await next.dispose();
     throw error;
@@ -217,14 +233,14 @@ function requiredPassphrase(attributes: Attributes, verb: string) {
   return passphrase;
 }
 
-function failureOf({ state, failure }: Agent): Degradation[] {
+function failureOf({ state, failure }: Custody): Degradation[] {
   return failure && state === 'failed'
     ? [{ code: failure.code, what: failure.message, remedy: 'run: keyhold doctor' }]
     : [];
 }
 
 /** What an entry is and when it was used, for people: never a value. */
-function itemOf(entry: ReturnType<Agent['held']> extends Iterable<infer E> ? E : never, use: Use | undefined): string {
+function itemOf(entry: Entry, use: Use | undefined): string {
   const text = (value: string | undefined) => (value === undefined ? undefined : fromWire(value));
   return toWire(
     JSON.stringify({

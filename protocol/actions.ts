@@ -69,6 +69,12 @@ export const actions = {
     statuses: ['ok', 'interaction-required', 'denied', 'unavailable'],
   },
   stop: { summary: 'drain and end', reads: '', answers: '', statuses: ['ok'] },
+  restart: {
+    summary: 'hand the socket on to a fresh agent, drain and end; what comes meanwhile waits',
+    reads: '',
+    answers: '',
+    statuses: ['ok', 'unavailable', 'unsupported'],
+  },
   'backend-list': { summary: 'the backends and which could serve', reads: '', answers: 'item[]', statuses: ['ok'] },
   'backend-use': {
     summary: 'rest credentials elsewhere from now on; refused while something rests where they are now',

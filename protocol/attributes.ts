@@ -88,21 +88,7 @@ export function readAttributes(
   keep: SecretKeeper,
   linesMax = LINES_MAX,
 ): ReadAttributes {
-  const attributes = new Attributes();
-  let fault: KeyholdError | undefined;
-  let lines = 0;
-  const kept = (from: number, to: number) => {
-    try {
-      return keep(bytes.subarray(from, to));
-    } catch (error) {
-      fault ??= asFault(error);
-      return undefined;
-    }
-  };
-  const wrong = (rule: string) => {
-    fault ??= new KeyholdError('bad_request', `cannot read the request: line ${lines} ${rule}`);
-  };
-
+  const reading = new Reading();
   for (let at = start; at < end; ) {
     const lineStart = at;
     let equals = -1;
@@ -115,26 +101,84 @@ export function readAttributes(
     }
     const lineEnd = at++;
 
-    lines++;
-    if (lines > linesMax) {
-      wrong(`is more than the ${linesMax} lines that a request may have`);
+    reading.lines++;
+    if (reading.lines > linesMax) {
+      reading.wrong(`is more than the ${linesMax} lines that a request may have`);
       break;
     }
-    if (lineEnd - lineStart >= LINE_MAX) wrong(`is longer than ${LINE_MAX} bytes`);
-    else if (control) wrong('holds a control byte');
-    else if (equals < 0) wrong('has no "="');
-    else if (!isKey(bytes, lineStart, equals)) wrong('has no proper name before its "="');
-    else {
-      const key = bytes.toString('latin1', lineStart, equals);
-      const value = isSecretKey(key) ? kept(equals + 1, lineEnd) : bytes.toString('latin1', equals + 1, lineEnd);
-      if (value !== undefined && !attributes.add(key, value)) {
-        if (typeof value === 'object') value.dispose();
-        // Not told which: a secret on a line of its own may look like a name.
-        wrong('gives a name a second time');
-      }
+    if (lineEnd - lineStart >= LINE_MAX) reading.wrong(`is longer than ${LINE_MAX} bytes`);
+    else if (control) reading.wrong('holds a control byte');
+    else if (equals < 0) reading.wrong('has no "="');
+    else if (!isKey(bytes, lineStart, equals)) reading.wrong('has no proper name before its "="');
+    else reading.take(bytes, lineStart, equals, lineEnd, keep);
+  }
+  return reading;
+}
+
+/** A message while it is read. Methods and not closures, which would outlive the small collections (connection.ts). */
+class Reading implements ReadAttributes {
+  readonly attributes = new Attributes();
+  fault: KeyholdError | undefined;
+  lines = 0;
+
+  wrong(rule: string): void {
+    this.fault ??= new KeyholdError('bad_request', `cannot read the request: line ${this.lines} ${rule}`);
+  }
+
+  /** Takes a line that is well formed. */
+  take(bytes: Buffer, start: number, equals: number, end: number, keep: SecretKeeper): void {
+    const key = nameIn(bytes, start, equals);
+    if (!isSecretKey(key)) {
+      if (!this.attributes.add(key, bytes.toString('latin1', equals + 1, end))) this.#twice();
+      return;
+    }
+    try {
+      const secret = keep(bytes.subarray(equals + 1, end));
+      if (this.attributes.add(key, secret)) return;
+      secret.dispose();
+      this.#twice();
+    } catch (error) {
+      this.fault ??= asFault(error);
     }
   }
-  return { attributes, fault };
+
+  /** Not told which: a secret on a line of its own may look like a name. */
+  #twice(): void {
+    this.wrong('gives a name a second time');
+  }
+}
+
+/** Names that nearly every message has: found by their bytes, so that their text is not made anew each time. */
+const familiar: readonly (readonly string[])[] = [
+  'action',
+  'argument[]',
+  'capability[]',
+  'cwd',
+  'host',
+  'name',
+  'password',
+  'path',
+  'protocol',
+  'timeout',
+  'username',
+  'version',
+  'wwwauth[]',
+].reduce<string[][]>((byLength, name) => {
+  byLength[name.length] = [...(byLength[name.length] ?? []), name];
+  return byLength;
+}, []);
+
+function nameIn(bytes: Buffer, start: number, end: number): string {
+  const candidates = familiar[end - start];
+  if (candidates !== undefined) {
+    for (const name of candidates) if (standsAt(bytes, start, name)) return name;
+  }
+  return bytes.toString('latin1', start, end);
+}
+
+function standsAt(bytes: Buffer, start: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) if (bytes[start + at] !== name.charCodeAt(at)) return false;
+  return true;
 }
 
 const KEY = /^[A-Za-z0-9._-]+(\[\])?$/;

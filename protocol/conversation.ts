@@ -6,7 +6,7 @@ import { asFault, KeyholdError } from './errors.ts';
 import { Framing } from './framing.ts';
 import { Gathered } from './gathered.ts';
 import type { CredentialReply, CredentialRequest, Handler } from './handler.ts';
-import { HelperRun } from './helper-run.ts';
+import { HelperRun, type RunWire } from './helper-run.ts';
 import { FLUSH_AT, PIPELINE_MAX } from './limits.ts';
 import type { SecretKeeper } from './secret.ts';
 import { ByteWriter } from './writer.ts';
@@ -39,7 +39,7 @@ type Arrived = {
  * through the transport, in the order of their requests. Requests are bounded by limits.ts; a broken frame ends the
  * connection, a broken request only itself. PROTOCOL.md §2, §5.
  */
-export class Conversation {
+export class Conversation implements RunWire {
   readonly #handler: Handler;
   readonly #keep: SecretKeeper;
   readonly #transport: Transport;
@@ -115,7 +115,7 @@ export class Conversation {
   /** The transport has sent what it kept. */
   drained(): void {
     this.#blocked = false;
-    if (this.#closing) this.#close();
+    if (this.#closing) this.exit();
     else {
       this.#run?.flush();
       this.#wake();
@@ -126,7 +126,8 @@ export class Conversation {
   dispose(): void {
     this.#closed = true;
     this.#tail.wipe();
-    for (const arrived of this.#arrived.splice(0)) if (arrived !== this.#inHand) arrived.attributes.dispose();
+    for (const arrived of this.#arrived) if (arrived !== this.#inHand) arrived.attributes.dispose();
+    this.#arrived.length = 0;
     this.#run?.cut();
     this.#out.truncate();
   }
@@ -172,10 +173,7 @@ export class Conversation {
     let { attributes, fault } = readAttributes(bytes, start, end, this.#keep);
     if (attributes.text('action') === 'run') {
       if (!fault && framed) {
-        this.#run = new HelperRun(attributes, this.#handler, this.#keep, this.#out, {
-          flush: () => this.#flush(),
-          exit: () => this.#close(),
-        });
+        this.#run = new HelperRun(attributes, this.#handler, this.#keep, this.#out, this);
         return;
       }
       fault ??= new KeyholdError('bad_request', 'cannot run a helper: its request must end with an empty line');
@@ -192,7 +190,7 @@ export class Conversation {
       this.#answering = true;
       void this.#answerAll();
     } else if (this.#run) this.#run.start();
-    else if (this.#inputEnded || this.#deaf) this.#close();
+    else if (this.#inputEnded || this.#deaf) this.exit();
   }
 
   #resume(): void {
@@ -211,14 +209,14 @@ export class Conversation {
       this.#inHand = undefined;
       arrived.attributes.dispose();
       if (next + 1 === this.#arrived.length) this.#arrived.length = 0;
-      if (this.#out.length >= FLUSH_AT) this.#flush();
+      if (this.#out.length >= FLUSH_AT) this.flush();
       if (this.#blocked) {
         this.#arrived.splice(0, next + 1);
         break;
       }
     }
     this.#answering = false;
-    this.#flush();
+    this.flush();
     this.#wake();
   }
 
@@ -252,7 +250,8 @@ export class Conversation {
     this.#deaf = true;
   }
 
-  #flush(): void {
+  /** Sends what is written, now. For the run of a helper. */
+  flush(): void {
     if (this.#closed || this.#blocked || this.#out.length === 0) return;
     if (this.#transport.send(this.#out.view())) this.#out.truncate();
     else {
@@ -261,9 +260,10 @@ export class Conversation {
     }
   }
 
-  #close(): void {
+  /** Ends the connection once everything is sent. For the run of a helper. */
+  exit(): void {
     if (this.#closed) return;
-    this.#flush();
+    this.flush();
     if (this.#blocked) {
       this.#closing = true;
       return;

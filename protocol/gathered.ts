@@ -1,5 +1,10 @@
 const EMPTY = Buffer.alloc(0);
 
+/** Wiped memory of those that were left: most gather a few hundred bytes once, and fresh memory each would be garbage. */
+const spare: Buffer[] = [];
+const SPARE_MAX = 64;
+const SPARE_SIZE = 1_024;
+
 /** Bytes that came in pieces, in one memory that grows by doubling and is wiped when it is left. */
 export class Gathered {
   #bytes: Buffer = EMPTY;
@@ -14,9 +19,9 @@ export class Gathered {
     if (start === end) return;
     const length = this.#length + end - start;
     if (length > this.#bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(length, this.#bytes.length * 2));
+      const larger = memoryOf(Math.max(length, this.#bytes.length * 2));
       this.#bytes.copy(larger, 0, 0, this.#length);
-      this.#bytes.fill(0);
+      this.#leave();
       this.#bytes = larger;
     }
     bytes.copy(this.#bytes, this.#length, start, end);
@@ -47,8 +52,22 @@ export class Gathered {
   }
 
   wipe(): void {
-    this.#bytes.fill(0);
+    this.#leave();
     this.#bytes = EMPTY;
     this.#length = 0;
   }
+
+  #leave(): void {
+    const bytes = this.#bytes;
+    if (bytes === EMPTY) return;
+    if (bytes.length === SPARE_SIZE && spare.length < SPARE_MAX) {
+      bytes.fill(0, 0, this.#length);
+      spare.push(bytes);
+    } else bytes.fill(0);
+  }
+}
+
+function memoryOf(length: number): Buffer {
+  if (length > SPARE_SIZE) return Buffer.allocUnsafeSlow(length);
+  return spare.pop() ?? Buffer.alloc(SPARE_SIZE);
 }

@@ -1,12 +1,12 @@
 import type { Attributes } from './attributes.ts';
 import { asFault } from './errors.ts';
-import type { Handler, Origin } from './handler.ts';
+import type { CredentialReply, CredentialRequest, Handler, Origin } from './handler.ts';
 import { FRAME_MAX } from './limits.ts';
 import { RunInput } from './run-input.ts';
 import type { SecretKeeper } from './secret.ts';
 import { exitCodeOf } from './status.ts';
 import { fromWire, printable, toWire } from './text.ts';
-import { type Adapter, byOperation, type Invocation, operationOf } from './tools/adapter.ts';
+import { type Adapter, byOperation, type Input, type Invocation, operationOf } from './tools/adapter.ts';
 import { adapterFor } from './tools/index.ts';
 import type { ByteWriter } from './writer.ts';
 
@@ -16,19 +16,22 @@ const FRAME_HEADER = 8;
 const WARNING_MAX = 1_000;
 
 /** What a run needs of its conversation: to send what is written, and to end. */
-export type RunWire = { readonly flush: () => void; readonly exit: () => void };
+export interface RunWire {
+  flush(): void;
+  exit(): void;
+}
 
 /**
  * The second half of `action=run`: frames both ways, until the exit code. A frame is a letter, a decimal length, LF and
  * so many bytes. From the client: `i`, input, and `i0` at its end. From the agent: `o`, standard output; `e`, a line
  * for standard error; and last `x` with the exit code and LF, behind which the connection closes. PROTOCOL.md §8.
  */
-export class HelperRun {
+export class HelperRun implements Invocation, Origin {
+  readonly program: string;
+  readonly keep: SecretKeeper;
+  readonly output: ByteWriter;
   readonly #handler: Handler;
-  readonly #keep: SecretKeeper;
-  readonly #out: ByteWriter;
   readonly #wire: RunWire;
-  readonly #program: string;
   readonly #attributes: Attributes;
   readonly #adapter: Adapter | undefined;
   readonly #input: RunInput;
@@ -41,14 +44,41 @@ export class HelperRun {
 
   constructor(attributes: Attributes, handler: Handler, keep: SecretKeeper, out: ByteWriter, wire: RunWire) {
     this.#handler = handler;
-    this.#keep = keep;
-    this.#out = out;
+    this.keep = keep;
+    this.output = out;
     this.#wire = wire;
     this.#attributes = attributes;
-    this.#program = attributes.text('name') ?? '';
-    this.#adapter = adapterFor(this.#program);
+    this.program = attributes.text('name') ?? '';
+    this.#adapter = adapterFor(this.program);
     const operation = operationOf(attributes.list('argument[]'));
     this.#input = new RunInput(this.#adapter ? byOperation(this.#adapter.input, operation) : 'none');
+  }
+
+  get arguments(): readonly string[] {
+    return this.#attributes.list('argument[]');
+  }
+
+  /** The adapter's name. */
+  get tool(): string {
+    return this.#adapter?.name ?? '';
+  }
+
+  get cwd(): string {
+    return this.#attributes.text('cwd') ?? '';
+  }
+
+  get input(): Input {
+    return this.#input;
+  }
+
+  get environment(): ReadonlyMap<string, string> {
+    const environment = new Map<string, string>();
+    for (const variable of this.#attributes.list('env[]')) {
+      const equals = variable.indexOf('=');
+      const name = variable.slice(0, equals);
+      if (equals > 0 && this.#adapter!.environment.includes(name)) environment.set(name, variable.slice(equals + 1));
+    }
+    return environment;
   }
 
   /** True once no more input is needed for the run to end. */
@@ -99,96 +129,70 @@ export class HelperRun {
     this.#openFrame();
     try {
       if (this.#input.fault) throw this.#input.fault;
-      code = this.#adapter
-        ? await this.#adapter.converse(this.#invocation(), this.#from(this.#adapter))
-        : this.#unknown();
+      code = this.#adapter ? await this.#adapter.converse(this, (request) => this.#ask(request)) : this.#unknown();
     } catch (error) {
       const fault = asFault(error);
       if (!this.#over) {
         // Half an answer is worse than none.
-        this.#out.truncate(this.#frameStart);
+        this.output.truncate(this.#frameStart);
         this.#openFrame();
       }
-      this.#warn(fault.message);
+      this.warn(fault.message);
       code = exitCodeOf(fault.status);
     }
     this.#settled = true;
     this.#input.wipe();
     this.#attributes.dispose();
     if (this.#over) {
-      this.#out.truncate();
+      this.output.truncate();
       return;
     }
     this.#closeFrame();
     this.#over = true;
-    this.#out.text(`x${code}\n`);
+    this.output.text(`x${code}\n`);
     this.#wire.exit();
   }
 
-  /** The handler, told where its requests come from. */
-  #from({ name: tool }: Adapter): Handler {
-    const origin: Origin = { tool, cwd: this.#attributes.text('cwd') ?? '' };
-    return (request) => {
-      request.origin = origin;
-      return this.#handler(request);
-    };
-  }
-
-  #invocation(): Invocation {
-    const attributes = this.#attributes;
-    const environment = new Map<string, string>();
-    for (const variable of attributes.list('env[]')) {
-      const equals = variable.indexOf('=');
-      const name = variable.slice(0, equals);
-      if (equals > 0 && this.#adapter!.environment.includes(name)) environment.set(name, variable.slice(equals + 1));
-    }
-    return {
-      program: this.#program,
-      arguments: attributes.list('argument[]'),
-      environment,
-      cwd: attributes.text('cwd') ?? '',
-      input: this.#input,
-      output: this.#out,
-      flush: () => this.flush(),
-      warn: (line) => this.#warn(line),
-      keep: this.#keep,
-    };
+  /** The handler, told where the request comes from. */
+  #ask(request: CredentialRequest): Promise<CredentialReply> {
+    request.origin = this;
+    return this.#handler(request);
   }
 
   #unknown(): number {
-    this.#warn(`keyhold speaks no protocol by the name ${fromWire(this.#program) || '(none)'}`);
+    this.warn(`keyhold speaks no protocol by the name ${fromWire(this.program) || '(none)'}`);
     return exitCodeOf('unsupported');
   }
 
   #openFrame(): void {
-    this.#frameStart = this.#out.gap(FRAME_HEADER);
+    this.#frameStart = this.output.gap(FRAME_HEADER);
   }
 
   #closeFrame(): void {
     const start = this.#frameStart + FRAME_HEADER;
-    const length = this.#out.length - start;
-    if (length === 0) this.#out.truncate(this.#frameStart);
+    const length = this.output.length - start;
+    if (length === 0) this.output.truncate(this.#frameStart);
     else if (length <= FRAME_MAX)
-      this.#out.patch(this.#frameStart, `o${String(length).padStart(FRAME_HEADER - 2, '0')}\n`);
+      this.output.patch(this.#frameStart, `o${String(length).padStart(FRAME_HEADER - 2, '0')}\n`);
     else this.#splitFrame(start);
   }
 
   #splitFrame(start: number): void {
-    const payload = new Uint8Array(this.#out.view().subarray(start));
-    this.#out.truncate(this.#frameStart);
+    const payload = new Uint8Array(this.output.view().subarray(start));
+    this.output.truncate(this.#frameStart);
     for (let at = 0; at < payload.length; at += FRAME_MAX) {
       const piece = payload.subarray(at, at + FRAME_MAX);
-      this.#out.text(`o${piece.length}\n`);
-      this.#out.bytes(piece);
+      this.output.text(`o${piece.length}\n`);
+      this.output.bytes(piece);
     }
     payload.fill(0);
   }
 
-  #warn(line: string): void {
+  warn(line: string): void {
     if (this.#over) return;
     const text = toWire(`keyhold: ${printable(line).slice(0, WARNING_MAX)}\n`);
     this.#closeFrame();
-    this.#out.text(`e${text.length}\n${text}`);
+    this.output.text(`e${text.length}\n${text}`);
     this.#openFrame();
   }
 }

@@ -1,4 +1,4 @@
-/** Where keyhold keeps its things: the rules, without looking at any file. DESIGN: PROTOCOL.md §1. */
+/** Where keyhold keeps its things: the rules, without looking at any file. PROTOCOL.md §1. */
 
 /** Longest path that fits a Unix socket's address with its final NUL (unix(7)). */
 export const SOCKET_PATH_MAX = 107;
@@ -47,4 +47,9 @@ export function placesOf({ environment, uid, isOwn }: PlacesQuestion): Places | 
     state: `${state}/keyhold`,
     run: runtime ? `${runtime}/keyhold` : `${state}/keyhold/run`,
   });
+}
+
+/** The name beside a socket's that the agent binds and renames once it listens. It stays the kernel's name for it. */
+export function unpublished(socket: string): string {
+  return `${socket.slice(0, socket.lastIndexOf('/'))}/.new`;
 }

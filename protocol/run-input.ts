@@ -20,8 +20,9 @@ export class RunInput implements Input {
   /** Bytes of the current frame that have not come yet. */
   #expected = 0;
   readonly #gathered: Gathered = new Gathered();
-  /** What the adapter has borrowed. */
+  /** The piece of a stream that the adapter has borrowed; and whether it has borrowed all that was gathered. */
   #lent: Buffer = EMPTY;
+  #isLent = false;
   #complete = false;
   #fault: KeyholdError | undefined;
   #wanting: (() => void) | undefined;
@@ -61,7 +62,7 @@ export class RunInput implements Input {
   /** Ends it for whoever waits for more, and wipes what nobody has borrowed. */
   cut(): void {
     this.#complete = true;
-    this.#gathered.wipe();
+    if (!this.#isLent) this.#gathered.wipe();
     this.#wanting?.();
   }
 
@@ -71,12 +72,10 @@ export class RunInput implements Input {
     this.#lent.fill(0);
   }
 
+  /** Nothing more is gathered once a run has begun that takes its input whole, so its memory may be lent as it is. */
   all(): Buffer {
-    if (this.#gathered.length > 0) {
-      this.#lent.fill(0);
-      this.#lent = this.#gathered.surrender();
-    }
-    return this.#lent;
+    this.#isLent = true;
+    return this.#gathered.view();
   }
 
   async next(): Promise<Buffer | undefined> {
@@ -86,7 +85,11 @@ export class RunInput implements Input {
       });
       this.#wanting = undefined;
     }
-    if (this.#gathered.length > 0) return this.all();
+    this.#lent.fill(0);
+    if (this.#gathered.length > 0) {
+      this.#lent = this.#gathered.surrender();
+      return this.#lent;
+    }
     if (this.#fault) throw this.#fault;
     return undefined;
   }

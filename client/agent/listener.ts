@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { unpublished } from '../../protocol/places.ts';
 
 /** The program that holds a listening socket. */
 export type Listener = { readonly pid: number; readonly name: string };
@@ -25,7 +26,8 @@ function inodesOf(path: string): string[] {
     .split('\n')
     .flatMap((line) => {
       const [, , , flags, , , inode, ...rest] = line.split(' ').filter((word, at) => word !== '' || at > 6);
-      const isIt = rest.join(' ') === path && (Number.parseInt(flags ?? '', 16) & LISTENS) !== 0;
+      const name = rest.join(' ');
+      const isIt = (name === path || name === unpublished(path)) && (Number.parseInt(flags ?? '', 16) & LISTENS) !== 0;
       return isIt && inode ? [inode] : [];
     });
 }

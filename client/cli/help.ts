@@ -130,6 +130,33 @@ How long it is kept:
   $ keyhold config set audit.keep 365d
 `,
   },
+  services: {
+    summary: 'what keyhold knows about a service, and how to add one',
+    text: () => `
+What there is, and what is known about one:
+
+  $ keyhold service list
+  $ keyhold service show apkg
+
+The page where its tokens are made:
+
+  $ keyhold service open pogodoc
+
+A server of your own that speaks as a known service does is four lines:
+
+  $ cat work-gitlab.yaml
+  id: work-gitlab
+  title: GitLab at work
+  like: gitlab
+  hosts: [{ host: gitlab.work.example }]
+
+  $ keyhold service check work-gitlab.yaml
+  $ keyhold service add work-gitlab.yaml
+
+A manifest only describes: it cannot run anything. Every field of it stands in
+docs/services.md. To take one back, remove the file that add names.
+`,
+  },
   scripts: {
     summary: 'keyhold from a script',
     text: () => `

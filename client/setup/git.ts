@@ -41,7 +41,7 @@ type Options = { readonly dryRun: boolean; readonly cwd?: string | undefined };
 
 /**
  * Makes git ask `program` for credentials, and nobody whom git read of before: an empty helper, which resets git's list,
- * then ours by its absolute path. `!exec` saves git one more git and the shell one fork (PERFORMANCE.md §3). Doing it
+ * then ours by its absolute path. `!exec` saves git one more git and the shell one fork. Doing it
  * again changes nothing; whatever is cut off in between, the file is what it was or what it shall be.
  */
 export function setupGit(ground: Ground, program: string, { dryRun, cwd }: Options): GitReport {

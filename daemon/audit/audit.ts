@@ -42,7 +42,7 @@ export type Listed = ChainedEntry & { readonly entry: AuditEntry };
 
 /**
  * The record of what happened: gathers entries and counts, writes them, and says what is wrong where it cannot. The
- * agent goes on without it (ADR 0006): then entries wait in memory, `status` is degraded, and what was lost is an entry
+ * agent goes on without it (ADR 0007): then entries wait in memory, `status` is degraded, and what was lost is an entry
  * of its own later. The file is opened by the first thing that is to be written or read.
  */
 export class Audit {

@@ -4,7 +4,7 @@ import type { Status } from '../../protocol/status.ts';
 
 /**
  * One thing that happened. Never a secret, a username or a path; a host only where a request was refused, because
- * nothing else says what was asked for (ADR 0006). Absent is what is not known.
+ * nothing else says what was asked for (ADR 0007). Absent is what is not known.
  */
 export type AuditEntry = {
   readonly at: EpochSeconds;

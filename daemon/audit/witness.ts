@@ -18,6 +18,7 @@ const changes: ReadonlySet<string> = new Set([
   'lock',
   'unlock',
   'stop',
+  'restart',
   'backend-use',
   'backend-migrate',
   'backend-passphrase',

@@ -15,8 +15,10 @@ export type BackendsOptions = {
   readonly clock: Clock;
 };
 
-/** Milliseconds that a keyring gets to say that it is there. */
-const CALL_DEADLINE = 900;
+/** Milliseconds that a keyring gets to say how it is. */
+const SURVEY_DEADLINE = 900;
+/** Milliseconds that it gets when the answer decides where credentials come to rest: a first login is a busy time. */
+const CHOICE_DEADLINE = 3_000;
 
 /** What one backend could do here, now. */
 export type Survey = { readonly name: BackendName; readonly usable: boolean; readonly what: string };
@@ -48,13 +50,13 @@ export function openBackends(options: BackendsOptions): Backends {
   const note = `${options.state}/backend`;
   let remembered = read(note);
 
-  const probe = async () =>
-    (await import('./keyring/probe.ts')).probeKeyring(CALL_DEADLINE, { childPath: options.keyringChild });
+  const probe = async (deadline: number) =>
+    (await import('./keyring/probe.ts')).probeKeyring(deadline, { childPath: options.keyringChild });
 
   const choose = async (): Promise<BackendName> => {
     if (options.configured !== 'auto') return options.configured;
     if (remembered) return remembered;
-    const keyring = await probe();
+    const keyring = await probe(CHOICE_DEADLINE);
     return keyring === 'usable' || keyring === 'locked' ? 'keyring' : 'vault';
   };
 
@@ -67,7 +69,7 @@ export function openBackends(options: BackendsOptions): Backends {
       remembered = name;
     },
     async survey() {
-      const keyring = await probe();
+      const keyring = await probe(SURVEY_DEADLINE);
       return backendNames.map((name) => {
         if (name === 'keyring') return { name, usable: keyring === 'usable', what: `the OS keyring is ${keyring}` };
         if (name === 'vault') return { name, usable: true, what: 'our own encrypted file' };

@@ -1,8 +1,11 @@
 /* keyhold.node: the few calls that Node has no word for. What each promises stands in native.ts. Node-API only. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <link.h>
+#include <malloc.h>
 #include <node_api.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -137,11 +140,35 @@ static napi_value notify(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* The code of the program itself, which comes first, is a clean copy of its file: what is used again is mapped again. */
+static int release_code(struct dl_phdr_info *program, size_t size, void *page) {
+  (void)size;
+  for (int i = 0; i < program->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &program->dlpi_phdr[i];
+    if (part->p_type != PT_LOAD || !(part->p_flags & PF_X) || (part->p_flags & PF_W)) continue;
+    uintptr_t mask = *(uintptr_t *)page - 1, from = (program->dlpi_addr + part->p_vaddr + mask) & ~mask;
+    uintptr_t to = (program->dlpi_addr + part->p_vaddr + part->p_filesz) & ~mask;
+    if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
+  }
+  return 1;
+}
+
+/* giveBack() */
+static napi_value give_back(napi_env env, napi_callback_info info) {
+  (void)env;
+  (void)info;
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  malloc_trim(0);
+  dl_iterate_phdr(release_code, &page);
+  return NULL;
+}
+
 NAPI_MODULE_INIT() {
   const napi_property_descriptor calls[] = {
       {"peer", NULL, peer, NULL, NULL, NULL, napi_enumerable, NULL},
       {"region", NULL, region, NULL, NULL, NULL, napi_enumerable, NULL},
       {"harden", NULL, harden, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"giveBack", NULL, give_back, NULL, NULL, NULL, napi_enumerable, NULL},
       {"notify", NULL, notify, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   napi_define_properties(env, exports, sizeof calls / sizeof *calls, calls);

@@ -1,8 +1,9 @@
-import { fstatSync, lstatSync, readFileSync, rmSync, unlinkSync } from 'node:fs';
+import { fstatSync, lstatSync, readFileSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { KeyholdError } from '../../protocol/errors.ts';
-import { SOCKET_PATH_MAX } from '../../protocol/places.ts';
+import { SOCKET_PATH_MAX, unpublished } from '../../protocol/places.ts';
+import { HANDED_ON } from '../successor.ts';
 import type { StreamHandle } from './connection.ts';
 import { ensurePrivateFolder } from './folders.ts';
 
@@ -17,11 +18,20 @@ const CLOSING_TURNS = 3;
 /** The first descriptor that a service manager hands over (sd_listen_fds(3)). */
 const FIRST_INHERITED = 3;
 
+/** A listening socket that was there before this process. */
+export type Inherited = {
+  readonly fd: number;
+  /** Handed on by an agent before us, so that its path is ours to remove; else a service manager's. */
+  readonly handedOn: boolean;
+};
+
 export type Listener = {
+  /** The descriptor that listens, to be handed on. */
+  readonly fd: number;
   /** Whether a client still finds us: false once our path is gone or leads to another socket. */
   isReachable(): boolean;
-  /** Stops listening. A path of our own is removed, one of a service manager's stays. */
-  close(): Promise<void>;
+  /** Stops listening. A path of our own is removed, unless it is handed on; one of a service manager's stays. */
+  close(handedOn?: boolean): Promise<void>;
 };
 
 /**
@@ -30,24 +40,33 @@ export type Listener = {
  */
 export async function listen(
   path: string,
-  inherited: number | undefined,
+  inherited: Inherited | undefined,
   onHandle: (handle: StreamHandle) => void,
 ): Promise<Listener> {
   const server = createServer({ allowHalfOpen: true });
-  if (inherited === undefined) await claim(path);
+  // libuv removes the name that it bound, whenever it closes: so that is another one than our clients'.
+  const bound = unpublished(path);
+  if (inherited === undefined) {
+    await claim(path);
+    rmSync(bound, { force: true });
+  }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     // bind(2) happens within this call and decides the socket's mode: 0600 from its first moment.
     const umask = process.umask(0o177);
-    server.listen(inherited === undefined ? { path, backlog: BACKLOG } : { fd: inherited }, resolve);
+    server.listen(inherited === undefined ? { path: bound, backlog: BACKLOG } : { fd: inherited.fd }, resolve);
     process.umask(umask);
     takeHandles(server, onHandle);
   });
+  // Clients find it only now that it listens.
+  if (inherited === undefined) renameSync(bound, path);
+  const isOurs = inherited === undefined || inherited.handedOn;
   const inode = lstatSync(path, { throwIfNoEntry: false })?.ino;
   return {
-    isReachable: () => inherited !== undefined || lstatSync(path, { throwIfNoEntry: false })?.ino === inode,
-    async close() {
-      if (inherited === undefined) {
+    fd: descriptorOf(server),
+    isReachable: () => !isOurs || lstatSync(path, { throwIfNoEntry: false })?.ino === inode,
+    async close(handedOn = false) {
+      if (isOurs && !handedOn) {
         // Who comes now looks for the next agent; who stands in the kernel's queue is still taken, and answered.
         rmSync(path, { force: true });
         for (let turn = 0; turn < CLOSING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -57,7 +76,7 @@ export async function listen(
   };
 }
 
-type ServerHandle = { onconnection?: (status: number, handle: StreamHandle | undefined) => void };
+type ServerHandle = { readonly fd: number; onconnection?: (status: number, handle: StreamHandle | undefined) => void };
 
 /** node offers no documented way to a connection before it has begun to read into memory of node's own. */
 function takeHandles(server: Server, onHandle: (handle: StreamHandle) => void): void {
@@ -68,9 +87,13 @@ function takeHandles(server: Server, onHandle: (handle: StreamHandle) => void): 
   };
 }
 
+function descriptorOf(server: Server): number {
+  return (server as unknown as { _handle: ServerHandle })._handle.fd;
+}
+
 /** Makes the path free for us to bind. We hold the agent's lock, so whoever answers there is no agent of ours. */
 async function claim(path: string): Promise<void> {
-  if (Buffer.byteLength(path) > SOCKET_PATH_MAX) {
+  if (Math.max(Buffer.byteLength(path), Buffer.byteLength(unpublished(path))) > SOCKET_PATH_MAX) {
     throw new KeyholdError(
       'socket_path_too_long',
       `cannot listen on ${path}: a socket's path has at most ${SOCKET_PATH_MAX} bytes; choose a shorter KEYHOLD_HOME`,
@@ -112,15 +135,15 @@ function isAlive(path: string): Promise<boolean> {
  * this process, and really a listening Unix socket. Removes the variables, so that children do not believe them too.
  * Throws `bad_config` rather than serve on something else.
  */
-export function inheritedListener(environment: NodeJS.ProcessEnv, pid = process.pid): number | undefined {
-  const { LISTEN_PID, LISTEN_FDS } = environment;
+export function inheritedListener(environment: NodeJS.ProcessEnv, pid = process.pid): Inherited | undefined {
+  const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES } = environment;
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete environment[name];
   if (LISTEN_FDS === undefined || LISTEN_PID !== String(pid)) return undefined;
   const bad = (why: string) =>
     new KeyholdError('bad_config', `cannot take the inherited socket: ${why}; see systemd/README.md`);
   if (LISTEN_FDS !== '1') throw bad('there must be exactly one');
   if (!isListeningUnixSocket(FIRST_INHERITED)) throw bad(`descriptor ${FIRST_INHERITED} is no listening Unix socket`);
-  return FIRST_INHERITED;
+  return { fd: FIRST_INHERITED, handedOn: LISTEN_FDNAMES === HANDED_ON };
 }
 
 function isListeningUnixSocket(fd: number): boolean {

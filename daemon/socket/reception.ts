@@ -42,6 +42,7 @@ export class Reception {
     if (this.#open.size === 0) this.#onEmpty?.();
   };
   #onEmpty: (() => void) | undefined;
+  #received = 0;
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
@@ -52,8 +53,14 @@ export class Reception {
     return this.#open.size;
   }
 
+  /** How many connections came since the start. */
+  get received(): number {
+    return this.#received;
+  }
+
   /** Takes one connection over from the listener. */
   receive(handle: StreamHandle): void {
+    this.#received++;
     const caller = this.#callerOf(handle);
     const refused = whyRefused(caller, this.#uid);
     if (refused !== undefined) {

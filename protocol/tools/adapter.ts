@@ -17,7 +17,7 @@ export type Unavailable = {
 };
 
 /** One run of a foreign tool's helper, or of a program of ours that speaks through the thin client. */
-export type Invocation = {
+export interface Invocation {
   /** The name it was called by, without folders. */
   readonly program: string;
   readonly arguments: readonly string[];
@@ -27,11 +27,11 @@ export type Invocation = {
   readonly input: Input;
   /** Standard output. What is written reaches the tool when `converse` ends, and at each `flush`. */
   readonly output: ByteWriter;
-  readonly flush: () => void;
+  flush(): void;
   /** One line for the human on standard error; it must hold no request data that was not made printable. */
-  readonly warn: (line: string) => void;
+  warn(line: string): void;
   readonly keep: SecretKeeper;
-};
+}
 
 /** Standard input of a helper run. */
 export type Input = {

@@ -3,6 +3,7 @@ import { KeyholdError } from '../errors.ts';
 import type { Invocation } from './adapter.ts';
 
 const LF = 0x0a;
+const EMPTY_LINE = Buffer.from('\n\n');
 
 /**
  * The attributes on a helper's standard input: lines up to an empty line or the end. A last line without its LF was cut
@@ -10,7 +11,7 @@ const LF = 0x0a;
  */
 export function readLines(invocation: Invocation): ReadAttributes {
   const bytes = invocation.input.all();
-  const end = bytes[0] === LF ? 0 : bytes.indexOf('\n\n') + 1 || bytes.length;
+  const end = bytes[0] === LF ? 0 : bytes.indexOf(EMPTY_LINE) + 1 || bytes.length;
   if (end > 0 && bytes[end - 1] !== LF) {
     return {
       attributes: new Attributes(),

@@ -67,6 +67,7 @@ function common(root: string, format: 'cjs' | 'esm'): BuildOptions {
     assetNames: '[name]',
     ...(format === 'cjs'
       ? {
+          supported: { 'dynamic-import': false },
           define: {
             'import.meta.url': 'bundleUrl',
             'import.meta.dirname': '__dirname',
@@ -92,28 +93,23 @@ function lazyPackages(found: Set<string>): Plugin {
   };
 }
 
-/** One package as an ES module with its own names, whichever kind it is written as. */
+/**
+ * One package as a file of its own: its default export if it has one, else its names, which is what `import()` of a
+ * CommonJS file gives back. As CommonJS, because node's loader of ES modules costs milliseconds and megabytes.
+ */
 async function buildPackage(root: string, lib: string, name: string): Promise<void> {
-  const exported = Object.keys(await import(name)).filter((key) => /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key));
-  const names = exported.filter((key) => key !== 'default');
-  const lines = [
-    `import * as all from ${JSON.stringify(name)};`,
-    ...(exported.length > names.length ? [`export { default } from ${JSON.stringify(name)};`] : []),
-    ...names.map((key) => `export const ${key} = all.${key};`),
-  ];
   await build({
-    ...common(root, 'esm'),
+    ...common(root, 'cjs'),
     stdin: {
-      contents: lines.join('\n'),
+      contents: `const all = require('${name}'); module.exports = all.default ?? all;`,
       resolveDir: root,
     },
     outfile: join(lib, fileOf(name)),
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   });
 }
 
 function fileOf(packageName: string): string {
-  return `${packageName.replace(/^@/, '').replaceAll('/', '-')}.mjs`;
+  return `${packageName.replace(/^@/, '').replaceAll('/', '-')}.cjs`;
 }
 
 function startFile(main: string): string {

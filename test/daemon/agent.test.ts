@@ -64,10 +64,10 @@ describe('get', () => {
   it('forgets what was taken out of the backend by others', async () => {
     const { backend } = await stored();
     const core = new Core({ backend });
-    await core.agent.settled();
+    await core.custody.settled();
     await backend.remove((await backend.list())[0]!);
     expect(await core.get()).toBe('not-found');
-    expect(core.agent.counts.held).toBe(0);
+    expect(core.custody.counts.held).toBe(0);
   });
 
   it('gives an authtype only to who can use it, and the next best to who cannot', async () => {
@@ -147,7 +147,7 @@ describe('store', () => {
     for (let time = 0; time < 20; time++) expect(await core.store()).toBe('ok');
     expect(core.backend.calls.put).toBe(1);
     expect(await core.get()).toBe('ada pass-EXAMPLE refresh refresh-EXAMPLE');
-    expect(core.agent.held()[Symbol.iterator]().next().value?.expiresAt).toBe(expiresAt);
+    expect(core.custody.held()[Symbol.iterator]().next().value?.expiresAt).toBe(expiresAt);
   });
 
   it('writes what was in memory only when it is stored for good', async () => {
@@ -183,7 +183,7 @@ describe('store', () => {
     expect(await core.get()).toBe('ada pass-EXAMPLE');
     core.clock.advance(2);
     expect(await core.get()).toBe('not-found');
-    expect(core.agent.counts).toEqual({ held: 0, unlocked: 0 });
+    expect(core.custody.counts).toEqual({ held: 0, unlocked: 0 });
     expect(core.backend.calls.put).toBe(0);
   });
 
@@ -290,7 +290,7 @@ describe('leases', () => {
     const core = new Core({ lease: { idle: 0.02, max: 1 } });
     await core.store();
     core.clock.advance(1);
-    await expect.poll(() => core.agent.counts).toEqual({ held: 1, unlocked: 0 });
+    await expect.poll(() => core.custody.counts).toEqual({ held: 1, unlocked: 0 });
   });
 });
 
@@ -310,11 +310,11 @@ describe('a passphrase', () => {
     core.clock.advance(HOUR);
     expect(await core.get()).toBe('locked');
     expect(core.backend.locked).toBe(true);
-    expect(core.agent.counts).toEqual({ held: 0, unlocked: 0 });
+    expect(core.custody.counts).toEqual({ held: 0, unlocked: 0 });
     expect(await core.store()).toBe('locked');
-    expect(await fault(core.agent.unlock({ mayPrompt: false }))).toBe('interaction_required');
+    expect(await fault(core.custody.unlock({ mayPrompt: false }))).toBe('interaction_required');
     const { secret } = aRequest('unlock', { password: 'phrase-EXAMPLE' });
-    await core.agent.unlock({ passphrase: secret, mayPrompt: false });
+    await core.custody.unlock({ passphrase: secret, mayPrompt: false });
     expect(await core.get()).toBe('ada pass-EXAMPLE');
   });
 
@@ -344,14 +344,14 @@ describe('a passphrase', () => {
     expect(await core.get()).toBe('locked');
     release();
     expect(await stored).toBe('ok');
-    expect(core.agent.counts).toEqual({ held: 0, unlocked: 0 });
+    expect(core.custody.counts).toEqual({ held: 0, unlocked: 0 });
   });
 
   it('set while the agent runs begins its lease then', async () => {
     const core = await stored();
     core.clock.advance(5 * HOUR);
     core.backend.needsPassphrase = true;
-    core.agent.rekeyed();
+    core.custody.rekeyed();
     expect(await core.get()).toBe('ada pass-EXAMPLE');
     core.clock.advance(HOUR);
     expect(await core.get()).toBe('locked');
@@ -361,30 +361,30 @@ describe('a passphrase', () => {
 describe('lock', () => {
   it('forgets everything and serves nothing until unlock', async () => {
     const core = await stored();
-    await core.agent.lock();
-    expect(core.agent.counts).toEqual({ held: 0, unlocked: 0 });
+    await core.custody.lock();
+    expect(core.custody.counts).toEqual({ held: 0, unlocked: 0 });
     for (const ask of [core.get(), core.store(), core.erase()]) expect(await ask).toBe('locked');
-    await core.agent.unlock({ mayPrompt: true });
+    await core.custody.unlock({ mayPrompt: true });
     expect(await core.get()).toBe('ada pass-EXAMPLE');
   });
 
   it('outlives a restart', async () => {
     const core = await stored();
-    await core.agent.lock();
+    await core.custody.lock();
     const again = new Core({ backend: core.backend, marked: core.lockMark.marked });
     expect(await again.get()).toBe('locked');
     again.clock.advance(HOUR);
     expect(await again.get()).toBe('locked');
-    await again.agent.unlock({ mayPrompt: true });
+    await again.custody.unlock({ mayPrompt: true });
     expect(again.lockMark.marked).toBe(false);
     expect(await again.get()).toBe('ada pass-EXAMPLE');
   });
 
   it('stays locked when the backend does not unlock', async () => {
     const core = await stored();
-    await core.agent.lock();
+    await core.custody.lock();
     core.backend.faults.set('unlock', 'backend_dismissed');
-    expect(await fault(core.agent.unlock({ mayPrompt: true }))).toBe('backend_dismissed');
+    expect(await fault(core.custody.unlock({ mayPrompt: true }))).toBe('backend_dismissed');
     expect(core.lockMark.marked).toBe(true);
     expect(await core.get()).toBe('locked');
   });
@@ -394,14 +394,14 @@ describe('lock', () => {
     const release = core.backend.hold('put');
     const begun = core.store({ username: 'bob' });
     await hasSettled(begun);
-    const locked = core.agent.lock();
+    const locked = core.custody.lock();
     await hasSettled(locked);
     expect(await core.store({ username: 'eve' })).toBe('locked');
     expect(await core.get()).toBe('locked');
     release();
     expect(await begun).toBe('ok');
     await locked;
-    expect(core.agent.counts).toEqual({ held: 0, unlocked: 0 });
+    expect(core.custody.counts).toEqual({ held: 0, unlocked: 0 });
   });
 
   it('locks although its mark cannot be written', async () => {
@@ -409,7 +409,7 @@ describe('lock', () => {
     core.lockMark.set = () => {
       throw new Error('no space');
     };
-    await expect(core.agent.lock()).rejects.toThrow('no space');
+    await expect(core.custody.lock()).rejects.toThrow('no space');
     expect(await core.get()).toBe('locked');
   });
 });
@@ -439,19 +439,19 @@ describe('a backend that does not open', () => {
       status: 'unavailable',
       message: expect.stringContaining('backend_hung'),
     });
-    expect(core.agent.state).toBe('failed');
+    expect(core.custody.state).toBe('failed');
   });
 
   it('is opened by unlock', async () => {
     const core = new Core();
     await core.store();
     let tries = 0;
-    await core.agent.open(async () => {
+    await core.custody.open(async () => {
       if (++tries === 1) throw new Error('not yet');
       return core.backend;
     });
     expect(await core.get()).toBe('unavailable');
-    await core.agent.unlock({ mayPrompt: true });
+    await core.custody.unlock({ mayPrompt: true });
     expect(await core.get()).toBe('ada pass-EXAMPLE');
   });
 });
@@ -491,7 +491,7 @@ describe('migrate', () => {
     await core.store({ username: 'bob', password: 'bob-EXAMPLE' });
     await core.store({ host: 'memory.test', timeout: 60 });
     const next = new FakeBackend();
-    expect(await core.agent.migrate(next, () => {})).toEqual({ carried: 2, left: 0 });
+    expect(await core.migrate(next, () => {})).toEqual({ carried: 2, left: 0 });
     expect(core.backend.disposed).toBe(true);
     core.backend.disposed = false;
     expect(await core.backend.list()).toEqual([]);
@@ -505,20 +505,20 @@ describe('migrate', () => {
     const next = new FakeBackend();
     next.faults.set(call, 'backend_hung');
     let farewell = false;
-    const migrated = core.agent.migrate(next, () => {
+    const migrated = core.migrate(next, () => {
       farewell = true;
     });
     expect(await fault(migrated)).toBe('backend_hung');
     expect({ farewell, rest: await next.list() }).toEqual({ farewell: false, rest: [] });
     expect(await core.get()).toBe('ada pass-EXAMPLE');
-    expect(core.agent.backend).toBe(core.backend);
+    expect(core.custody.backend).toBe(core.backend);
   });
 
   it('leaves everything as it was when the choice cannot be noted', async () => {
     const core = await stored();
     const next = new FakeBackend();
     await expect(
-      core.agent.migrate(next, () => {
+      core.migrate(next, () => {
         throw new Error('no space');
       }),
     ).rejects.toThrow('no space');
@@ -529,7 +529,7 @@ describe('migrate', () => {
   it('is done although the first backend does not let go, and says so', async () => {
     const core = await stored();
     core.backend.faults.set('remove', 'backend_failed');
-    expect(await core.agent.migrate(new FakeBackend(), () => {})).toEqual({ carried: 1, left: 1 });
+    expect(await core.migrate(new FakeBackend(), () => {})).toEqual({ carried: 1, left: 1 });
     expect(core.log.at(-1)).toBe('farewell-failed {"backend":"vault","count":1}');
     expect(await core.get()).toBe('ada pass-EXAMPLE');
   });
@@ -539,7 +539,7 @@ describe('migrate', () => {
     const next = new FakeBackend();
     const releaseOld = core.backend.hold('put');
     const begun = [core.store({ username: 'bob' }), core.store({ username: 'bob', password: 'second-EXAMPLE' })];
-    const migrated = core.agent.migrate(next, () => {});
+    const migrated = core.migrate(next, () => {});
     await hasSettled(migrated);
     const later = core.store({ username: 'eve' });
     releaseOld();
@@ -554,7 +554,7 @@ describe('migrate', () => {
     const core = await stored();
     const next = new FakeBackend();
     const release = next.hold('put');
-    const migrated = core.agent.migrate(next, () => {});
+    const migrated = core.migrate(next, () => {});
     await hasSettled(migrated);
     const erased = core.erase();
     await hasSettled(erased);
@@ -570,10 +570,10 @@ describe('secretsOf', () => {
   it('answers what stands there when it was replaced while it was read', async () => {
     const { backend } = await stored();
     const core = new Core({ backend });
-    await core.agent.settled();
-    const [entry] = [...core.agent.held()];
+    await core.custody.settled();
+    const [entry] = [...core.custody.held()];
     const release = backend.hold('get');
-    const asked = core.agent.secretsOf(entry!);
+    const asked = core.custody.secretsOf(entry!);
     await core.store({ password: 'newer-EXAMPLE' });
     release();
     const secrets = await asked;
@@ -585,7 +585,7 @@ it('logs no host, no user and no value', async () => {
   const core = await stored();
   await core.get();
   await core.erase();
-  await core.agent.lock();
+  await core.custody.lock();
   expect(core.log.join('\n')).not.toMatch(/example|ada|pass/i);
 });
 

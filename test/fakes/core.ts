@@ -1,5 +1,8 @@
-import { Agent, type LockMark } from '../../daemon/agent.ts';
+import { Agent } from '../../daemon/agent.ts';
 import type { Backend } from '../../daemon/backends/backend.ts';
+import { Custody, type LockMark } from '../../daemon/custody.ts';
+import type { Log } from '../../daemon/log.ts';
+import { migrate } from '../../daemon/migrate.ts';
 import type { LeasePolicy } from '../../daemon/unlocked/lease.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { type Capabilities, noCapabilities } from '../../protocol/capabilities.ts';
@@ -54,7 +57,9 @@ export class Core {
   readonly lockMark: LockMark & { marked: boolean };
   readonly log: string[] = [];
   readonly rested: string[] = [];
+  readonly custody: Custody;
   readonly agent: Agent;
+  readonly migrate: (next: Backend, beforeFarewell: () => void) => ReturnType<typeof migrate>;
 
   constructor({
     backend = new FakeBackend(),
@@ -77,15 +82,18 @@ export class Core {
       },
     };
     this.lockMark = mark;
-    this.agent = new Agent({
+    const log: Log = (event, fields) => this.log.push(`${event} ${JSON.stringify(fields)}`);
+    this.custody = new Custody({
       keep: heapSecret,
       clock: this.clock,
-      log: (event, fields) => this.log.push(`${event} ${JSON.stringify(fields)}`),
+      log,
       lockMark: mark,
       onRest: (name) => this.rested.push(name),
       lease,
     });
-    void this.agent.open(async (): Promise<Backend> => backend);
+    this.agent = new Agent(this.custody, this.clock, log);
+    this.migrate = (next, beforeFarewell) => migrate(this.custody, next, beforeFarewell, log);
+    void this.custody.open(async (): Promise<Backend> => backend);
   }
 
   async get(fields: Fields = {}): Promise<string> {

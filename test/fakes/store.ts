@@ -6,7 +6,7 @@ import { expose, heapSecret, type Secret } from '../../protocol/secret.ts';
 type Entry = Credential & { readonly heldUntil: number };
 
 /**
- * The smallest store that follows the rules of DESIGN.md §3, in memory: what a wire test plays against, and what the
+ * The smallest store that follows the rules of PROTOCOL.md §3 and §6, in memory: what a wire test plays against, and what the
  * agent must not differ from. It keeps the entries in the order in which they were stored, the last one last.
  */
 export class FakeStore {

@@ -152,7 +152,9 @@ describe.skipIf(!need('systemd-socket-activate', 'apt-get install systemd'))(
         expect(code).toBe(0);
         // systemd-socket-activate becomes the agent, as systemd's own child does.
         expect((JSON.parse(stdout) as { pid: number }).pid).toBe(activator.pid);
-        expect(readFileSync(join(KEYHOLD_HOME, 'state/agent.log'), 'utf8')).toContain('"socket":"inherited"');
+        const log = join(KEYHOLD_HOME, 'state/agent.log');
+        await expect.poll(() => existsSync(log), { timeout: 10_000 }).toBe(true);
+        await expect.poll(() => readFileSync(log, 'utf8')).toContain('"socket":"inherited"');
       } finally {
         activator.kill('SIGTERM');
       }

@@ -39,12 +39,12 @@ function aWitness(handlerOf: (core: Core) => Handler = coreHandler) {
   return { core, audit, witness, ask, entries, looks: () => looks };
 }
 
-function coreHandler({ agent }: Core): Handler {
+function coreHandler({ agent, custody }: Core): Handler {
   return async (request) => {
     if (request.action === 'get') return agent.get(request);
     if (request.action === 'store') return agent.store(request);
     if (request.action === 'erase') return agent.erase(request);
-    if (request.action === 'lock') await agent.lock();
+    if (request.action === 'lock') await custody.lock();
     return { status: 'ok' };
   };
 }
@@ -55,7 +55,7 @@ describe('the witness', () => {
   test('records what was stored and erased, by id, tool, program and folder, and never for what host', async () => {
     const { core, ask, entries } = aWitness();
     await ask(aStore());
-    const { id } = [...core.agent.held()][0]!;
+    const { id } = [...core.custody.held()][0]!;
     await ask(aRequest('erase'));
     const by = {
       outcome: 'ok',
@@ -95,7 +95,7 @@ describe('the witness', () => {
       ['first-use', 'git'],
       ['first-use', 'cargo'],
     ]);
-    const { id } = [...core.agent.held()][0]!;
+    const { id } = [...core.custody.held()][0]!;
     expect(audit.useOf(id)).toMatchObject({ count: 101 });
   });
 
@@ -150,6 +150,7 @@ describe('the audit log of the whole agent', () => {
       keyringChild: '/nonexistent/keyring-child',
       degradations: [],
       stop() {},
+      async restart() {},
     });
     const listener = await listen(places.agentSocket, undefined, (handle) => composed.reception.receive(handle));
     onTestFinished(async () => {

@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -94,6 +95,14 @@ print(s.recv(100).decode(), flush=True)`;
       await once(receiver, 'close');
       expect(said).toBe('up\nREADY=1\n');
     }
+  });
+
+  it('gives back pages of code, and goes on', () => {
+    const codeInMemory = () => Number(/^RssFile:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]);
+    const before = codeInMemory();
+    native.giveBack();
+    expect(codeInMemory()).toBeLessThan(before);
+    expect([3, 1, 2].toSorted()).toEqual([1, 2, 3]);
   });
 
   it('says false where nobody can be notified', () => {

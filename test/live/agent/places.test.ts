@@ -31,6 +31,7 @@ describe('the agent’s places', () => {
     await using agent = await startAgent({ under: ['sh', '-c', 'umask 000; exec "$0"'] });
     for (const folder of ['run', 'state', 'config']) expect(mode(`${agent.home}/${folder}`)).toBe('700');
     await agent.ask(...store('a.test', 'pass-EXAMPLE'));
+    await expect.poll(() => agent.log()).not.toBe('');
     for (const file of ['run/agent.sock', 'run/agent.lock', 'state/agent.log', 'state/vault.db', 'state/vault.key']) {
       expect(`${file} ${mode(`${agent.home}/${file}`)}`).toBe(`${file} 600`);
     }
@@ -179,10 +180,10 @@ describe.skipIf(!need('strace', 'apt-get install strace'))('the order of system 
     await agent.ended;
     const { readFileSync } = await import('node:fs');
     const calls = readFileSync(trace, 'utf8').split('\n');
-    const bound = calls.findIndex((line) => line.includes('bind(') && line.includes('agent.sock'));
+    const bound = calls.findIndex((line) => line.includes('bind(') && line.includes('/run/.new'));
     const umasks = calls.slice(0, bound).filter((line) => line.includes('umask('));
     expect(umasks.at(-1)).toContain('umask(0177)');
-    expect(calls.some((line) => /chmod\(.*agent\.sock/.test(line))).toBe(false);
+    expect(calls.some((line) => /chmod\(.*(agent\.sock|\.new)/.test(line))).toBe(false);
   });
 });
 

@@ -1,0 +1,366 @@
+import type { Seconds, Target } from '../protocol/credential.ts';
+import { asFault, KeyholdError } from '../protocol/errors.ts';
+import type { CredentialReply } from '../protocol/handler.ts';
+import type { SecretKeeper } from '../protocol/secret.ts';
+import type { Backend, BackendName, Held, Secrets, UnlockMeans } from './backends/backend.ts';
+import { identityOf } from './backends/backend.ts';
+import { copySecrets, disposeSecrets } from './backends/secrets.ts';
+import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
+import { Serial } from './serial.ts';
+import { endOf, type Lease, type LeasePolicy, passphrasePolicy, silentPolicy } from './unlocked/lease.ts';
+import { type Entry, UnlockedSet } from './unlocked/set.ts';
+import { Sweeper } from './unlocked/sweeper.ts';
+
+const LOCKED = 'the credentials are locked; run: keyhold unlock';
+const lockedReply: CredentialReply = { status: 'locked', message: LOCKED };
+
+const RETRY_AFTER: Seconds = 2;
+
+/** Whether credentials can be served, and if not, whose turn it is. */
+export type CustodyState = 'opening' | 'open' | 'locked' | 'failed';
+
+/** A lock that the person asked for outlives the process: here is where it is remembered. */
+export type LockMark = { isSet(): boolean; set(): void; clear(): void };
+
+export type CustodyParts = {
+  readonly keep: SecretKeeper;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly lockMark: LockMark;
+  /** Told before anything comes to rest in a backend, so that the next start looks there. */
+  readonly onRest: (backend: BackendName) => void;
+  /** Leases for backends that are read again silently; a passphrase vault has its own, shorter one at most. */
+  readonly lease?: LeasePolicy | undefined;
+};
+
+/**
+ * Everything that is held, and whether it may be served: the backend in use, what is known of it in memory, the leases
+ * of what is unlocked, and the lock over it all. The agent's verbs and its management stand on this.
+ */
+export class Custody {
+  readonly #keep: SecretKeeper;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #lockMark: LockMark;
+  readonly #onRest: (backend: BackendName) => void;
+  readonly #lease: LeasePolicy;
+
+  readonly #set = new UnlockedSet();
+  readonly #serial = new Serial();
+  readonly #reading = new Map<Entry, Promise<void>>();
+  readonly #sweeper: Sweeper;
+  #backend: Backend | undefined;
+  #state: CustodyState = 'opening';
+  #failure: KeyholdError | undefined;
+  #opening: (() => Promise<Backend>) | undefined;
+  #opened: Promise<void> = Promise.resolve();
+  #triedAt: Seconds = 0;
+  /** The lease of a passphrase vault's key: used with every credential. */
+  #session: Lease = { unlockedAt: 0, usedAt: 0 };
+
+  constructor({ keep, clock, log, lockMark, onRest, lease }: CustodyParts) {
+    this.#keep = keep;
+    this.#clock = clock;
+    this.#log = log;
+    this.#lockMark = lockMark;
+    this.#onRest = onRest;
+    this.#lease = lease ?? silentPolicy;
+    this.#sweeper = new Sweeper(clock, (now) => this.#sweep(now));
+  }
+
+  get state(): CustodyState {
+    return this.#state;
+  }
+  /** Why the state is `failed`. */
+  get failure(): KeyholdError | undefined {
+    return this.#failure;
+  }
+  get backend(): Backend | undefined {
+    return this.#backend;
+  }
+  get counts(): { readonly held: number; readonly unlocked: number } {
+    return this.#set.size;
+  }
+  held(): Iterable<Entry> {
+    return this.#set.entries();
+  }
+
+  /** True while a get may be answered from memory, without asking `refusal` first. */
+  get isServing(): boolean {
+    return this.#state === 'open' && !this.#isSessionOver();
+  }
+
+  /** The newest entry for `target` that `accepts` takes. */
+  find(target: Target, accepts: (entry: Entry) => boolean): Entry | undefined {
+    return this.#set.find(target, accepts);
+  }
+
+  findAll(target: Target): readonly Entry[] {
+    return this.#set.findAll(target);
+  }
+
+  /** The entry for exactly this target. */
+  at(target: Target): Entry | undefined {
+    return this.#set.at(target);
+  }
+
+  /** Runs a change of one target after those that were let in before it. */
+  inTurn<T>(target: Target, change: () => Promise<T>): Promise<T> {
+    return this.#serial.run(identityOf(target), change);
+  }
+
+  /** Takes a backend into use and learns what rests there. Requests that come before it is done wait for it. */
+  open(opening: () => Promise<Backend>): Promise<void> {
+    this.#opening = opening;
+    this.#state = 'opening';
+    // One after the other: two that run at once would each list into the same set.
+    this.#opened = this.#opened.then(() => this.#open(opening));
+    return this.#opened;
+  }
+
+  /** Settles when opening has ended, well or not. */
+  async settled(): Promise<void> {
+    for (let opened: unknown; opened !== this.#opened; ) {
+      opened = this.#opened;
+      await opened;
+    }
+  }
+
+  /** Settles when credentials can be served; throws why they cannot. */
+  async ready(): Promise<void> {
+    const refusal = await this.refusal();
+    if (refusal) throw this.#failure ?? new KeyholdError('locked', LOCKED);
+  }
+
+  /**
+   * Why no credential can be served now; undefined if they can. A keyring that was locked, hung or absent is asked
+   * again, at most every other second: the person may have logged in by now. Our own lock only `unlock` opens.
+   */
+  async refusal(): Promise<CredentialReply | undefined> {
+    await this.settled();
+    const mayHaveChanged = this.#failure !== undefined && !this.#lockMark.isSet() && !this.#backend?.needsPassphrase;
+    if (mayHaveChanged && this.#clock.sinceBoot() >= this.#triedAt + RETRY_AFTER) {
+      // The first of many askers opens; the others find it under way and wait with it.
+      this.#triedAt = this.#clock.sinceBoot();
+      void this.open(this.#opening!);
+      await this.settled();
+    } else if (this.#state === 'opening') return this.refusal();
+    if (this.#state === 'open' && this.#isSessionOver()) this.#forget();
+    if (this.#state === 'open') return undefined;
+    if (this.#state === 'failed') return { status: this.#failure!.status, message: this.#failure!.message };
+    return lockedReply;
+  }
+
+  /** Whether the secrets of an entry may be served now; wipes them if their lease is over. */
+  isServable(entry: Entry): boolean {
+    return this.#set.isServable(entry, this.#policy(), this.#clock.sinceBoot());
+  }
+
+  /** Notes that an entry was used. */
+  touch(entry: Entry): void {
+    const now = this.#clock.sinceBoot();
+    entry.lease!.usedAt = now;
+    this.#session.usedAt = now;
+  }
+
+  /** Reads an entry's secrets from its backend; many askers make one read. Throws what the backend throws. */
+  obtain(entry: Entry): Promise<void> {
+    if (entry.resting === undefined) return Promise.resolve();
+    let reading = this.#reading.get(entry);
+    if (!reading) {
+      reading = this.#read(entry, entry.resting).finally(() => this.#reading.delete(entry));
+      this.#reading.set(entry, reading);
+    }
+    return reading;
+  }
+
+  /** The secrets held for a target, copied: the caller disposes of them. Undefined if they are gone. */
+  async secretsOf(held: Held): Promise<Secrets | undefined> {
+    const entry = this.#set.at(held);
+    if (!entry) return undefined;
+    if (!this.isServable(entry)) {
+      await this.obtain(entry);
+      // While we waited it may have been replaced: what stands there now is what is asked for.
+      if (this.#set.at(held) !== entry) return this.secretsOf(held);
+    }
+    return entry.secrets && copySecrets(entry.secrets, this.#keep);
+  }
+
+  /** Keeps a credential whose metadata is known already: a restored or migrated one. */
+  async take(held: Held, secrets: Secrets): Promise<void> {
+    await this.settled();
+    await this.#serial.run(identityOf(held), () => this.put(held, secrets, true, undefined));
+  }
+
+  /** At rest first, then in memory: what is served has been kept. */
+  async put(held: Held, secrets: Secrets, durable: boolean, timeout: Seconds | undefined): Promise<void> {
+    this.refuseLocked('store');
+    const copy = copySecrets(secrets, this.#keep);
+    try {
+      const before = this.#set.at(held);
+      if (durable) {
+        this.#onRest(this.#backend!.name);
+        await this.#backend!.put(held, copy);
+      } else if (before?.resting) await this.#backend!.remove(before.resting);
+    } catch (error) {
+      disposeSecrets(copy);
+      throw error;
+    }
+    if (this.#isShut()) {
+      // The lease of the key ended while the disk was busy: it is kept, and `unlock` brings it back.
+      disposeSecrets(copy);
+      return;
+    }
+    const now = this.#clock.sinceBoot();
+    const entry = this.#set.add(held, durable, copy, now, timeout === undefined ? undefined : now + timeout);
+    this.touch(entry);
+    this.#sweeper.by(this.#set.dueAt(entry, this.#policy()));
+  }
+
+  /** Removes an entry at rest, then in memory. Throws what the backend throws; nothing has changed then. */
+  async remove(entry: Entry): Promise<void> {
+    if (entry.resting) await this.#backend!.remove(entry.resting);
+    this.#set.remove(entry);
+  }
+
+  /** For a change whose turn has come: throws `locked` if it must not happen any more. */
+  refuseLocked(verb: string): void {
+    if (this.#isShut()) throw new KeyholdError('locked', `cannot ${verb}: the credentials were locked meanwhile`);
+  }
+
+  /** Forgets everything in memory and serves nothing until `unlock`, also after a restart. */
+  async lock(): Promise<void> {
+    try {
+      this.#lockMark.set();
+    } finally {
+      await this.settled();
+      // What comes from now on hears "locked"; what has begun comes to its end first.
+      this.#state = 'locked';
+      await this.#idle();
+      if (this.#state === 'locked') this.#forget();
+    }
+  }
+
+  /** Serves again. Throws what the backend says if it cannot: `interaction_required`, `wrong_passphrase`, … */
+  async unlock(means: UnlockMeans): Promise<void> {
+    await this.settled();
+    if (!this.#backend) await this.open(this.#opening!);
+    const backend = this.#backend;
+    if (!backend) throw this.#failure!;
+    await backend.unlock(means);
+    this.#lockMark.clear();
+    if (this.#state !== 'open') await this.open(async () => backend);
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** The backend's key is of another kind now: a lease of the new kind begins. */
+  rekeyed(): void {
+    this.#beginSession();
+  }
+
+  /** Waits for what is being written, wipes everything, and closes the backend. */
+  async dispose(): Promise<void> {
+    await this.settled();
+    await this.#serial.idle();
+    this.#sweeper.dispose();
+    this.#set.clear();
+    await this.#backend?.dispose();
+  }
+
+  /**
+   * Uses the backend that `carrying` answers with from now on, which is the one it was given if it could not carry
+   * everything. Requests wait meanwhile, and changes that were let in before have ended.
+   */
+  async replace(carrying: (before: Backend) => Promise<Backend>): Promise<void> {
+    await this.settled();
+    const before = this.#backend!;
+    await this.open(async () => {
+      await this.#idle();
+      return carrying(before);
+    });
+  }
+
+  /** Settles when every change that was let in has ended. One turn first: some are let in and have not begun yet. */
+  async #idle(): Promise<void> {
+    await new Promise(setImmediate);
+    await this.#serial.idle();
+  }
+
+  async #open(opening: () => Promise<Backend>): Promise<void> {
+    this.#state = 'opening';
+    this.#failure = undefined;
+    try {
+      const backend = await opening();
+      this.#backend = backend;
+      // What is tried again is this one, not the way to it.
+      this.#opening = async () => backend;
+      if (this.#lockMark.isSet()) {
+        this.#forget();
+        return;
+      }
+      const all = await backend.list();
+      this.#set.forgetResting();
+      // A backend lists in an order of its own; the one stored last must be the newest again.
+      for (const held of [...all].sort((one, other) => one.storedAt - other.storedAt)) this.#set.know(held);
+      this.#state = 'open';
+      this.#beginSession();
+      this.#log('opened', { backend: backend.name, held: all.length });
+    } catch (error) {
+      this.#failure = asFault(error);
+      this.#state = this.#failure.status === 'locked' ? 'locked' : 'failed';
+      this.#log('open-failed', { code: this.#failure.code });
+    }
+    this.#triedAt = this.#clock.sinceBoot();
+  }
+
+  /** While a backend is being opened a change that was let in before may still end. */
+  #isShut(): boolean {
+    return this.#state === 'locked' || this.#state === 'failed';
+  }
+
+  /** The lease of the backend's key: only a passphrase's ends, and the sweep that ends it sleeps while we do. */
+  #isSessionOver(): boolean {
+    return this.#backend!.needsPassphrase && endOf(this.#session, this.#policy()) <= this.#clock.sinceBoot();
+  }
+
+  #beginSession(): void {
+    const now = this.#clock.sinceBoot();
+    this.#session = { unlockedAt: now, usedAt: now };
+    if (this.#backend?.needsPassphrase) this.#sweeper.by(endOf(this.#session, this.#policy()));
+  }
+
+  #policy(): LeasePolicy {
+    if (!this.#backend?.needsPassphrase) return this.#lease;
+    return {
+      idle: Math.min(this.#lease.idle, passphrasePolicy.idle),
+      max: Math.min(this.#lease.max, passphrasePolicy.max),
+    };
+  }
+
+  async #read(entry: Entry, resting: Held): Promise<void> {
+    const secrets = await this.#backend!.get(resting);
+    if (secrets) {
+      this.#set.unlock(entry, secrets, this.#clock.sinceBoot());
+      // Replaced while it was read, it has no lease.
+      if (entry.lease) this.#sweeper.by(this.#set.dueAt(entry, this.#policy()));
+    } else if (this.#set.at(entry) === entry) this.#set.remove(entry); // taken away behind our back
+  }
+
+  #forget(): void {
+    this.#set.clear();
+    this.#backend?.lock();
+    this.#failure = undefined;
+    this.#state = 'locked';
+    this.#log('locked', {});
+  }
+
+  /** Ends what is due. Answers when the next lease ends. */
+  #sweep(now: Seconds): Seconds | undefined {
+    if (this.#state === 'open' && this.#isSessionOver()) this.#forget();
+    const policy = this.#policy();
+    const next = this.#set.sweep(policy, now);
+    if (!this.#backend?.needsPassphrase || this.#state !== 'open') return next;
+    return Math.min(next ?? Number.POSITIVE_INFINITY, endOf(this.#session, policy));
+  }
+}

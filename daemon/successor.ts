@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process';
+import { existsSync, lstatSync, statSync } from 'node:fs';
+import { KeyholdError } from '../protocol/errors.ts';
+
+/** The name that marks a socket as an agent's own, handed on to the next one (LISTEN_FDNAMES, sd_listen_fds(3)). */
+export const HANDED_ON = 'keyhold-handed-on';
+
+/** `$$` stays this process's id through exec, so the variables name the agent itself. */
+const HAND_ON = `LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=${HANDED_ON} exec "$0"`;
+
+/**
+ * Starts the agent that comes after this one and gives it the listening socket: what connects from now on waits in the
+ * kernel's queue until one of the two accepts it. It serves once this one lets go of the lock. Throws `unsupported`
+ * where no agent's program is found, `backend_failed` where it cannot be started; this one then goes on.
+ */
+export async function startSuccessor(state: string, listening: number): Promise<void> {
+  const program = agentProgram(state);
+  const child = spawn('/bin/sh', ['-c', HAND_ON, program], {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', listening],
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', reject);
+  });
+  child.unref();
+}
+
+/** What `install` points to, for it may be newer than we are; else the launcher beside our own bundle. */
+function agentProgram(state: string): string {
+  const installed = `${state}/autostart`;
+  if (isTrusted(installed)) return installed;
+  const beside = `${import.meta.dirname}/../bin/keyhold-agent`;
+  if (existsSync(beside)) return beside;
+  throw new KeyholdError('unsupported', 'cannot restart: no program of the agent is found; run: keyhold stop');
+}
+
+/** A link of ours, in a folder that is ours alone, to a program that nobody else can change. */
+function isTrusted(link: string): boolean {
+  const uid = process.getuid!();
+  const found = lstatSync(link, { throwIfNoEntry: false });
+  const target = found && statSync(link, { throwIfNoEntry: false });
+  if (!target || found.uid !== uid) return false;
+  return target.isFile() && (target.uid === uid || target.uid === 0) && (target.mode & 0o022) === 0;
+}
