@@ -122,7 +122,7 @@ test('with a damaged log the agent serves, status says so, and the file stays as
   expect(() => openAuditLog(file)).toThrow(expect.objectContaining({ code: 'audit_damaged' }));
 });
 
-test('stop is in the log, and every command of a session is', async () => {
+test('restart and stop are in the log, and every command of a session is', async () => {
   const home = aHome();
   {
     await using agent = await startAgent({ home });
@@ -131,12 +131,15 @@ test('stop is in the log, and every command of a session is', async () => {
     await agent.ask(...get('git.example'));
     keyhold(home, 'unlock');
     keyhold(home, 'token', 'remove', '--for', 'https://git.example', '--yes');
-    keyhold(home, 'stop');
+    expect(await agent.ask('action=restart', 'capability[]=keyhold')).toContain('status=ok');
     await agent.ended;
+    await expect.poll(() => keyhold(home, 'status', '--json').stdout).toContain('"degraded"');
+    expect(keyhold(home, 'status', '--json').stdout).not.toContain('audit_');
+    expect(keyhold(home, 'stop').status).toBe(0);
   }
   await using agent = await startAgent({ home });
   const shown = (await entriesOf(agent)).map(({ action, outcome }) => `${action} ${outcome}`);
-  expect(shown).toEqual(['store ok', 'lock ok', 'get locked', 'unlock ok', 'erase ok', 'stop ok']);
+  expect(shown).toEqual(['store ok', 'lock ok', 'get locked', 'unlock ok', 'erase ok', 'restart ok', 'stop ok']);
   const list = keyhold(home, 'audit', 'list').stdout;
   for (const line of list.split('\n')) expect([...line].length).toBeLessThanOrEqual(80);
   expect(list).toMatch(/stop +ok +wire/);
