@@ -3,6 +3,7 @@ import { asFault } from '../protocol/errors.ts';
 import { exitCodeOf } from '../protocol/status.ts';
 import { printable } from '../protocol/text.ts';
 import './umask.ts';
+import { addAudit } from './cli/audit.ts';
 import { addBackend } from './cli/backend.ts';
 import { addBackup } from './cli/backup.ts';
 import { addCompletion } from './cli/completion.ts';
@@ -39,6 +40,7 @@ const nouns: readonly ((program: Command) => void)[] = [
   addService,
   addBackend,
   addBackup,
+  addAudit,
   addConfig,
   addLineProtocol,
   addCompletion,

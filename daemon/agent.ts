@@ -98,8 +98,8 @@ export class Agent {
     if (request.expiresAt !== undefined && request.expiresAt <= this.#clock.now()) return done;
     // The request's own secrets end with the request; a store waits for its turn and for the disk.
     const target = request.target!;
-    await this.#custody.inTurn(target, () => this.#keepCredential(target, request));
-    return done;
+    const id = await this.#custody.inTurn(target, () => this.#keepCredential(target, request));
+    return id === undefined ? done : { status: 'ok', ids: [id] };
   }
 
   async erase(request: CredentialRequest): Promise<CredentialReply> {
@@ -109,16 +109,16 @@ export class Agent {
     const candidates = this.#custody
       .findAll(request.target!)
       .filter((entry) => served === undefined || entry.id === served);
-    let erased = 0;
+    const ids: string[] = [];
     for (const candidate of candidates) {
       // Each waits for its turn and for the disk: meanwhile all may have been locked or carried elsewhere.
       const refusedMeanwhile = await this.#custody.refusal();
       if (refusedMeanwhile) return refusedMeanwhile;
       const wasErased = await this.#custody.inTurn(candidate, () => this.#eraseOne(candidate, request.secret));
-      if (wasErased) erased++;
+      if (wasErased) ids.push(candidate.id);
     }
-    if (erased === 0) return notFound;
-    return { status: 'ok', details: [['erased', String(erased)]] };
+    if (ids.length === 0) return notFound;
+    return { status: 'ok', ids, details: [['erased', String(ids.length)]] };
   }
 
   async #getByProfile(request: CredentialRequest): Promise<CredentialReply> {
@@ -176,23 +176,25 @@ export class Agent {
       secret: secrets!.secret,
       refreshToken: secrets!.refreshToken,
     };
-    return { status: 'ok', credential, state: request.capabilities.state ? [this.#round.of(entry.id)] : undefined };
+    const state = request.capabilities.state ? [this.#round.of(entry.id)] : undefined;
+    return { status: 'ok', credential, state, ids: [entry.id] };
   }
 
   /** What git may still hear of an expired credential: the refresh token, for the next helper in its list. */
-  #refreshOnly({ protocol, host, path, username, expiresAt, secrets }: Entry): CredentialReply {
+  #refreshOnly({ id, protocol, host, path, username, expiresAt, secrets }: Entry): CredentialReply {
     const refreshToken = secrets!.refreshToken;
     if (!refreshToken) return expiredReply;
-    return { status: 'ok', credential: { protocol, host, path, username, expiresAt, refreshToken } };
+    return { status: 'ok', credential: { protocol, host, path, username, expiresAt, refreshToken }, ids: [id] };
   }
 
-  async #keepCredential(target: Target, request: CredentialRequest): Promise<void> {
+  /** The id of what is kept now; undefined if nothing changed. */
+  async #keepCredential(target: Target, request: CredentialRequest): Promise<string | undefined> {
     const before = this.#custody.at(target);
     const repeated = before && this.#custody.isServable(before) && isSame(before, request) ? before : undefined;
     if (repeated) {
       // git repeats what it was just given after every success: nothing to write, and nothing that it left out is lost.
       this.#custody.touch(repeated);
-      if (repeated.resting && request.timeout === undefined) return;
+      if (repeated.resting && request.timeout === undefined) return undefined;
     }
     const held: Held = {
       ...target,
@@ -207,6 +209,8 @@ export class Agent {
     };
     await this.#custody.put(held, secrets, request.timeout === undefined, request.timeout);
     this.#log('stored', { id: held.id });
+    // What lives in memory only and lives on there is the same as before.
+    return repeated && !repeated.resting ? undefined : held.id;
   }
 
   /** The date of what is stored now: later than any that a request could confuse it with, even in the same second. */

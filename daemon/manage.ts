@@ -3,6 +3,9 @@ import { KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
 import type { SecretKeeper } from '../protocol/secret.ts';
 import { fromWire, toWire } from '../protocol/text.ts';
+import { auditActs } from './audit/acts.ts';
+import type { Audit } from './audit/audit.ts';
+import type { Use } from './audit/usage.ts';
 import {
   type Backend,
   type BackendName,
@@ -27,6 +30,7 @@ export type Management = {
   readonly custody: Custody;
   readonly log: Log;
   readonly backends: Backends;
+  readonly audit: Audit;
   readonly keep: SecretKeeper;
   readonly profiles: ProfileBook;
   /** Facts of this process that `status` tells: where secrets lie, how callers are told apart, how many there are. */
@@ -72,9 +76,12 @@ const acts: Readonly<Record<string, Act>> = {
     };
   },
 
-  async list({ custody }) {
+  async list({ custody, audit }) {
     await custody.ready();
-    return { status: 'ok', details: [...custody.held()].map((entry) => ['item[]', itemOf(entry)]) };
+    return {
+      status: 'ok',
+      details: [...custody.held()].map((entry) => ['item[]', itemOf(entry, audit.useOf(entry.id))]),
+    };
   },
 
   async 'profile-reload'({ profiles }) {
@@ -181,6 +188,10 @@ const acts: Readonly<Record<string, Act>> = {
     }
     return { status: 'ok', details: [['restored', String(items.length)]] };
   },
+
+  'audit-list': ({ audit }, { attributes }) => auditActs.list(audit, attributes),
+  'audit-verify': ({ audit }, { attributes }) => auditActs.verify(audit, attributes),
+  usage: ({ audit }, { attributes }) => auditActs.usage(audit, attributes),
 };
 
 /** Answers a management action; undefined if there is none of that name. */
@@ -238,8 +249,8 @@ function failureOf({ state, failure }: Custody): Degradation[] {
     : [];
 }
 
-/** What an entry is, for people: never a value. */
-function itemOf(entry: Entry): string {
+/** What an entry is and when it was used, for people: never a value. */
+function itemOf(entry: Entry, use: Use | undefined): string {
   const text = (value: string | undefined) => (value === undefined ? undefined : fromWire(value));
   return toWire(
     JSON.stringify({
@@ -253,6 +264,8 @@ function itemOf(entry: Entry): string {
       expiresAt: entry.expiresAt,
       unlocked: entry.secrets !== undefined,
       memoryOnly: entry.resting === undefined,
+      lastUsed: use?.last,
+      uses: use?.count ?? 0,
     }),
   );
 }

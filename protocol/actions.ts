@@ -118,6 +118,24 @@ export const actions = {
     answers: 'restored',
     statuses: ['ok', 'locked', 'denied', 'unavailable', 'bad-request'],
   },
+  'audit-list': {
+    summary: 'what happened, newest first from before; oldest first behind after; up to 1,000',
+    reads: 'since? until? id? tool? event? before? after? limit?',
+    answers: 'item[] number hash',
+    statuses: ['ok', 'unavailable', 'bad-request'],
+  },
+  'audit-verify': {
+    summary: 'recompute the chain of the audit log; number and hash: a head that was exported',
+    reads: 'number? hash?',
+    answers: 'sound entries? first? number hash? why?',
+    statuses: ['ok', 'unavailable', 'bad-request'],
+  },
+  usage: {
+    summary: 'first use, last use and count of every credential; of one also by tool, program, project and day',
+    reads: 'id?',
+    answers: 'item[]',
+    statuses: ['ok', 'unavailable', 'bad-request'],
+  },
 } as const satisfies Record<string, Action>;
 
 export type ActionName = keyof typeof actions;

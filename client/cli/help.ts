@@ -112,6 +112,31 @@ How long a token stays in memory unused, and at all:
   $ keyhold restart
 `,
   },
+  audit: {
+    summary: 'what happened to your tokens',
+    text: () => `
+Every change, every refusal, and the first use of a token by a program:
+
+  $ keyhold audit list
+  $ keyhold audit list --since 7d --tool git --action first-use
+
+When each token was last used, and what is due:
+
+  $ keyhold token list
+  $ keyhold token list --due
+  $ keyhold token list --unused --days 30
+
+Has anything been changed or taken out? Keep an export elsewhere, and a cut
+end is found too:
+
+  $ keyhold audit export > audit.jsonl
+  $ keyhold audit verify --against audit.jsonl
+
+How long it is kept:
+
+  $ keyhold config set audit.keep 365d
+`,
+  },
   services: {
     summary: 'what keyhold knows about a service, and how to add one',
     text: () => `

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compose } from '../../daemon/compose.ts';
@@ -39,10 +39,20 @@ export async function openComposed(log: Log = () => {}) {
       writeFileSync(`${places.config}/profiles.json`, JSON.stringify(document), { mode: 0o600 });
       await exchange(places.agentSocket, ['action=profile-reload', 'capability[]=keyhold']);
     },
+    /** Ends it. Answers the bytes of its audit log, as it lay there before and behind the end. */
     async dispose() {
       await listener.close();
+      const open = auditBytes(places.state);
       await composed.dispose();
+      const closed = auditBytes(places.state);
       rmSync(home, { recursive: true, force: true });
+      return Buffer.concat([open, closed]);
     },
   };
+}
+
+/** The audit log's file and its WAL. */
+function auditBytes(state: string): Buffer {
+  const names = readdirSync(state).filter((name) => name.startsWith('audit.db'));
+  return Buffer.concat(names.map((name) => readFileSync(join(state, name))));
 }
