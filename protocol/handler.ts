@@ -4,9 +4,6 @@ import type { Credential, EpochSeconds, Seconds, Target } from './credential.ts'
 import type { Secret } from './secret.ts';
 import type { Status } from './status.ts';
 
-/** Where a request comes from that a helper run made: the adapter's name, and the working directory as a wire value. */
-export type Origin = { readonly tool: string; readonly cwd: string };
-
 /** What somebody asks for. `get`, `store` and `erase` carry a target; other actions read `attributes`. */
 export type CredentialRequest = {
   readonly action: string;
@@ -34,17 +31,17 @@ export type CredentialRequest = {
   /** How long the secret must still live. */
   readonly minTtl?: Seconds | undefined;
 
-  // Where the request comes from: what the choice of a profile goes by. Wire values (text.ts).
-  /** The profile that the caller asks for by name. */
-  readonly profile?: string | undefined;
+  // Where the request comes from. Not readonly: a helper run sets them, and a copy of each get would cost. The first two
+  // are wire values (text.ts).
   /** The caller's working directory. */
-  readonly cwd?: string | undefined;
+  cwd?: string | undefined;
+  /** The profile that the caller asks for by name. */
+  profile?: string | undefined;
+  /** The adapter of the helper run that the request was made in; never on the wire. */
+  tool?: string | undefined;
 
   /** Everything as it came; management actions read theirs here. */
   readonly attributes: Attributes;
-
-  /** Set by the helper run that the request was made in; never on the wire. Not readonly: a copy of each get costs. */
-  origin?: Origin | undefined;
 };
 
 /** One `key=value` of an answer to a management action, as a wire value (text.ts). */

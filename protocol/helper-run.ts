@@ -1,6 +1,6 @@
 import type { Attributes } from './attributes.ts';
 import { asFault } from './errors.ts';
-import type { CredentialReply, CredentialRequest, Handler, Origin } from './handler.ts';
+import type { CredentialReply, CredentialRequest, Handler } from './handler.ts';
 import { FRAME_MAX } from './limits.ts';
 import { RunInput } from './run-input.ts';
 import type { SecretKeeper } from './secret.ts';
@@ -26,7 +26,7 @@ export interface RunWire {
  * so many bytes. From the client: `i`, input, and `i0` at its end. From the agent: `o`, standard output; `e`, a line
  * for standard error; and last `x` with the exit code and LF, behind which the connection closes. PROTOCOL.md §8.
  */
-export class HelperRun implements Invocation, Origin {
+export class HelperRun implements Invocation {
   readonly program: string;
   readonly keep: SecretKeeper;
   readonly output: ByteWriter;
@@ -43,7 +43,7 @@ export class HelperRun implements Invocation, Origin {
   #frameStart = 0;
 
   constructor(attributes: Attributes, handler: Handler, keep: SecretKeeper, out: ByteWriter, wire: RunWire) {
-    this.#handler = fromPlace(handler, attributes);
+    this.#handler = handler;
     this.keep = keep;
     this.output = out;
     this.#wire = wire;
@@ -155,7 +155,9 @@ export class HelperRun implements Invocation, Origin {
 
   /** The handler, told where the request comes from. */
   #ask(request: CredentialRequest): Promise<CredentialReply> {
-    request.origin = this;
+    request.tool = this.tool;
+    request.cwd = this.#attributes.text('cwd');
+    request.profile = this.#attributes.text('profile');
     return this.#handler(request);
   }
 
@@ -195,10 +197,4 @@ export class HelperRun implements Invocation, Origin {
     this.output.text(`e${text.length}\n${text}`);
     this.#openFrame();
   }
-}
-
-/** The handler for requests of a run: they come from the run's folder and under its profile. */
-function fromPlace(handler: Handler, attributes: Attributes): Handler {
-  const [cwd, profile] = [attributes.text('cwd'), attributes.text('profile')];
-  return (request) => handler({ ...request, cwd, profile });
 }

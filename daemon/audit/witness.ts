@@ -88,9 +88,9 @@ export class Witness {
     }
     if (reply.status !== 'ok') this.#refused(peer, request, reply.status);
     else if (reply.ids) {
-      const { origin } = request;
-      peer.isHelper = origin !== undefined;
-      this.#audit.used(reply.ids[0]!, origin?.tool ?? DIRECT, origin?.cwd ?? '', peer);
+      const { tool, cwd } = request;
+      peer.isHelper = tool !== undefined;
+      this.#audit.used(reply.ids[0]!, tool ?? DIRECT, cwd ?? '', peer);
     }
     return reply;
   }
@@ -116,19 +116,19 @@ export class Witness {
     return reply;
   }
 
-  #entryOf(peer: Peer, { action, target, origin }: CredentialRequest, outcome: Status): AuditEntry {
-    peer.isHelper = origin !== undefined;
+  #entryOf(peer: Peer, { action, target, tool, cwd }: CredentialRequest, outcome: Status): AuditEntry {
+    peer.isHelper = tool !== undefined;
     // They still wait for the answer, so their process is still there.
     const { uid, pid, program } = peer.who();
     return {
       at: this.#clock.now(),
       action,
       outcome,
-      tool: origin?.tool ?? DIRECT,
+      tool: tool ?? DIRECT,
       uid,
       pid,
       program: program || undefined,
-      cwd: origin && projectOf(origin.cwd),
+      cwd: cwd === undefined ? undefined : projectOf(cwd),
       target: outcome === 'ok' || !target ? undefined : `${target.protocol}://${target.host}`,
     };
   }

@@ -34,7 +34,7 @@ function aWitness(handlerOf: (core: Core) => Handler = coreHandler) {
   };
   const witness = new Witness({ handler: handlerOf(core), audit, clock, processes });
   const ask = (request: CredentialRequest, origin = { tool: 'git', cwd: '/work' }) =>
-    witness.handlerFor({ uid: 1_000, pid: 20 })(Object.assign(request, { origin }));
+    witness.handlerFor({ uid: 1_000, pid: 20 })(Object.assign(request, origin));
   const entries = async () => (await audit.list({}, { after: 0, limit: 1_000 })).found.map(({ entry }) => entry);
   return { core, audit, witness, ask, entries, looks: () => looks };
 }
