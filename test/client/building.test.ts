@@ -34,10 +34,13 @@ function write(agent: ScriptedAgent, name: string, text: string): string {
   return file;
 }
 
+const BUILD_AND_RUN = 'go build -o "$0.out" "$0" && exec "$0.out" "$@"';
+
 const languages: readonly [name: string, runs: boolean, command: (agent: ScriptedAgent) => string[]][] = [
   ['sh', true, (agent) => ['sh', write(agent, 'token.sh', block('sh'))]],
   ['python', true, (agent) => ['python3', write(agent, 'token.py', block('python'))]],
-  ['go', hasGo, (agent) => ['go', 'run', write(agent, 'token.go', block('go'))]],
+  // `go run` would exit with 1 whatever the program's own code is.
+  ['go', hasGo, (agent) => ['sh', '-c', BUILD_AND_RUN, write(agent, 'token.go', block('go'))]],
   [
     'ts',
     true,
