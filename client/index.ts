@@ -23,6 +23,10 @@ export type GetOptions = {
   readonly interactive?: boolean;
   /** Seconds that the secret must still live. */
   readonly minTtl?: Seconds;
+  /** The person's profile to go by, where several accounts match; without it their default one. */
+  readonly profile?: string;
+  /** The folder to go by, where no profile is named: an absolute path. */
+  readonly cwd?: string;
 };
 
 /** What a `store` keeps beside the secret. */
@@ -37,7 +41,9 @@ export type StoreOptions = Pick<Credential, 'authtype' | 'refreshToken' | 'expir
  * Throws `KeyholdError` where the agent cannot be talked to.
  */
 export async function get(agent: Handler, target: Target, options: GetOptions = {}): Promise<CredentialReply> {
-  const reply = await agent({ ...requestOf('get', target), ...options });
+  const { profile, cwd, ...rest } = options;
+  const place = { profile: profile && toWire(profile), cwd: cwd && toWire(cwd) };
+  const reply = await agent({ ...requestOf('get', target), ...rest, ...place });
   if (reply.status !== 'ok' || !reply.credential) return reply;
   return { ...reply, credential: { ...reply.credential, ...mapTarget(reply.credential, fromWire) } };
 }

@@ -7,13 +7,12 @@ import { type Places, placesOf, SOCKET_PATH_MAX } from '../protocol/places.ts';
 export const OTHERS = 0o077;
 
 /**
- * Where a client finds things. Throws `unsafe_place` where no home folder is known, `socket_path_too_long` where the
+ * Where a client finds things. Throws `bad_config` where no home folder is known, `socket_path_too_long` where the
  * socket's path does not fit its address.
  */
 export function locate(environment: Readonly<Record<string, string | undefined>> = process.env): Places {
   const places = placesOf({ environment, uid: process.getuid!(), isOwn });
-  if (!places)
-    throw new KeyholdError('unsafe_place', 'cannot find the agent: HOME is not set; set HOME or KEYHOLD_HOME');
+  if (!places) throw new KeyholdError('bad_config', 'cannot find the agent: HOME is not set; set HOME or KEYHOLD_HOME');
   if (Buffer.byteLength(places.agentSocket) > SOCKET_PATH_MAX) {
     throw new KeyholdError(
       'socket_path_too_long',
@@ -38,7 +37,14 @@ export function checkSocketFolder(socket: string): boolean {
   const stats = look(folder);
   if (!stats) return false;
   const why = whyNotOwn(stats);
-  if (why) throw new KeyholdError('unsafe_place', `cannot trust the socket folder ${folder}: ${why(folder)}`);
+  if (why) {
+    // A folder that the person has named may be anybody's, such as /tmp: closing it could do harm.
+    const isNamed = socket === process.env['KEYHOLD_SOCKET'];
+    const rule = isNamed
+      ? `${why(folder).split('; ')[0]}; set KEYHOLD_SOCKET to a socket in a folder that is yours alone`
+      : why(folder);
+    throw new KeyholdError('unsafe_place', `cannot trust the socket folder ${folder}: ${rule}`);
+  }
   return true;
 }
 

@@ -2,11 +2,15 @@ import { Command, CommanderError } from 'commander';
 import { asFault } from '../protocol/errors.ts';
 import { exitCodeOf } from '../protocol/status.ts';
 import { printable } from '../protocol/text.ts';
+import './umask.ts';
+import { addAudit } from './cli/audit.ts';
 import { addBackend } from './cli/backend.ts';
 import { addBackup } from './cli/backup.ts';
 import { addCompletion } from './cli/completion.ts';
 import { addConfig } from './cli/config.ts';
 import { addDoctor } from './cli/doctor.ts';
+import { addEnv } from './cli/env.ts';
+import { addExec, exitCodeOfExec } from './cli/exec.ts';
 import { CommandFailure } from './cli/failure.ts';
 import { addHelp } from './cli/help.ts';
 import { addInstall } from './cli/install.ts';
@@ -14,6 +18,8 @@ import { addLifecycle } from './cli/lifecycle.ts';
 import { addLineProtocol } from './cli/line.ts';
 import { addLock } from './cli/lock.ts';
 import { jsonText, remark } from './cli/page.ts';
+import { addProfile, goByProfile } from './cli/profile.ts';
+import { addService } from './cli/service.ts';
 import { addSetup } from './cli/setup.ts';
 import { addStatus } from './cli/status.ts';
 import { addToken } from './cli/token.ts';
@@ -28,8 +34,13 @@ const nouns: readonly ((program: Command) => void)[] = [
   addDoctor,
   addLock,
   addToken,
+  addExec,
+  addEnv,
+  addProfile,
+  addService,
   addBackend,
   addBackup,
+  addAudit,
   addConfig,
   addLineProtocol,
   addCompletion,
@@ -38,16 +49,18 @@ const nouns: readonly ((program: Command) => void)[] = [
 
 const USAGE = exitCodeOf('bad-request');
 
-// What a command creates is its owner's alone, from its first moment.
-process.umask(0o077);
 void main(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
 });
 
 /** Runs one command and answers its exit code; the one place where a command's failure is caught. */
 async function main(args: readonly string[]): Promise<number> {
-  // `keyhold token list | head -1` is no failure.
-  process.stdout.on('error', () => process.exit(0));
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    // `keyhold token list | head -1` is no failure; a full disk is one.
+    if (code === 'EPIPE') process.exit(0);
+    remark(`keyhold: cannot write to standard output: ${code}`);
+    process.exit(1);
+  });
   if (args[0] === '--version' || args[0] === '-V') {
     process.stdout.write(await versions());
     return 0;
@@ -57,6 +70,8 @@ async function main(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(more: keyhold help)')
     .option('-V, --version', 'the version of this client and of the running agent')
     .helpCommand(false)
+    .enablePositionalOptions()
+    .hook('preAction', (_, command) => goByProfile(command))
     .configureOutput({ outputError: (text, write) => write(usageError(text)) })
     .exitOverride();
   for (const add of nouns) add(program);
@@ -64,7 +79,9 @@ async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
-    return failed(error, args.includes('--json'));
+    const ours = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+    const code = failed(error, ours.includes('--json'));
+    return args[0] === 'exec' ? exitCodeOfExec(code) : code;
   }
 }
 
@@ -82,11 +99,19 @@ function failed(error: unknown, json: boolean): number {
   return exitCode;
 }
 
-/** What commander says, without the arguments that it repeats: one of them could be a token, pasted in the wrong place. */
+/**
+ * What commander says in the form of our own messages, without the arguments that it repeats: one of them could be a
+ * token, pasted in the wrong place.
+ */
 function usageError(text: string): string {
   const line = text
     .trimEnd()
+    .replace(/^error: /, 'keyhold: ')
+    .replace(/\n\(Did you mean (.*)\?\)$/, '; did you mean $1?')
+    .replace(/command-argument value '.*' is invalid for argument '(.*)'\. Allowed choices are /s, '$1 is one of ')
+    .replace(/ argument '.*' is invalid\. /s, ' is invalid: ')
     .replace(/ Expected \d+ arguments? but got .*$/s, '')
-    .replace(/(unknown option '[^'=]*)=.*$/s, "$1'");
+    .replace(/(unknown option '[^'=]*)=.*$/s, "$1'")
+    .replace(/\.$/, '');
   return `${printable(line)}\n`;
 }

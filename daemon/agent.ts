@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
 import type { CredentialReply, CredentialRequest } from '../protocol/handler.ts';
+import type { Profiles } from '../protocol/profiles.ts';
 import type { Secret } from '../protocol/secret.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
+import { explain } from './explain.ts';
 import type { Log } from './log.ts';
+import { type Preference, preferenceOf, preferredTarget } from './profiles.ts';
 import { RoundState } from './round.ts';
 import type { Entry } from './unlocked/set.ts';
 
@@ -32,23 +35,58 @@ export class Agent {
   readonly #custody: Custody;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #profiles: () => Profiles;
   readonly #round = new RoundState();
 
-  constructor(custody: Custody, clock: Clock, log: Log) {
+  /** `profiles` are those of the moment. */
+  constructor(custody: Custody, clock: Clock, log: Log, profiles: () => Profiles) {
     this.#custody = custody;
     this.#clock = clock;
     this.#log = log;
+    this.#profiles = profiles;
   }
 
   /** What is open and in memory is answered at once; everything else waits in the methods behind this one. */
   get(request: CredentialRequest): Promise<CredentialReply> {
     if (!this.#custody.isServing) return this.#getWhenOpen(request);
-    const found = this.#choose(request);
+    if (request.profile !== undefined || this.#profiles().profiles.size > 0) return this.#getByProfile(request);
+    return this.#answer(this.#newest(request.target!, request), request);
+  }
+
+  #answer(found: Entry | undefined, request: CredentialRequest): Promise<CredentialReply> {
     if (!found) return Promise.resolve(notFound);
     const expired = isExpired(found, this.#clock, request.minTtl);
     if (expired && request.capabilities.keyhold) return Promise.resolve(expiredReply);
     if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request);
     return Promise.resolve(this.#serve(found, request));
+  }
+
+  /** What a get would be answered with, and why. It reads nothing from the backend and extends no lease. */
+  async explain(request: CredentialRequest): Promise<CredentialReply> {
+    await this.#custody.settled();
+    const { isServing, state, failure, backend } = this.#custody;
+    const { protocol, host } = request.target!;
+    const preference = preferenceOf(this.#profiles(), request);
+    const details = explain({
+      target: request.target!,
+      preference,
+      offersAuthtype: request.capabilities.authtype,
+      minTtl: request.minTtl ?? 0,
+      now: this.#clock.now(),
+      candidates: this.#custody.findAll({ protocol, host }).map((entry) => ({
+        held: entry,
+        leaseLeft: this.#custody.leaseLeft(entry),
+        memoryOnly: entry.resting === undefined,
+      })),
+      chosen: this.#choose(request, preference),
+      agent: {
+        state: state === 'open' && !isServing ? 'locked' : state,
+        failure: failure?.status,
+        backend: backend?.name ?? 'none',
+        needsPassphrase: backend?.needsPassphrase ?? false,
+      },
+    });
+    return { status: 'ok', details };
   }
 
   async store(request: CredentialRequest): Promise<CredentialReply> {
@@ -60,8 +98,8 @@ export class Agent {
     if (request.expiresAt !== undefined && request.expiresAt <= this.#clock.now()) return done;
     // The request's own secrets end with the request; a store waits for its turn and for the disk.
     const target = request.target!;
-    await this.#custody.inTurn(target, () => this.#keepCredential(target, request));
-    return done;
+    const id = await this.#custody.inTurn(target, () => this.#keepCredential(target, request));
+    return id === undefined ? done : { status: 'ok', ids: [id] };
   }
 
   async erase(request: CredentialRequest): Promise<CredentialReply> {
@@ -71,25 +109,35 @@ export class Agent {
     const candidates = this.#custody
       .findAll(request.target!)
       .filter((entry) => served === undefined || entry.id === served);
-    let erased = 0;
+    const ids: string[] = [];
     for (const candidate of candidates) {
       // Each waits for its turn and for the disk: meanwhile all may have been locked or carried elsewhere.
       const refusedMeanwhile = await this.#custody.refusal();
       if (refusedMeanwhile) return refusedMeanwhile;
       const wasErased = await this.#custody.inTurn(candidate, () => this.#eraseOne(candidate, request.secret));
-      if (wasErased) erased++;
+      if (wasErased) ids.push(candidate.id);
     }
-    if (erased === 0) return notFound;
-    return { status: 'ok', details: [['erased', String(erased)]] };
+    if (ids.length === 0) return notFound;
+    return { status: 'ok', ids, details: [['erased', String(ids.length)]] };
+  }
+
+  async #getByProfile(request: CredentialRequest): Promise<CredentialReply> {
+    return this.#answer(this.#choose(request, preferenceOf(this.#profiles(), request)), request);
+  }
+
+  /** The match of the account that a profile prefers, if it has one, living or not; else the newest of all. */
+  #choose(request: CredentialRequest, preference: Preference): Entry | undefined {
+    const preferred = preferredTarget(request.target!, preference);
+    return (preferred && this.#newest(preferred, request)) ?? this.#newest(request.target!, request);
   }
 
   /** The newest match that this caller can take; one that has expired only where none lives. */
-  #choose(request: CredentialRequest): Entry | undefined {
+  #newest(target: Target, request: CredentialRequest): Entry | undefined {
     const accepts = request.capabilities.authtype ? isAny : isPlain;
-    const newest = this.#custody.find(request.target!, accepts);
+    const newest = this.#custody.find(target, accepts);
     if (!newest || !isExpired(newest, this.#clock, request.minTtl)) return newest;
     const isLive = (entry: Entry) => accepts(entry) && !isExpired(entry, this.#clock, request.minTtl);
-    return this.#custody.find(request.target!, isLive) ?? newest;
+    return this.#custody.find(target, isLive) ?? newest;
   }
 
   /** Waits for somebody to unlock only where the caller asked for that, and never asks them to. */
@@ -128,23 +176,25 @@ export class Agent {
       secret: secrets!.secret,
       refreshToken: secrets!.refreshToken,
     };
-    return { status: 'ok', credential, state: request.capabilities.state ? [this.#round.of(entry.id)] : undefined };
+    const state = request.capabilities.state ? [this.#round.of(entry.id)] : undefined;
+    return { status: 'ok', credential, state, ids: [entry.id] };
   }
 
   /** What git may still hear of an expired credential: the refresh token, for the next helper in its list. */
-  #refreshOnly({ protocol, host, path, username, expiresAt, secrets }: Entry): CredentialReply {
+  #refreshOnly({ id, protocol, host, path, username, expiresAt, secrets }: Entry): CredentialReply {
     const refreshToken = secrets!.refreshToken;
     if (!refreshToken) return expiredReply;
-    return { status: 'ok', credential: { protocol, host, path, username, expiresAt, refreshToken } };
+    return { status: 'ok', credential: { protocol, host, path, username, expiresAt, refreshToken }, ids: [id] };
   }
 
-  async #keepCredential(target: Target, request: CredentialRequest): Promise<void> {
+  /** The id of what is kept now; undefined if nothing changed. */
+  async #keepCredential(target: Target, request: CredentialRequest): Promise<string | undefined> {
     const before = this.#custody.at(target);
     const repeated = before && this.#custody.isServable(before) && isSame(before, request) ? before : undefined;
     if (repeated) {
       // git repeats what it was just given after every success: nothing to write, and nothing that it left out is lost.
       this.#custody.touch(repeated);
-      if (repeated.resting && request.timeout === undefined) return;
+      if (repeated.resting && request.timeout === undefined) return undefined;
     }
     const held: Held = {
       ...target,
@@ -159,6 +209,8 @@ export class Agent {
     };
     await this.#custody.put(held, secrets, request.timeout === undefined, request.timeout);
     this.#log('stored', { id: held.id });
+    // What lives in memory only and lives on there is the same as before.
+    return repeated && !repeated.resting ? undefined : held.id;
   }
 
   /** The date of what is stored now: later than any that a request could confuse it with, even in the same second. */

@@ -2,6 +2,8 @@ import type { Config } from '../protocol/config.ts';
 import type { CredentialReply, Detail, Handler } from '../protocol/handler.ts';
 import type { Places } from '../protocol/places.ts';
 import { Agent } from './agent.ts';
+import { Audit } from './audit/audit.ts';
+import { Witness } from './audit/witness.ts';
 import type { Degradation } from './backends/backend.ts';
 import { openBackends } from './backends/index.ts';
 import type { Clock } from './clock.ts';
@@ -10,6 +12,7 @@ import { openLockMark } from './lock-mark.ts';
 import type { Log } from './log.ts';
 import { manage } from './manage.ts';
 import type { Native } from './native/native.ts';
+import { openProfiles } from './profiles.ts';
 import { Reception } from './socket/reception.ts';
 import { silentPolicy } from './unlocked/lease.ts';
 import { openRegion } from './unlocked/region.ts';
@@ -70,7 +73,16 @@ export function compose({
     onRest: (name) => backends.remember(name),
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
-  const agent = new Agent(custody, clock, log);
+  const profiles = openProfiles(`${places.config}/profiles.json`);
+  const agent = new Agent(custody, clock, log, profiles.current);
+
+  const audit = new Audit({
+    file: `${places.state}/audit.db`,
+    clock,
+    keep: config.auditKeep,
+    log,
+    held: () => (custody.state === 'open' ? new Set([...custody.held()].map(({ id }) => id)) : undefined),
+  });
 
   const facts = (): Detail[] => [
     ['started_at', String(startedAt)],
@@ -83,9 +95,16 @@ export function compose({
     custody,
     log,
     backends,
+    audit,
     keep: region.keep,
+    profiles,
     facts,
-    degradations: () => [...degradations, ...wallsMissing(native, region.protection)],
+    degradations: () => [
+      ...degradations,
+      ...profiles.degradations(),
+      ...wallsMissing(native, region.protection),
+      ...audit.degradations(),
+    ],
     stop,
     restart,
   };
@@ -97,11 +116,20 @@ export function compose({
         return agent.store(request);
       case 'erase':
         return agent.erase(request);
+      case 'explain':
+        return request.capabilities.keyhold ? agent.explain(request) : unknown;
       default:
         return manage(management, request) ?? unknown;
     }
   };
-  const reception = new Reception({ handlerFor: () => handler, keep: region.keep, native, log });
+  const witness = new Witness({ handler, audit, clock });
+  const reception = new Reception({
+    handlerFor: (caller) => witness.handlerFor(caller),
+    keep: region.keep,
+    native,
+    log,
+    turnedAway: (caller) => witness.turnedAway(caller),
+  });
 
   void custody.open(() => backends.openChosen());
   return {
@@ -110,6 +138,7 @@ export function compose({
     async dispose() {
       await reception.drain(DRAIN_DEADLINE);
       await custody.dispose();
+      audit.dispose();
       region.dispose();
     },
   };

@@ -157,6 +157,13 @@ export class Custody {
     return this.#set.isServable(entry, this.#policy(), this.#clock.sinceBoot());
   }
 
+  /** Seconds until an entry is wiped from memory if nobody uses it; undefined if it is not there. It wipes nothing. */
+  leaseLeft(entry: Entry): Seconds | undefined {
+    if (entry.secrets === undefined) return undefined;
+    const left = this.#set.dueAt(entry, this.#policy()) - this.#clock.sinceBoot();
+    return left > 0 ? left : undefined;
+  }
+
   /** Notes that an entry was used. */
   touch(entry: Entry): void {
     const now = this.#clock.sinceBoot();

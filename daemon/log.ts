@@ -31,17 +31,23 @@ export type LogSink = { write(line: string): void };
  * must not stand on the path to the first answer.
  */
 export function openLog(): { readonly log: Log; attach(sink: LogSink, level: string): Promise<void> } {
-  const early: [event: string, fields: LogFields][] = [];
+  const early: [event: string, fields: LogFields, time: number][] = [];
+  let happened: number | undefined;
   let write: Log = (event, fields) => {
-    if (early.length < EARLY_MAX) early.push([event, fields]);
+    if (early.length < EARLY_MAX) early.push([event, fields, Date.now()]);
   };
   return {
     log: (event, fields) => write(event, pick(fields)),
     async attach(sink, level) {
       const { default: pino } = await import('pino');
-      const logger = pino({ base: null, level, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'event' }, sink);
+      const timestamp = () => `,"time":"${new Date(happened ?? Date.now()).toISOString()}"`;
+      const logger = pino({ base: null, level, timestamp, messageKey: 'event' }, sink);
       write = (event, fields) => logger[levelOf(event)](fields, event);
-      for (const [event, fields] of early.splice(0)) write(event, fields);
+      for (const [event, fields, time] of early.splice(0)) {
+        happened = time;
+        write(event, fields);
+      }
+      happened = undefined;
     },
   };
 }

@@ -29,8 +29,15 @@ const LOG_AFTER = 1_000;
 /** Milliseconds that ending may take: less than a service manager or `keyhold stop` waits, more than any backend does. */
 const END_DEADLINE = 15_000;
 
-if (process.argv[2] === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
-else main().catch(fail);
+const [argument] = process.argv.slice(2);
+if (argument === undefined) main().catch(fail);
+else if (argument === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
+else {
+  const isHelp = argument === '--help' || argument === '-h';
+  const usage = 'usage: keyhold-agent [--version]; runs in the foreground, and keyhold start runs it behind you\n';
+  (isHelp ? process.stdout : process.stderr).write(usage);
+  process.exitCode = isHelp ? 0 : 2;
+}
 
 /** The one place where what nobody else could handle ends. */
 function fail(error: unknown): never {

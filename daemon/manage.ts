@@ -3,6 +3,9 @@ import { KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
 import type { SecretKeeper } from '../protocol/secret.ts';
 import { fromWire, toWire } from '../protocol/text.ts';
+import { auditActs } from './audit/acts.ts';
+import type { Audit } from './audit/audit.ts';
+import type { Use } from './audit/usage.ts';
 import {
   type Backend,
   type BackendName,
@@ -18,6 +21,7 @@ import type { Vault } from './backends/vault/vault.ts';
 import type { Custody } from './custody.ts';
 import type { Log } from './log.ts';
 import { migrate } from './migrate.ts';
+import type { ProfileBook } from './profiles.ts';
 import type { Entry } from './unlocked/set.ts';
 import { version, WIRE_VERSION } from './version.ts';
 
@@ -26,7 +30,9 @@ export type Management = {
   readonly custody: Custody;
   readonly log: Log;
   readonly backends: Backends;
+  readonly audit: Audit;
   readonly keep: SecretKeeper;
+  readonly profiles: ProfileBook;
   /** Facts of this process that `status` tells: where secrets lie, how callers are told apart, how many there are. */
   readonly facts: () => readonly Detail[];
   /** What is worse than it could be, outside the backend. */
@@ -70,9 +76,16 @@ const acts: Readonly<Record<string, Act>> = {
     };
   },
 
-  async list({ custody }) {
+  async list({ custody, audit }) {
     await custody.ready();
-    return { status: 'ok', details: [...custody.held()].map((entry) => ['item[]', itemOf(entry)]) };
+    return {
+      status: 'ok',
+      details: [...custody.held()].map((entry) => ['item[]', itemOf(entry, audit.useOf(entry.id))]),
+    };
+  },
+
+  async 'profile-reload'({ profiles }) {
+    return { status: 'ok', details: [['profiles', String(profiles.reload())]] };
   },
 
   async lock({ custody }) {
@@ -175,6 +188,10 @@ const acts: Readonly<Record<string, Act>> = {
     }
     return { status: 'ok', details: [['restored', String(items.length)]] };
   },
+
+  'audit-list': ({ audit }, { attributes }) => auditActs.list(audit, attributes),
+  'audit-verify': ({ audit }, { attributes }) => auditActs.verify(audit, attributes),
+  usage: ({ audit }, { attributes }) => auditActs.usage(audit, attributes),
 };
 
 /** Answers a management action; undefined if there is none of that name. */
@@ -192,6 +209,8 @@ export function manage(management: Management, request: CredentialRequest): Prom
 }
 
 async function carry({ custody, backends, log }: Management, name: BackendName): ReturnType<typeof migrate> {
+  const { usable, what } = (await backends.survey()).find((one) => one.name === name)!;
+  if (!usable) throw new KeyholdError('backend_absent', `cannot use ${name}: ${what}; see: keyhold backend list`);
   const next = await backends.open(name);
   try {
     return await migrate(custody, next, () => backends.remember(name), log);
@@ -226,12 +245,12 @@ function requiredPassphrase(attributes: Attributes, verb: string) {
 
 function failureOf({ state, failure }: Custody): Degradation[] {
   return failure && state === 'failed'
-    ? [{ code: failure.code, what: failure.message, remedy: 'run: keyhold doctor' }]
+    ? [{ code: failure.code.replaceAll('_', '-'), what: failure.message, remedy: 'then run: keyhold restart' }]
     : [];
 }
 
-/** What an entry is, for people: never a value. */
-function itemOf(entry: Entry): string {
+/** What an entry is and when it was used, for people: never a value. */
+function itemOf(entry: Entry, use: Use | undefined): string {
   const text = (value: string | undefined) => (value === undefined ? undefined : fromWire(value));
   return toWire(
     JSON.stringify({
@@ -245,6 +264,8 @@ function itemOf(entry: Entry): string {
       expiresAt: entry.expiresAt,
       unlocked: entry.secrets !== undefined,
       memoryOnly: entry.resting === undefined,
+      lastUsed: use?.last,
+      uses: use?.count ?? 0,
     }),
   );
 }

@@ -3,7 +3,7 @@ import type { Status } from './status.ts';
 /**
  * Every action of the wire, in one table: what it is for, which attributes it reads and answers, and how it can end.
  * PROTOCOL.md §3 shows it; `keyhold help wire` prints it. Attributes marked `?` may be absent; `[]` may be repeated;
- * `item[]`, `degraded[]` and `record[]` hold one line of JSON each.
+ * `item[]`, `candidate[]`, `degraded[]` and `record[]` hold one line of JSON each.
  */
 type Action = {
   readonly summary: string;
@@ -15,7 +15,7 @@ type Action = {
 export const actions = {
   get: {
     summary: 'the credential for a target',
-    reads: 'protocol host path? username? wait? interactive? min_ttl?',
+    reads: 'protocol host path? username? wait? interactive? min_ttl? profile? cwd?',
     answers: 'username? password? authtype? credential? oauth_refresh_token? password_expiry_utc? state[]',
     statuses: ['ok', 'not-found', 'locked', 'denied', 'expired', 'interaction-required', 'unavailable', 'bad-request'],
   },
@@ -40,7 +40,7 @@ export const actions = {
   },
   run: {
     summary: 'a helper run: frames both ways until the exit code, then the connection closes',
-    reads: 'name argument[] cwd? env[]',
+    reads: 'name argument[] cwd? profile? env[]',
     answers: '(frames)',
     statuses: ['bad-request'],
   },
@@ -55,6 +55,18 @@ export const actions = {
     reads: '',
     answers: 'item[]',
     statuses: ['ok', 'locked', 'unavailable'],
+  },
+  explain: {
+    summary: 'what a get would be answered with and why; never a value, and nothing is read, touched or asked',
+    reads: 'protocol host path? username? min_ttl? profile? cwd?',
+    answers: 'outcome rule? profile? profile_by? profile_folder? account? backend state human candidates candidate[]',
+    statuses: ['ok', 'bad-request'],
+  },
+  'profile-reload': {
+    summary: 'read the profiles again, which were changed',
+    reads: '',
+    answers: 'profiles',
+    statuses: ['ok', 'bad-request'],
   },
   lock: {
     summary: 'forget everything in memory and serve nothing until unlock',
@@ -105,6 +117,24 @@ export const actions = {
     reads: 'passphrase header record[]',
     answers: 'restored',
     statuses: ['ok', 'locked', 'denied', 'unavailable', 'bad-request'],
+  },
+  'audit-list': {
+    summary: 'what happened, newest first from before; oldest first behind after; up to 1,000',
+    reads: 'since? until? id? tool? event? before? after? limit?',
+    answers: 'item[] number hash',
+    statuses: ['ok', 'unavailable', 'bad-request'],
+  },
+  'audit-verify': {
+    summary: 'recompute the chain of the audit log; number and hash: a head that was exported',
+    reads: 'number? hash?',
+    answers: 'sound entries? first? number hash? why?',
+    statuses: ['ok', 'unavailable', 'bad-request'],
+  },
+  usage: {
+    summary: 'first use, last use and count of every credential; of one also by tool, program, project and day',
+    reads: 'id?',
+    answers: 'item[]',
+    statuses: ['ok', 'unavailable', 'bad-request'],
   },
 } as const satisfies Record<string, Action>;
 

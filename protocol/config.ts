@@ -13,6 +13,8 @@ export type Config = {
   /** How long it may be served at all, used or not. */
   readonly leaseMax: Seconds;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
+  /** How long the audit log and the counts of uses are kept. */
+  readonly auditKeep: Seconds;
 };
 
 type Setting = { readonly summary: string; readonly default: string | number | undefined } & (
@@ -50,6 +52,13 @@ export const settings = {
     kind: 'choice',
     choices: ['error', 'warn', 'info', 'debug'],
     default: 'info',
+  },
+  'audit.keep': {
+    summary: 'how long the audit log is kept',
+    kind: 'duration',
+    least: DAY,
+    most: 3_650 * DAY,
+    default: 90 * DAY,
   },
 } as const satisfies Record<string, Setting>;
 
@@ -99,6 +108,7 @@ export function readConfig(document: unknown): Config {
     leaseIdle: of('lease.idle') as Config['leaseIdle'],
     leaseMax: of('lease.max') as Config['leaseMax'],
     logLevel: of('log.level') as Config['logLevel'],
+    auditKeep: of('audit.keep') as Config['auditKeep'],
   };
   if (config.leaseIdle !== undefined && config.leaseIdle > config.leaseMax) {
     throw unfit('lease.idle', `it is longer than lease.max, ${showDuration(config.leaseMax)}`);

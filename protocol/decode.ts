@@ -8,14 +8,14 @@ import type { Secret } from './secret.ts';
 import { isStatus } from './status.ts';
 import { fromWire } from './text.ts';
 
-const targeted: ReadonlySet<string> = new Set(['get', 'store', 'erase']);
+const targeted: ReadonlySet<string> = new Set(['get', 'store', 'erase', 'explain']);
 
 /** Seconds and dates on the wire: up to 12 digits, which is the year 33658. */
 const DIGITS = /^[0-9]{1,12}$/;
 
 /**
  * The tolerant reader: attributes to a request. Unknown attributes are skipped. Throws `bad_request` for a get, store
- * or erase without a proper target, and for a store whose values are unfit to be kept. PROTOCOL.md §3.
+ * erase or explain without a proper target, and for a store whose values are unfit to be kept. PROTOCOL.md §3.
  */
 export function decodeRequest(attributes: Attributes, action = attributes.text('action') ?? ''): CredentialRequest {
   const capabilities = readCapabilities(attributes.list('capability[]'));
@@ -24,7 +24,7 @@ export function decodeRequest(attributes: Attributes, action = attributes.text('
     return { action, capabilities, attributes };
   }
   const target = decodeTarget(action, attributes);
-  if (action === 'get') return decodeGet(target, capabilities, attributes);
+  if (action === 'get' || action === 'explain') return decodeGet(action, target, capabilities, attributes);
 
   const authtype = attributes.text('authtype');
   const secret = attributes.secret(authtype !== undefined && attributes.has('credential') ? 'credential' : 'password');
@@ -57,15 +57,22 @@ function decodeTarget(action: string, attributes: Attributes): Target {
   return { protocol: protocol!, host: host!, path: attributes.text('path'), username: attributes.text('username') };
 }
 
-function decodeGet(target: Target, capabilities: Capabilities, attributes: Attributes): CredentialRequest {
-  if (!capabilities.keyhold) return { action: 'get', target, capabilities, attributes };
+function decodeGet(
+  action: string,
+  target: Target,
+  capabilities: Capabilities,
+  attributes: Attributes,
+): CredentialRequest {
+  if (!capabilities.keyhold) return { action, target, capabilities, attributes };
   return {
-    action: 'get',
+    action,
     target,
     capabilities,
     wait: seconds(attributes, 'wait'),
     interactive: !isFalse(attributes.text('interactive')),
     minTtl: seconds(attributes, 'min_ttl'),
+    profile: attributes.text('profile'),
+    cwd: attributes.text('cwd'),
     attributes,
   };
 }

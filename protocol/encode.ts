@@ -37,6 +37,8 @@ export function encodeRequest(request: CredentialRequest, out: ByteWriter): void
       write('wait', request.wait?.toString());
       write('interactive', request.interactive === false ? '0' : undefined);
       write('min_ttl', request.minTtl?.toString());
+      write('profile', request.profile);
+      write('cwd', request.cwd);
       for (const state of request.state ?? []) write('state[]', state);
     }
     for (const key of request.attributes.keys()) {

@@ -42,6 +42,10 @@ const faults = {
   vault_newer: 'unavailable',
   vault_in_use: 'unavailable',
   wrong_passphrase: 'denied',
+  // the audit log
+  audit_damaged: 'unavailable',
+  audit_newer: 'unavailable',
+  audit_unwritable: 'unavailable',
 } as const satisfies Record<string, Status>;
 
 export type FaultCode = keyof typeof faults;

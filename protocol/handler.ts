@@ -4,6 +4,9 @@ import type { Credential, EpochSeconds, Seconds, Target } from './credential.ts'
 import type { Secret } from './secret.ts';
 import type { Status } from './status.ts';
 
+/** Where a request comes from that a helper run made: the adapter's name, and the working directory as a wire value. */
+export type Origin = { readonly tool: string; readonly cwd: string };
+
 /** What somebody asks for. `get`, `store` and `erase` carry a target; other actions read `attributes`. */
 export type CredentialRequest = {
   readonly action: string;
@@ -31,8 +34,17 @@ export type CredentialRequest = {
   /** How long the secret must still live. */
   readonly minTtl?: Seconds | undefined;
 
+  // Where the request comes from: what the choice of a profile goes by. Wire values (text.ts).
+  /** The profile that the caller asks for by name. */
+  readonly profile?: string | undefined;
+  /** The caller's working directory. */
+  readonly cwd?: string | undefined;
+
   /** Everything as it came; management actions read theirs here. */
   readonly attributes: Attributes;
+
+  /** Set by the helper run that the request was made in; never on the wire. Not readonly: a copy of each get costs. */
+  origin?: Origin | undefined;
 };
 
 /** One `key=value` of an answer to a management action, as a wire value (text.ts). */
@@ -47,6 +59,8 @@ export type CredentialReply =
       readonly status: 'ok';
       readonly credential?: Credential | undefined;
       readonly state?: readonly string[] | undefined;
+      /** The credentials that were served, kept or erased, for the audit log; never on the wire. */
+      readonly ids?: readonly string[] | undefined;
       readonly details?: readonly Detail[] | undefined;
       readonly message?: string | undefined;
     }

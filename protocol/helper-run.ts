@@ -1,6 +1,6 @@
 import type { Attributes } from './attributes.ts';
 import { asFault } from './errors.ts';
-import type { Handler } from './handler.ts';
+import type { CredentialReply, CredentialRequest, Handler, Origin } from './handler.ts';
 import { FRAME_MAX } from './limits.ts';
 import { RunInput } from './run-input.ts';
 import type { SecretKeeper } from './secret.ts';
@@ -26,7 +26,7 @@ export interface RunWire {
  * so many bytes. From the client: `i`, input, and `i0` at its end. From the agent: `o`, standard output; `e`, a line
  * for standard error; and last `x` with the exit code and LF, behind which the connection closes. PROTOCOL.md §8.
  */
-export class HelperRun implements Invocation {
+export class HelperRun implements Invocation, Origin {
   readonly program: string;
   readonly keep: SecretKeeper;
   readonly output: ByteWriter;
@@ -43,7 +43,7 @@ export class HelperRun implements Invocation {
   #frameStart = 0;
 
   constructor(attributes: Attributes, handler: Handler, keep: SecretKeeper, out: ByteWriter, wire: RunWire) {
-    this.#handler = handler;
+    this.#handler = fromPlace(handler, attributes);
     this.keep = keep;
     this.output = out;
     this.#wire = wire;
@@ -56,6 +56,11 @@ export class HelperRun implements Invocation {
 
   get arguments(): readonly string[] {
     return this.#attributes.list('argument[]');
+  }
+
+  /** The adapter's name. */
+  get tool(): string {
+    return this.#adapter?.name ?? '';
   }
 
   get cwd(): string {
@@ -124,7 +129,7 @@ export class HelperRun implements Invocation {
     this.#openFrame();
     try {
       if (this.#input.fault) throw this.#input.fault;
-      code = this.#adapter ? await this.#adapter.converse(this, this.#handler) : this.#unknown();
+      code = this.#adapter ? await this.#adapter.converse(this, (request) => this.#ask(request)) : this.#unknown();
     } catch (error) {
       const fault = asFault(error);
       if (!this.#over) {
@@ -146,6 +151,12 @@ export class HelperRun implements Invocation {
     this.#over = true;
     this.output.text(`x${code}\n`);
     this.#wire.exit();
+  }
+
+  /** The handler, told where the request comes from. */
+  #ask(request: CredentialRequest): Promise<CredentialReply> {
+    request.origin = this;
+    return this.#handler(request);
   }
 
   #unknown(): number {
@@ -184,4 +195,10 @@ export class HelperRun implements Invocation {
     this.output.text(`e${text.length}\n${text}`);
     this.#openFrame();
   }
+}
+
+/** The handler for requests of a run: they come from the run's folder and under its profile. */
+function fromPlace(handler: Handler, attributes: Attributes): Handler {
+  const [cwd, profile] = [attributes.text('cwd'), attributes.text('profile')];
+  return (request) => handler({ ...request, cwd, profile });
 }

@@ -5,6 +5,7 @@ import { adapters } from '../protocol/tools/index.ts';
 import { absentBundles, buildBundles, swap } from './build/bundles.ts';
 import { agent, cli, helper, writeLauncher } from './build/launchers.ts';
 import { type ClientKind, compileAddon, compileClient } from './build/native.ts';
+import { compileServices } from './build/services.ts';
 import { linkNames, thinTable } from './build/thin-table.ts';
 import { warm } from './build/warm.ts';
 
@@ -28,6 +29,7 @@ async function buildAll(): Promise<void> {
   try {
     await writeFile(join(root, 'client/thin/table.generated.h'), thinTable(adapters));
     const built = await buildBundles(root, lib);
+    await writeFile(join(lib, 'services.json'), await compileServices(root));
     await writeLauncher(bin, agent);
     await writeLauncher(bin, cli);
     const client = await buildClient(bin, version, built);

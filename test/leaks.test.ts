@@ -30,7 +30,7 @@ describe('no secret of a transcript', () => {
       const agent = await openComposed(log);
       try {
         const unused = async () => ({ status: 'unsupported', message: 'the agent has its own handler' }) as const;
-        const went = await play(scene, { handler: unused, clock: agent.clock }, agent.wire);
+        const went = await play(scene, { ...agent, handler: unused }, agent.wire);
         const told = went.filter((line) => /^(<.*message=|!|\?)/.test(line));
         for (const action of ['status', 'list', 'backend-list']) {
           told.push(await exchange(agent.socket, [`action=${action}`, 'capability[]=keyhold']));

@@ -6,6 +6,7 @@ import type { Secret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
 import { fromWire } from '../../protocol/text.ts';
 import { type Connection, dial } from '../dial.ts';
+import { hereAndNow } from '../profiles/in-force.ts';
 import { CommandFailure } from './failure.ts';
 
 export type Ok = Extract<CredentialReply, { status: 'ok' }>;
@@ -29,6 +30,9 @@ export async function ask(agent: Connection, action: string, question: Question 
   return reply;
 }
 
+/** The actions whose answer depends on the profile in force (PROTOCOL.md §6.3). */
+const goesByProfile: ReadonlySet<string> = new Set(['get', 'explain']);
+
 /** A request of ours; for those who look at other statuses than `ok` themselves. */
 export function requestOf(action: string, { target, secret, attributes = {} }: Question): CredentialRequest {
   const gathered = new Attributes();
@@ -36,7 +40,14 @@ export function requestOf(action: string, { target, secret, attributes = {} }: Q
     if (Array.isArray(value)) for (const each of value) gathered.add(`${key}[]`, each);
     else if (value !== undefined) gathered.add(key, value as string | Secret);
   }
-  return { action, target, secret, capabilities: { ...noCapabilities, authtype: true }, attributes: gathered };
+  return {
+    action,
+    target,
+    secret,
+    capabilities: { ...noCapabilities, authtype: true },
+    attributes: gathered,
+    ...(goesByProfile.has(action) ? hereAndNow() : {}),
+  };
 }
 
 /** The one detail by that key as text for people; undefined if it is absent. */

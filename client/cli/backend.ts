@@ -1,8 +1,10 @@
 import { Argument, type Command } from 'commander';
 import type { Secret } from '../../protocol/secret.ts';
 import { heapSecret } from '../../protocol/secret.ts';
-import { ask, detail, documents, withAgent } from './agent.ts';
+import { exitCodeOf } from '../../protocol/status.ts';
+import { ask, detail, documents, requestOf, withAgent } from './agent.ts';
 import { confirm } from './confirm.ts';
+import { CommandFailure } from './failure.ts';
 import { show } from './page.ts';
 import { addSecretOptions, isPiped, readSecret, readSecretLines, type SecretOptions } from './secret-input.ts';
 import { hasPerson, nobodyToAsk, readHidden } from './terminal.ts';
@@ -72,7 +74,9 @@ async function passphrase(options: SecretOptions & { readonly remove?: boolean }
   const given = isPiped(options) ? await readGiven(options) : await askBoth(options);
   try {
     const attributes = { passphrase: given.old, new_passphrase: given.new };
-    await withAgent((agent) => ask(agent, 'backend-passphrase', { attributes }), LONG);
+    const reply = await withAgent((agent) => agent(requestOf('backend-passphrase', { attributes })), LONG);
+    if (reply.status === 'interaction-required' && !given.old) throw oldOneMissing(options);
+    if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
   } finally {
     given.old?.dispose();
     given.new?.dispose();
@@ -81,6 +85,14 @@ async function passphrase(options: SecretOptions & { readonly remove?: boolean }
     page.line(
       options.remove ? 'The key lies in a file beside the vault now.' : 'The vault opens with that passphrase now.',
     ),
+  );
+}
+
+function oldOneMissing(options: SecretOptions): CommandFailure {
+  const how = isPiped(options) ? 'give it on a line before the new one' : 'enter it when it is asked for';
+  return new CommandFailure(
+    exitCodeOf('interaction-required'),
+    `cannot change the passphrase: the one until now is needed; ${how}`,
   );
 }
 

@@ -61,7 +61,9 @@ async function backup(file: string, options: SecretOptions & DestructiveOptions)
   writeWhole(file, [header, ...records].map((line) => `${line}\n`).join(''), overwrite);
   show(options.json, { file, records: records.length }, (page) =>
     page
-      .line(`Wrote ${records.length} sealed records. They open with that passphrase and with nothing else.`)
+      .line(
+        `Wrote ${records.length} sealed ${records.length === 1 ? 'record' : 'records'}, opened by that passphrase and by nothing else.`,
+      )
       .verbatim(file),
   );
 }
@@ -83,7 +85,7 @@ function writeWhole(file: string, text: string, overwrite: boolean): void {
     else linkSync(temporary, file);
     syncFolder(dirname(file));
   } catch (error) {
-    throw new CommandFailure(1, `cannot write ${file}: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+    throw new CommandFailure(1, `cannot write ${file}: ${whyOf(error)}`, { cause: error });
   } finally {
     rmSync(temporary, { force: true });
   }
@@ -110,7 +112,9 @@ async function restore(file: string, options: SecretOptions): Promise<void> {
   } finally {
     passphrase.dispose();
   }
-  show(options.json, { file, restored }, (page) => page.line(`Restored ${restored} of ${records.length} records.`));
+  show(options.json, { file, restored }, (page) =>
+    page.line(`Restored ${restored} of ${records.length} ${records.length === 1 ? 'record' : 'records'}.`),
+  );
 }
 
 async function restoreBatch(passphrase: Secret, header: string, record: readonly string[]): Promise<number> {
@@ -128,7 +132,7 @@ function readBackup(file: string): { header: string; records: string[] } {
     text = readFileSync(file, 'latin1');
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
-    throw new CommandFailure(1, `cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+    throw new CommandFailure(1, `cannot read ${file}: ${whyOf(error)}`, { cause: error });
   }
   if (!text.endsWith('\n')) throw unfit(file, 'its end is missing');
   const [header = '', ...records] = text.slice(0, -1).split('\n');
@@ -141,6 +145,19 @@ function readBackup(file: string): { header: string; records: string[] } {
   if (missing !== 0)
     throw unfit(file, `${Math.abs(missing)} of its records are ${missing > 0 ? 'missing' : 'too many'}`);
   return { header, records };
+}
+
+/** What the kernel said, in words where a person is likely to meet it. */
+function whyOf(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unexpected';
+  const words: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file or folder',
+    EACCES: 'permission denied',
+    EEXIST: 'something else has appeared there',
+    EISDIR: 'it is a folder',
+    ENOSPC: 'the disk is full',
+  };
+  return words[code] ?? code;
 }
 
 /** How many records the header speaks of; NaN if it does not. */

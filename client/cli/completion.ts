@@ -4,6 +4,9 @@ import { addNoun } from './verb.ts';
 const shells = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof shells)[number];
 
+/** Commands whose argument is a file. */
+const takeFiles = ['backup', 'restore', 'service add', 'service check'];
+
 /** One place in the tree of commands: the words that lead there, and what may follow. */
 type Place = { readonly path: string; readonly nouns: readonly Candidate[]; readonly others: readonly Candidate[] };
 type Candidate = { readonly word: string; readonly summary: string };
@@ -80,7 +83,7 @@ ${findPlace(places)}
 ${places.map((place) => `    '${place.path}') candidates=(${described(place)}) ;;`).join('\n')}
   esac
   _describe -t commands keyhold candidates
-  if [[ "$place" == (' backup'|' restore') ]]; then _files; fi
+  if [[ "$place" == (${takeFiles.map((place) => `' ${place}'`).join('|')}) ]]; then _files; fi
 }
 if [ "$funcstack[1]" = "_keyhold" ]; then _keyhold "$@"; else compdef _keyhold keyhold; fi
 `;
@@ -110,7 +113,7 @@ function __keyhold_place
   end
   echo "$place"
 end
-complete -c keyhold -n 'test (__keyhold_place) = " backup"; or test (__keyhold_place) = " restore"' -F
+complete -c keyhold -n '${takeFiles.map((place) => `test (__keyhold_place) = " ${place}"`).join('; or ')}' -F
 ${lines.join('\n')}
 `;
 }

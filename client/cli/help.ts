@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { actions } from '../../protocol/actions.ts';
 import { exitCodeOf, type Status, statuses } from '../../protocol/status.ts';
 import { CommandFailure } from './failure.ts';
@@ -8,8 +8,13 @@ type Topic = { readonly summary: string; readonly text: () => string };
 
 /** `keyhold help [TOPIC]`: by example. A topic may also be a command (`keyhold help token set`). */
 export function addHelp(program: Command): void {
+  program.addHelpText('after', () => topicList().trimEnd());
+  const words = new Argument('[words...]', 'a topic, or a command');
+  // Told to who completes or reads, and not enforced: what may follow a word depends on it.
+  words.argChoices = [...topicNames, ...program.commands.map((command) => command.name())];
   program
-    .command('help [words...]')
+    .command('help')
+    .addArgument(words)
     .description('help by example: keyhold help TOPIC')
     .action((words: readonly string[]) => {
       process.stdout.write(helpFor(program, words));
@@ -51,7 +56,9 @@ Let git ask keyhold, after a look at what would be written:
   $ keyhold setup git --dry-run
   $ keyhold setup git
 
-From then on git stores what a server accepted, and erases what it refused.
+The empty line that it writes takes out the helpers that git asked until then,
+your system's too, so that nobody else is told your tokens. From then on git
+stores what a server accepted, and erases what it refused.
 You may also put a token in before git asks:
 
   $ keyhold token set --for https://git.example --username ada
@@ -105,6 +112,103 @@ How long a token stays in memory unused, and at all:
   $ keyhold restart
 `,
   },
+  audit: {
+    summary: 'what happened to your tokens',
+    text: () => `
+Every change, every refusal, and the first use of a token by a program:
+
+  $ keyhold audit list
+  $ keyhold audit list --since 7d --tool git --action first-use
+
+When each token was last used, and what is due:
+
+  $ keyhold token list
+  $ keyhold token list --due
+  $ keyhold token list --unused --days 30
+
+Has anything been changed or taken out? Keep an export elsewhere, and a cut
+end is found too:
+
+  $ keyhold audit export > audit.jsonl
+  $ keyhold audit verify --against audit.jsonl
+
+How long it is kept:
+
+  $ keyhold config set audit.keep 365d
+`,
+  },
+  services: {
+    summary: 'what keyhold knows about a service, and how to add one',
+    text: () => `
+What there is, and what is known about one:
+
+  $ keyhold service list
+  $ keyhold service show apkg
+
+The page where its tokens are made:
+
+  $ keyhold service open pogodoc
+
+A server of your own that speaks as a known service does is four lines:
+
+  $ cat work-gitlab.yaml
+  id: work-gitlab
+  title: GitLab at work
+  like: gitlab
+  hosts: [{ host: gitlab.work.example }]
+
+  $ keyhold service check work-gitlab.yaml
+  $ keyhold service add work-gitlab.yaml
+
+A manifest only describes: it cannot run anything. Every field of it stands in
+docs/services.md. To take one back, remove the file that add names.
+`,
+  },
+  exec: {
+    summary: 'tokens for one command, in its environment only',
+    text: () => `
+Run a command with the token of a service, or one that you name:
+
+  $ keyhold exec --service npm -- npm publish
+  $ keyhold exec --env T=https://git.example -- ./deploy
+
+First see what it would get, and from where:
+
+  $ keyhold exec --service npm --dry-run -- npm publish
+
+It ends as the command does; 125 is a failure of keyhold itself, 126 and 127 as
+env(1) has them. For a shell, which then has the token in all it runs:
+
+  $ eval "$(keyhold env --shell bash --service npm)"
+
+Which token would that be, and why?
+
+  $ keyhold token explain --for https://git.example --tool git
+`,
+  },
+  profiles: {
+    summary: 'several accounts, and which one is meant where',
+    text: () => `
+Settings under a name:
+
+  $ keyhold profile set account ada --profile work
+  $ keyhold profile set project.podstack p-42 --profile work
+
+In force in this folder and below, or by default:
+
+  $ keyhold profile use work --here
+  $ keyhold profile use work
+
+For one command, or for a shell and all its tools:
+
+  $ keyhold token print --for https://git.example --profile work
+  $ export KEYHOLD_PROFILE=work
+
+Which is in force here, and why?
+
+  $ keyhold profile list
+`,
+  },
   scripts: {
     summary: 'keyhold from a script',
     text: () => `
@@ -121,8 +225,8 @@ A token comes in by standard input or a file descriptor, never as an argument:
   $ keyhold token set --for https://git.example --stdin < token-file
   $ keyhold token set --for https://git.example --fd 3 3< token-file
 
-Every verb takes --json (one JSON document) and --no-input (never asks; what
-would ask ends with ${exitCodeOf('interaction-required')}). See: keyhold help exit-codes
+Every other verb takes --json (one JSON document) and --no-input (never asks;
+what would ask ends with ${exitCodeOf('interaction-required')}). See: keyhold help exit-codes
 `,
   },
   wire: { summary: 'the actions of the wire', text: wireTable },

@@ -4,6 +4,7 @@ import { heapSecret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
 import { keyhold } from '../../protocol/tools/keyhold.ts';
 import { ByteWriter } from '../../protocol/writer.ts';
+import { hereAndNow } from '../profiles/in-force.ts';
 import { withAgent } from './agent.ts';
 import { CommandFailure } from './failure.ts';
 import { remark } from './page.ts';
@@ -19,6 +20,7 @@ export function addLineProtocol(program: Command): void {
     program
       .command(action)
       .description(`${summary}, as lines on standard input (for scripts)`)
+      .option('--profile <name>', 'the profile to go by')
       .action(() => run(action));
   }
 }
@@ -40,7 +42,7 @@ async function run(action: string): Promise<void> {
           warn: (line) => remark(`keyhold: ${line}`),
           keep: heapSecret,
         },
-        agent,
+        (request) => agent({ ...request, ...hereAndNow() }),
       ),
     );
     await new Promise((resolve) => process.stdout.write(output.view(), resolve));

@@ -1,9 +1,13 @@
 import { styleText } from 'node:util';
 import { printable } from '../../protocol/text.ts';
 
-/** Columns that text for people keeps to. */
+/** Columns that a table keeps to, and prose where the terminal is not narrower. */
 const WIDTH = 80;
+/** Columns that prose keeps to; in fewer than 40 it is left to the terminal. */
+const PROSE = Math.min(WIDTH, Math.max(40, process.stdout.columns ?? WIDTH));
 const GAP = '  ';
+/** The least for a column of prose. */
+const PROSE_MIN = 24;
 const STEERING = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 
 type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green';
@@ -24,11 +28,19 @@ export function show(json: boolean | undefined, document: unknown, draw: (page: 
 
 /** JSON in which every character that could steer a terminal is escaped; JSON.stringify leaves most of them as they are. */
 export function jsonText(document: unknown): string {
-  const asHex = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return JSON.stringify(document, undefined, 2).replace(STEERING, asHex);
+  return withoutSteering(JSON.stringify(document, undefined, 2));
 }
 
-/** Text for people, at most 80 columns wide, with colour only where the terminal takes it and NO_COLOR is not set. */
+/** The same on one line. */
+export function jsonLine(document: unknown): string {
+  return withoutSteering(JSON.stringify(document));
+}
+
+function withoutSteering(json: string): string {
+  return json.replace(STEERING, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** Text for people, at most 80 columns wide and no wider than the terminal (tables aside), with colour only where the terminal takes it and NO_COLOR is not set. */
 export class Page {
   readonly #lines: string[] = [];
 
@@ -49,7 +61,7 @@ export class Page {
     const labelWidth = Math.max(...facts.map(([label]) => label.length));
     for (const [label, value, style] of facts) {
       const indent = ' '.repeat(labelWidth + GAP.length);
-      const [first = '', ...rest] = wrap(printable(value), '', WIDTH - indent.length);
+      const [first = '', ...rest] = wrap(printable(value), '', PROSE - indent.length);
       const shown = style ? paint(style, first) : first;
       this.#lines.push(`${paint('dim', label.padEnd(labelWidth))}${GAP}${shown}`.trimEnd());
       for (const line of rest) this.#lines.push(`${indent}${style ? paint(style, line) : line}`);
@@ -58,16 +70,19 @@ export class Page {
   }
 
   /**
-   * A table. Until a row fits, the widest columns are cut with `…`; a last column of prose (`wrapLast`) is wrapped
-   * instead.
+   * A table. Until a row fits, the widest columns are cut with `…`, but for the first `kept`; a last column of prose
+   * (`wrapLast`) is wrapped instead.
    */
-  table(headings: readonly string[], rows: readonly (readonly string[])[], wrapLast = false): this {
+  table(headings: readonly string[], rows: readonly (readonly string[])[], wrapLast = false, kept = 0): this {
     const cells = rows.map((row) => row.map(printable));
     const widths = headings.map((heading, at) => Math.max(heading.length, ...cells.map((row) => widthOf(row[at]!))));
     const last = widths.length - 1;
     const room = WIDTH - GAP.length * last;
-    if (wrapLast) widths[last] = room - sum(widths.slice(0, last));
-    for (let excess = sum(widths) - room; excess > 0; excess--) widths[widths.indexOf(Math.max(...widths))]!--;
+    if (wrapLast) widths[last] = Math.max(PROSE_MIN, room - sum(widths.slice(0, last)));
+    for (let excess = sum(widths) - room; excess > 0; excess--) {
+      const cuttable = widths.slice(kept, wrapLast ? last : undefined);
+      widths[kept + cuttable.indexOf(Math.max(...cuttable))]!--;
+    }
     this.#lines.push(paint('bold', joined(headings, widths)));
     for (const row of cells) {
       const [first, ...rest] = wrapLast ? wrap(row[last]!, '', widths[last]) : [row[last]!];
@@ -91,7 +106,7 @@ function paint(style: Style, text: string): string {
   return styleText(style, text, { stream: process.stdout });
 }
 
-function wrap(text: string, indent: string, width = WIDTH): string[] {
+function wrap(text: string, indent: string, width = PROSE): string[] {
   const lines: string[] = [];
   const [first = ''] = /^ */.exec(text) ?? [];
   let line = first;

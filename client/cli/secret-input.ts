@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, fstatSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { type Command, InvalidArgumentError } from 'commander';
 import { SECRET_MAX } from '../../protocol/limits.ts';
@@ -84,7 +84,7 @@ function keepSecret(bytes: Uint8Array, what: string): Secret {
 }
 
 async function readPiped({ fd }: SecretOptions, what: string): Promise<Uint8Array[]> {
-  const stream: Readable = fd === undefined ? process.stdin : createReadStream('', { fd });
+  const stream: Readable = fd === undefined ? process.stdin : openGiven(fd, what);
   const room = new Uint8Array(2 * SECRET_MAX + 2);
   let length = 0;
   try {
@@ -103,6 +103,19 @@ async function readPiped({ fd }: SecretOptions, what: string): Promise<Uint8Arra
   } finally {
     room.fill(0);
   }
+}
+
+/** Node has descriptors of its own, and ends at once if one is taken from it: only what a person can give is read. */
+function openGiven(fd: number, what: string): Readable {
+  try {
+    const stats = fstatSync(fd);
+    if (stats.isFile() || stats.isFIFO() || stats.isSocket() || stats.isCharacterDevice()) {
+      return createReadStream('', { fd });
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
+  }
+  throw new CommandFailure(USAGE, `cannot read ${what}: nothing was given as file descriptor ${fd}`);
 }
 
 /** Copies of the lines; one newline at the very end is none of them. */

@@ -49,12 +49,15 @@ function drawStatus(page: Page, details: readonly Detail[] | undefined): void {
   const degraded = documents(details, 'degraded[]');
   page.facts([
     ['state', state, state === 'open' ? 'green' : 'yellow'],
-    ['backend', `${of('backend')}${isYes(of('durable')) ? '' : ', nothing rests anywhere'}`],
-    ['held', `${of('held')} (${of('unlocked')} unlocked in memory)`],
+    ['backend', `${of('backend')}${of('backend') === 'memory' ? ', nothing rests anywhere' : ''}`],
+    [
+      'held',
+      state === 'open' ? `${of('held')} (${of('unlocked')} unlocked in memory)` : 'not known until it serves again',
+    ],
     ['memory', memory[of('memory')] ?? of('memory')],
     [
       'callers',
-      `told apart by ${of('identity') === 'kernel' ? 'the kernel' : 'the folder of the socket alone'}; ${of('connections')} connected`,
+      `told apart by ${of('identity') === 'kernel' ? 'the kernel' : 'the folder of the socket alone'}; ${others(of('connections'))}`,
     ],
     ['agent', `${agentVersion}, pid ${of('pid')}, since ${localTime(Number(of('started_at')))}`],
   ]);
@@ -64,6 +67,12 @@ function drawStatus(page: Page, details: readonly Detail[] | undefined): void {
   for (const { what, remedy } of degraded) {
     page.line(`degraded: ${what}${remedy ? `; ${remedy}` : ''}`, 'yellow', '  ');
   }
+}
+
+/** Who is connected, without this client. */
+function others(connections: string): string {
+  const others = Math.max(0, Number(connections) - 1);
+  return others === 0 ? 'no other connected' : `${others} more connected`;
 }
 
 /** A date and time for people, in their own time zone; `?` for none. */

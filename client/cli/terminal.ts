@@ -6,7 +6,7 @@ import { CommandFailure } from './failure.ts';
 import { HiddenLine } from './hidden-line.ts';
 
 /** What a shell reports for a program that ctrl-C ended. */
-const INTERRUPTED = 130;
+export const INTERRUPTED = 130;
 
 /** Milliseconds for which what is still being pasted behind an entered line is thrown away. */
 const SETTLE = 50;

@@ -6,8 +6,10 @@ import { printable, toWire } from '../../protocol/text.ts';
 import type { Connection } from '../dial.ts';
 import { ask, detail, documents, withAgent } from './agent.ts';
 import { confirm } from './confirm.ts';
+import { addExplain } from './explain.ts';
 import { CommandFailure } from './failure.ts';
 import { jsonText, show } from './page.ts';
+import { addReminders, type ReminderOptions, remind } from './reminders.ts';
 import { addSecretOptions, readSecretOrStdin, type SecretOptions } from './secret-input.ts';
 import { localTime } from './status.ts';
 import { targetDocument, targetOf, urlOf } from './target.ts';
@@ -19,12 +21,13 @@ type Item = Record<string, unknown>;
 /** `keyhold token`: what is held, and the way in and out for a single value. */
 export function addToken(program: Command): void {
   const token = addNoun(program, 'token', 'the tokens that are held');
-  addVerb(token, 'list', 'what is held, never a value').action(list);
+  addReminders(addVerb(token, 'list', 'what is held, never a value')).action(list);
   addSecretOptions(
     addTarget(addVerb(token, 'set', 'keep a token (hidden prompt, or standard input)')),
     'the token',
   ).action(set);
   addTarget(addVerb(token, 'print', 'print one value to standard output')).action(print);
+  addExplain(addTarget(addVerb(token, 'explain', 'which token would be given and why; never a value')));
   addTarget(addDestructiveVerb(token, 'remove', 'forget what matches, in memory and at rest')).action(remove);
 }
 
@@ -34,11 +37,14 @@ function addTarget(command: Command): Command {
     .option('--username <name>', 'whose it is');
 }
 
-async function list({ json }: VerbOptions): Promise<void> {
-  const items = await withAgent(listItems);
+async function list({ json, ...options }: ReminderOptions & VerbOptions): Promise<void> {
+  const held = await withAgent(listItems);
+  const items = remind(held, options, Date.now() / 1_000);
   show(json, { items }, (page) => {
-    if (items.length === 0) page.line('Nothing is held. To keep a token: keyhold token set --for URL');
-    else page.table(['FOR', 'USERNAME', 'SINCE', 'EXPIRES'], items.map(row));
+    if (held.length === 0) page.line('Nothing is held. To keep a token: keyhold token set --for URL');
+    else if (items.length === 0) page.line('Nothing to be reminded of.');
+    else if (options.due || options.unused) page.table(['FOR', 'USERNAME', 'WHY'], items.map(reminderRow), true);
+    else page.table(['FOR', 'USERNAME', 'SINCE', 'EXPIRES', 'LAST USED', 'USES'], items.map(row));
   });
 }
 
@@ -48,7 +54,13 @@ async function listItems(agent: Connection): Promise<Item[]> {
 }
 
 function row(item: Item): string[] {
-  return [itemUrl(item), textOf(item.username), time(item.storedAt), time(item.expiresAt)];
+  const { username, storedAt, expiresAt, lastUsed, uses } = item;
+  const often = typeof uses === 'number' ? String(uses) : '';
+  return [itemUrl(item), textOf(username), day(storedAt), day(expiresAt), day(lastUsed), often];
+}
+
+function reminderRow(item: Item): string[] {
+  return [itemUrl(item), textOf(item.username), (item.reasons as readonly string[]).join('; ')];
 }
 
 function itemUrl({ protocol, host, path }: Item): string {
@@ -59,8 +71,8 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-function time(value: unknown): string {
-  return typeof value === 'number' ? localTime(value) : '';
+function day(value: unknown): string {
+  return typeof value === 'number' ? localTime(value).slice(0, 10) : '';
 }
 
 async function set({ for: url, username, ...options }: ForUrl & SecretOptions): Promise<void> {

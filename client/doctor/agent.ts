@@ -16,7 +16,9 @@ export async function checkAgent(): Promise<Finding[]> {
     ({ details } = await ask(agent, 'status'));
   } catch (error) {
     if (!(error instanceof KeyholdError)) throw error;
-    const [what, remedy = ''] = error.message.split(/; (?=[^;]*$)/);
+    const [what, told = ''] = error.message.split(/; (?=[^;]*$)/);
+    // To ask the doctor is what the person has just done.
+    const remedy = error.code === 'deadline' ? 'run: keyhold stop' : told;
     return [mend(error.code === 'foreign_listener' ? 'foreign-listener' : 'agent', what!, remedy)];
   }
   return [checkVersion(detail(details, 'version')), checkState(details), ...degradations(details)];

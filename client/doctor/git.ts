@@ -28,21 +28,31 @@ export function checkGit(): Finding[] {
   return judgeHelpers(readHelpers(stdout));
 }
 
-/** Reads `--null --show-origin` output: origin NUL key LF value NUL. An empty value clears what stood before it. */
+/**
+ * Reads `--null --show-origin` output: origin NUL key LF value NUL. An empty value clears what stood before it; one for
+ * every URL clears those for a single URL too, because git gathers all that match in the order of its files.
+ */
 function readHelpers(output: string): GitHelper[] {
-  const fields = output.split('\0');
   const byUrl = new Map<string, GitHelper[]>();
+  for (const helper of readHelperLines(output)) {
+    if (helper.program === '' && helper.url === '') byUrl.clear();
+    else if (helper.program === '') byUrl.delete(helper.url);
+    else byUrl.set(helper.url, [...(byUrl.get(helper.url) ?? []), helper]);
+  }
+  return [...byUrl.values()].flat();
+}
+
+/** Every line of it in its order; one that clears has an empty program. */
+export function readHelperLines(output: string): GitHelper[] {
+  const fields = output.split('\0');
+  const lines: GitHelper[] = [];
   for (let at = 0; at + 1 < fields.length; at += 2) {
     const [key = '', ...value] = fields[at + 1]!.split('\n');
     const url = key.slice('credential.'.length, Math.max(key.length - '.helper'.length, 'credential.'.length));
     const program = programOf(value.join('\n'));
-    if (program === '') byUrl.delete(url);
-    else {
-      const helper = { url, origin: fields[at]!.replace(/^file:/, ''), program, ours: isOurs(program) };
-      byUrl.set(url, [...(byUrl.get(url) ?? []), helper]);
-    }
+    lines.push({ url, origin: fields[at]!.replace(/^file:/, ''), program, ours: isOurs(program) });
   }
-  return [...byUrl.values()].flat();
+  return lines;
 }
 
 function judgeHelpers(helpers: readonly GitHelper[]): Finding[] {

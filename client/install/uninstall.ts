@@ -102,7 +102,7 @@ async function emptyKeyring(ground: Ground, before: Presence, program: string): 
   if (agent.state !== 'open') {
     throw new CommandFailure(
       exitCodeOf(agent.state === 'locked' ? 'locked' : 'unavailable'),
-      'cannot purge: the keyring is closed and would keep its items; run: keyhold unlock, then try again',
+      'cannot purge: the keyring is closed and would keep its items; run: keyhold unlock, then try again, or leave them there by: keyhold uninstall',
     );
   }
   const items = await itemsOf(ground);

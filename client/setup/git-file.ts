@@ -2,8 +2,11 @@ import {
   chmodSync,
   closeSync,
   fsyncSync,
+  linkSync,
+  lstatSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -12,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { readIfThere } from '../install/files.ts';
 
@@ -33,38 +36,76 @@ export function edited(bytes: Buffer | undefined, change: (copy: string) => void
  * Gives a file of git's new content the way git does it: under its `.lock` file, with the mode it had, in one step.
  * `after` undefined removes it. `file` must not be a symbolic link. Throws `bad_config`, and changes nothing, while
  * somebody else holds the lock, and where the file is not what it was when it was read (`before`).
+ *
+ * The lock is a second name of a draft that carries our process's number: a lock that a killed one of ours has left is
+ * known by that, and goes. Nobody else would take it away, and git itself would wait for it for ever.
  */
 export function replaceFile(file: string, before: Buffer | undefined, after: Buffer | undefined): void {
   const lock = `${file}.lock`;
-  const draft = openLock(file, lock);
+  removeLeftovers(file, lock);
+  const draft = `${file}${DRAFT}${process.pid}`;
   try {
-    const now = readIfThere(file);
-    if (now === undefined ? before !== undefined : !before?.equals(now)) {
-      throw new KeyholdError('bad_config', `cannot change ${file}: it was changed meanwhile; try again`);
+    writeDraft(draft, after ?? Buffer.alloc(0));
+    takeLock(file, lock, draft);
+    try {
+      const now = readIfThere(file);
+      if (now === undefined ? before !== undefined : !before?.equals(now)) {
+        throw new KeyholdError('bad_config', `cannot change ${file}: it was changed meanwhile; try again`);
+      }
+      if (now !== undefined) chmodSync(lock, statSync(file).mode & 0o7777);
+      if (after !== undefined) renameSync(lock, file);
+      else rmSync(file);
+    } finally {
+      rmSync(lock, { force: true });
     }
-    if (after === undefined) {
-      rmSync(file);
-      rmSync(lock);
-      return;
-    }
-    for (let at = 0; at < after.length; ) at += writeSync(draft, after, at);
-    fsyncSync(draft);
-    if (now !== undefined) chmodSync(lock, statSync(file).mode & 0o7777);
-    renameSync(lock, file);
-  } catch (error) {
-    rmSync(lock, { force: true });
-    throw error;
   } finally {
-    closeSync(draft);
+    rmSync(draft, { force: true });
   }
 }
 
+/** What stands between a file's name and the number of the process that drafts it. */
+const DRAFT = '.keyhold-';
+
 /** The mode is what git gives a new file: the umask decides. */
-function openLock(file: string, lock: string): number {
+function writeDraft(draft: string, bytes: Buffer): void {
+  const descriptor = openSync(draft, 'wx', 0o666);
   try {
-    return openSync(lock, 'wx', 0o666);
+    for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function takeLock(file: string, lock: string, draft: string): void {
+  try {
+    linkSync(draft, lock);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     throw new KeyholdError('bad_config', `cannot change ${file}: ${lock} is there; try again when git has ended`);
+  }
+}
+
+/** Removes what processes of ours that were killed have left: their drafts, and the lock if it is one of these. */
+function removeLeftovers(file: string, lock: string): void {
+  const folder = dirname(file);
+  const prefix = `${basename(file)}${DRAFT}`;
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(prefix) || isAnother(Number(name.slice(prefix.length)))) continue;
+    const draft = join(folder, name);
+    const held = lstatSync(lock, { throwIfNoEntry: false });
+    if (held !== undefined && held.ino === lstatSync(draft).ino) rmSync(lock);
+    rmSync(draft);
+  }
+}
+
+/** Whether another process of that number lives: what carries our own number is from one that had it before us. */
+function isAnother(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -24,11 +24,15 @@ export function encodeHeader({ program, arguments: words, adapter, environment, 
     lines.push(`argument[]=${word}`);
   }
   if (cwd !== undefined && isTellable(cwd)) lines.push(`cwd=${cwd}`);
+  const profile = environment['KEYHOLD_PROFILE'];
+  if (profile) {
+    if (!isTellable(profile)) throw untellable('KEYHOLD_PROFILE');
+    lines.push(`profile=${profile}`);
+  }
   for (const name of adapter.environment) {
     const value = environment[name];
     if (value === undefined) continue;
-    if (!isTellable(value))
-      throw new KeyholdError('bad_request', `cannot ask the agent: a control byte in the variable ${name}`);
+    if (!isTellable(value)) throw untellable(name);
     lines.push(`env[]=${name}=${value}`);
   }
   lines.push(`version=${version}`, '', '');
@@ -52,6 +56,10 @@ export function encodeInput(pieces: readonly Buffer[]): Buffer {
 
 /** The frame that ends the input. */
 export const END_OF_INPUT = Buffer.from('i0\n');
+
+function untellable(name: string): KeyholdError {
+  return new KeyholdError('bad_request', `cannot ask the agent: a control byte in the variable ${name}`);
+}
 
 /** U+FFFD stands where node met bytes that are not UTF-8 and lost them. */
 function isTellable(text: string): boolean {

@@ -60,7 +60,7 @@ export class Ending {
     const fault = error instanceof KeyholdError ? error : undefined;
     const isRefusal =
       fault !== undefined &&
-      ['bad_request', 'request_too_long', 'unsafe_place', 'socket_path_too_long'].includes(fault.code);
+      ['bad_request', 'request_too_long', 'unsafe_place', 'bad_config', 'socket_path_too_long'].includes(fault.code);
     if (explain || (isRefusal && exitCode !== 0)) say(printable(fault?.message ?? 'an unexpected fault'));
     process.exit(this.#spoken && exitCode === 0 ? 1 : exitCode);
   }

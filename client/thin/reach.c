@@ -168,6 +168,9 @@ int reach_agent(void) {
   if (lstat(folder, &s) == 0) {
     if (!S_ISDIR(s.st_mode)) refuse("cannot trust the socket folder: it is no folder but a link or a file: ", folder);
     if (s.st_uid != geteuid()) refuse("cannot trust the socket folder: it belongs to somebody else: ", folder);
+    if (s.st_mode & 077 && absolute("KEYHOLD_SOCKET"))
+      refuse("cannot trust the socket folder: others may enter it; "
+             "set KEYHOLD_SOCKET to a socket in a folder that is yours alone, not in ", folder);
     if (s.st_mode & 077) refuse("cannot trust the socket folder: others may enter it; run: chmod 700 ", folder);
     while ((fd = connect_once()) < 0 && errno == EAGAIN) pause_shortly();
     if (fd < 0 && errno != ENOENT && errno != ECONNREFUSED)

@@ -30,6 +30,11 @@ void put_header(const char *program, char **arguments, const struct row *row) {
     put_line("argument[]=", *arguments);
   }
   if (getcwd(cwd, sizeof cwd) && *cwd == '/' && is_printable(cwd)) put_line("cwd=", cwd);
+  const char *profile = getenv("KEYHOLD_PROFILE");
+  if (profile && *profile) {
+    if (!is_printable(profile)) refuse("cannot ask the agent: a control byte in the variable ", "KEYHOLD_PROFILE");
+    put_line("profile=", profile);
+  }
   for (const char *const *name = row->environment; *name; name++) {
     const char *value = getenv(*name);
     if (!value) continue;

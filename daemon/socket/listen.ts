@@ -30,7 +30,7 @@ export type Listener = {
   readonly fd: number;
   /** Whether a client still finds us: false once our path is gone or leads to another socket. */
   isReachable(): boolean;
-  /** Stops listening. A path of our own is removed, unless it is handed on; one of a service manager's stays. */
+  /** Stops listening. A path of our own is removed, unless it is handed on or leads elsewhere by now. */
   close(handedOn?: boolean): Promise<void>;
 };
 
@@ -63,13 +63,14 @@ export async function listen(
   const isOurs = inherited === undefined || inherited.handedOn;
   // Handed on by one that was told to stop meanwhile, it may have no path any more.
   const inode = inodeOf(path);
+  const isStillThere = () => inode !== undefined && inodeOf(path) === inode;
   return {
     fd: descriptorOf(server),
-    isReachable: () => !isOurs || (inode !== undefined && inodeOf(path) === inode),
+    isReachable: () => !isOurs || isStillThere(),
     async close(handedOn = false) {
       if (isOurs && !handedOn) {
         // Who comes now looks for the next agent; who stands in the kernel's queue is still taken, and answered.
-        rmSync(path, { force: true });
+        if (isStillThere()) rmSync(path, { force: true });
         for (let turn = 0; turn < CLOSING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
       }
       await new Promise<void>((resolve) => server.close(() => resolve()));

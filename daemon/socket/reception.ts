@@ -25,6 +25,8 @@ export type ReceptionParts = {
   readonly keep: SecretKeeper;
   readonly native: Native | undefined;
   readonly log: Log;
+  /** Told of a caller that was turned away, because it is not its user's. */
+  readonly turnedAway?: (caller: Caller) => void;
   /** Most connections at once; by default what the limit on descriptors allows. */
   readonly connectionsMax?: number;
 };
@@ -63,6 +65,7 @@ export class Reception {
     const refused = whyRefused(caller, this.#uid);
     if (refused !== undefined) {
       this.#parts.log('refused', { uid: caller.uid, pid: caller.pid });
+      this.#parts.turnedAway?.(caller);
       turnAway(handle, `status=denied\nmessage=${refused}\n\n`);
     } else if (this.#open.size >= this.#max && !this.#makeRoom()) turnAway(handle, BUSY);
     else this.#open.add(new Connection(handle, this.#parts.handlerFor(caller), this.#parts.keep, this.#forget));

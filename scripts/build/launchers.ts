@@ -8,6 +8,8 @@ export type Launched = {
   readonly flags: readonly string[];
   /** Shell lines between finding node and running it. */
   readonly before?: readonly string[];
+  /** A flag that one command goes without. */
+  readonly unless?: { readonly command: string; readonly flag: string };
   /** Passes the name that it was called by as the first argument. */
   readonly passName?: boolean;
 };
@@ -27,9 +29,20 @@ export const cli: Launched = {
   program: 'keyhold',
   bundle: 'cli.cjs',
   flags: closed,
+  // It leaves SIGUSR1 blocked, and what `exec` becomes could never hear it. Who may send it may as well read the token
+  // in /proc a moment later.
+  unless: { command: 'exec', flag: '--disable-sigusr1' },
   before: [
     // The line protocol for scripts is the thin client's, which needs no Node.
     'case "$*" in get | store | erase) exec "$bin/keyhold-helper" "$@" ;; esac',
+    // The program that `exec` becomes gets the environment that we were started with, whatever node may not see of it.
+    // Longer than one variable may be, or without base64, it is left empty: then `exec` says what does not reach it.
+    'unset KEYHOLD_ENVIRONMENT',
+    `case \${1-} in exec)`,
+    '  KEYHOLD_ENVIRONMENT=$(base64 </proc/$$/environ 2>/dev/null) || KEYHOLD_ENVIRONMENT=',
+    `  [ "\${#KEYHOLD_ENVIRONMENT}" -lt 130000 ] || KEYHOLD_ENVIRONMENT=`,
+    '  export KEYHOLD_ENVIRONMENT ;;',
+    'esac',
   ],
 };
 
@@ -64,7 +77,9 @@ export async function writeLauncher(bin: string, launched: Launched): Promise<vo
  * node_modules/node-linux-…, upward, else `node` on PATH. What LD_PRELOAD put into the shell itself has run by then,
  * and no script can undo it; it goes no further than that.
  */
-function launcherOf({ program, bundle, flags, before = [], passName = false }: Launched): string {
+function launcherOf({ program, bundle, flags, before = [], unless, passName = false }: Launched): string {
+  const always = flags.filter((flag) => flag !== unless?.flag);
+  const some = unless ? `flag=${unless.flag}\ncase \${1-} in ${unless.command}) flag= ;; esac\n` : '';
   return `#!/bin/sh
 # ${program}: finds Node ${NODE_MAJOR} and runs ../lib/${bundle} under it. Made by scripts/build.ts.
 unset ${steering.join(' \\\n  ')}
@@ -104,6 +119,6 @@ if [ -z "$node" ]; then
     exit 1
   fi
 fi
-exec "$node" ${flags.join(' ')} "$bin/../lib/${bundle}" ${passName ? '"$called" ' : ''}"$@"
+${some}exec "$node" ${unless ? '$flag ' : ''}${always.join(' ')} "$bin/../lib/${bundle}" ${passName ? '"$called" ' : ''}"$@"
 `;
 }

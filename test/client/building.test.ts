@@ -1,15 +1,18 @@
-import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { secretFromText } from '../../protocol/secret.ts';
 import { type ScriptedAgent, startScriptedAgent } from '../fakes/scripted-agent.ts';
+import { need } from '../need.ts';
 import { runProgram } from './keyhold.ts';
 
 const root = join(import.meta.dirname, '../..');
 const page = readFileSync(join(root, 'docs/building-on-keyhold.md'), 'utf8');
-const hasGo = spawnSync('go', ['version']).status === 0;
+const hasGo = need('go', 'apt-get install golang-go');
+
+/** `go run` would end with 1 whatever its program ends with. */
+const BUILD_AND_RUN = 'go build -o "$0.program" "$0" && exec "$0.program" "$@"';
 
 /** The one block of the page in that language. */
 function block(language: string): string {
@@ -34,12 +37,9 @@ function write(agent: ScriptedAgent, name: string, text: string): string {
   return file;
 }
 
-const BUILD_AND_RUN = 'go build -o "$0.out" "$0" && exec "$0.out" "$@"';
-
 const languages: readonly [name: string, runs: boolean, command: (agent: ScriptedAgent) => string[]][] = [
   ['sh', true, (agent) => ['sh', write(agent, 'token.sh', block('sh'))]],
   ['python', true, (agent) => ['python3', write(agent, 'token.py', block('python'))]],
-  // `go run` would exit with 1 whatever the program's own code is.
   ['go', hasGo, (agent) => ['sh', '-c', BUILD_AND_RUN, write(agent, 'token.go', block('go'))]],
   [
     'ts',
@@ -50,8 +50,6 @@ const languages: readonly [name: string, runs: boolean, command: (agent: Scripte
     },
   ],
 ];
-
-if (!hasGo) console.log('building-on-keyhold: the Go program is not run, go is missing (apt-get install golang-go)');
 
 describe.each(languages.filter(([, runs]) => runs))('the %s program of building-on-keyhold', (_, __, command) => {
   test('prints the token', async () => {

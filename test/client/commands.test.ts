@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type Asked, ok, startScriptedAgent } from '../fakes/scripted-agent.ts';
-import { emptyHome, keyhold } from './keyhold.ts';
+import { emptyHome, keyhold, MAIN, runProgram } from './keyhold.ts';
 
 describe('keyhold lock and unlock', () => {
   test('lock says how to serve again', async () => {
@@ -102,6 +102,14 @@ describe('keyhold backend', () => {
     expect(agent.asked).toEqual([{ action: 'backend-passphrase', attributes }]);
   });
 
+  test('passphrase says that the one until now is needed, where the agent was not given it', async () => {
+    const message = 'cannot unlock the vault: it needs a passphrase; run: keyhold unlock';
+    await using agent = await startScriptedAgent({ 'backend-passphrase': { status: 'interaction-required', message } });
+    const { code, stderr } = await keyhold(['backend', 'passphrase', '--stdin'], { ...agent, input: 'new EXAMPLE\n' });
+    expect(code).toBe(6);
+    expect(stderr).toContain('the one until now is needed; give it on a line before the new one');
+  });
+
   test('passphrase refuses a third line, and nobody to ask', async () => {
     await using agent = await startScriptedAgent();
     expect((await keyhold(['backend', 'passphrase', '--stdin'], { ...agent, input: 'a\nb\nc\n' })).code).toBe(2);
@@ -130,6 +138,16 @@ describe('keyhold backup and restore', () => {
     expect(readFileSync(file, 'utf8')).toBe('precious');
     expect((await run('--yes')).code).toBe(0);
     expect(readdirSync(agent.home).sort()).toEqual(['run', 'tokens.keyhold']);
+  });
+
+  test('a folder or file that is not there is said in words', async () => {
+    await using agent = await startScriptedAgent({ backup });
+    const options = { ...agent, input: 'passphrase EXAMPLE\n' };
+    const none = 'there is no such file or folder\n';
+    const written = await keyhold(['backup', 'no/tokens.keyhold', '--stdin'], options);
+    expect(written).toEqual({ code: 1, stdout: '', stderr: `keyhold: cannot write no/tokens.keyhold: ${none}` });
+    const read = await keyhold(['restore', 'no/tokens.keyhold', '--stdin'], options);
+    expect(read).toEqual({ code: 1, stdout: '', stderr: `keyhold: cannot read no/tokens.keyhold: ${none}` });
   });
 
   test('a restore sends everything in batches that the wire can carry', async () => {
@@ -256,6 +274,16 @@ describe('keyhold doctor', () => {
     });
   });
 
+  test('takes helpers for one URL for cleared where git does', async () => {
+    await using agent = await startScriptedAgent({ status: ok([...facts]) });
+    const scoped = '[credential "https://git.example"]\n\thelper = other\n';
+    const ours = '[credential]\n\thelper =\n\thelper = keyhold\n';
+    writeFileSync(join(agent.home, '.gitconfig'), `${scoped}${ours}`);
+    expect((await keyhold(['doctor'], agent)).stdout).toContain('git asks keyhold and nobody else');
+    writeFileSync(join(agent.home, '.gitconfig'), `${ours}${scoped}`);
+    expect((await keyhold(['doctor'], agent)).stdout).toContain('gives your tokens to other for https://git.example');
+  });
+
   test('starts no agent, and says that none is running', async () => {
     const { code, stdout } = await keyhold(['doctor'], { home: emptyHome() });
     expect(code).toBe(1);
@@ -310,6 +338,28 @@ describe('keyhold get', () => {
   });
 });
 
+describe('a mistake', () => {
+  test.each([
+    [['statsu'], "unknown command 'statsu'; did you mean status?\n(more: keyhold help)"],
+    [['frob'], "unknown command 'frob'\n(more: keyhold help)"],
+    [['token', 'frob'], "unknown command 'frob'\n(more: keyhold help token)"],
+    [['token', 'set'], "required option '--for <url>' not specified\n(more: keyhold help token set)"],
+    [['backend', 'use', 'cloud'], 'name is one of keyring, vault, memory\n(more: keyhold help backend use)'],
+    [
+      ['logs', '-n', 'x'],
+      "option '-n, --lines <number>' is invalid: It is a number of lines\n(more: keyhold help logs)",
+    ],
+  ])('%j is answered by what was wrong and where to read more', async (args, text) => {
+    expect(await keyhold(args, { home: emptyHome() })).toEqual({ code: 2, stdout: '', stderr: `keyhold: ${text}\n` });
+  });
+
+  test.skipIf(!existsSync('/dev/full'))('of the disk is one of the command: what was not written is said', async () => {
+    const script = 'exec "$0" "$1" help exit-codes > /dev/full';
+    const { code, stderr } = await runProgram('sh', ['-c', script, process.execPath, MAIN], { home: emptyHome() });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'keyhold: cannot write to standard output: ENOSPC\n' });
+  });
+});
+
 describe('the socket folder', () => {
   test('is not trusted if others may enter it, or if it is a link', async () => {
     await using agent = await startScriptedAgent({ status: ok() });
@@ -328,6 +378,17 @@ describe('the socket folder', () => {
     expect(linked.code).toBe(5);
     expect(linked.stderr).toContain('it is a symbolic link');
     expect(agent.asked).toEqual([]);
+  });
+
+  test('is not to be closed if the person has named it, for it may be a folder of everybody', async () => {
+    const home = emptyHome();
+    mkdirSync(join(home, 'shared'));
+    chmodSync(join(home, 'shared'), 0o1777);
+    const environment = { KEYHOLD_SOCKET: join(home, 'shared/agent.sock') };
+    const { code, stderr } = await keyhold(['status'], { home, environment });
+    expect(code).toBe(5);
+    expect(stderr).toContain('others may enter it; set KEYHOLD_SOCKET to a socket in a folder that is yours alone');
+    expect(stderr).not.toContain('chmod');
   });
 
   test('may be no longer than a socket address', async () => {

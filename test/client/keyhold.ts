@@ -1,14 +1,15 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterAll, onTestFinished } from 'vitest';
+import { compileServices } from '../../scripts/build/services.ts';
 import { openHome } from '../fakes/scripted-agent.ts';
 
-/** The commands in one file, made anew for each suite: that starts several times as fast as their sources. */
 const folder = mkdtempSync(join(tmpdir(), 'keyhold-cli-bundle-'));
-const MAIN = join(folder, 'main.mjs');
+/** The commands in one file, made anew for each suite: that starts several times as fast as their sources. */
+export const MAIN = join(folder, 'main.mjs');
 buildSync({
   entryPoints: [join(import.meta.dirname, '../../client/main.ts')],
   outfile: MAIN,
@@ -18,6 +19,7 @@ buildSync({
   format: 'esm',
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 });
+writeFileSync(join(folder, 'services.json'), await compileServices(join(import.meta.dirname, '../..')));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Milliseconds that one command may take before it is killed. */

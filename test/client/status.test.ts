@@ -50,6 +50,15 @@ describe('keyhold status', () => {
     });
   });
 
+  test('does not call it empty while it cannot tell what is held', async () => {
+    const known = new Map<string, string>(facts);
+    known.set('state', 'failed').set('backend', 'none').set('durable', 'false').set('held', '0');
+    await using agent = await startScriptedAgent({ status: ok([...known]) });
+    const { stdout } = await keyhold(['status'], agent);
+    expect(stdout).toMatch(/^backend +none$/m);
+    expect(stdout).toMatch(/^held +not known until it serves again$/m);
+  });
+
   test('says when the agent is of another version', async () => {
     await using agent = await startScriptedAgent({ status: ok([['version', '0.0.1'], ...facts.slice(1)]) });
     const { stdout } = await keyhold(['status'], agent);

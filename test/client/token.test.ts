@@ -5,7 +5,16 @@ import { emptyHome, keyhold } from './keyhold.ts';
 
 const FOR = ['--for', 'https://git.example/team/app'];
 const items = [
-  { id: '1', protocol: 'https', host: 'git.example', path: 'team/app', username: 'ada', storedAt: 1767225600 },
+  {
+    id: '1',
+    protocol: 'https',
+    host: 'git.example',
+    path: 'team/app',
+    username: 'ada',
+    storedAt: 1767225600,
+    lastUsed: 1767312000,
+    uses: 1234,
+  },
   {
     id: '2',
     protocol: 'https',
@@ -56,6 +65,12 @@ describe('keyhold token set', () => {
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toEqual({ stored: { protocol: 'https', host: 'git.example', username: 'ada' } });
     expect(agent.asked[0]!.attributes['password']).toBe('token-EXAMPLE');
+  });
+
+  test('says so when a file descriptor was not given', async () => {
+    const { code, stdout, stderr } = await keyhold(['token', 'set', ...FOR, '--fd', '4711'], { home: emptyHome() });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('nothing was given as file descriptor 4711\n');
   });
 
   test.each([
@@ -124,10 +139,10 @@ describe('keyhold token list', () => {
     const { code, stdout } = await keyhold(['token', 'list'], agent);
     expect(code).toBe(0);
     const lines = stdout.trimEnd().split('\n');
-    expect(lines[0]).toMatch(/^FOR +USERNAME +SINCE +EXPIRES$/);
-    expect(lines[1]).toMatch(/^https:\/\/git\.example +bob\\u\{202e\} +2026-01-01 00:00 +2030-01-01 00:00$/);
-    expect(lines[2]).toMatch(/^https:\/\/git\.example\/team\/app +ada +2026-01-01 00:00$/);
-    expect(lines[3]).toMatch(/^https:\/\/long-long-.*… +2026-01-01 00:00$/);
+    expect(lines[0]).toMatch(/^FOR +USERNAME +SINCE +EXPIRES +LAST USED +USES$/);
+    expect(lines[1]).toMatch(/^https:\/\/git\.example +bob\\u\{202e\} +2026-01-01 +2030-01-01$/);
+    expect(lines[2]).toMatch(/^https:\/\/git\.example\/team… +ada +2026-01-01 +2026-01-02 +1234$/);
+    expect(lines[3]).toMatch(/^https:\/\/long-long-.*… +2026-01-01$/);
     for (const line of lines) expect([...line].length).toBeLessThanOrEqual(80);
   });
 
@@ -137,6 +152,21 @@ describe('keyhold token list', () => {
     expect(JSON.parse(stdout).items).toHaveLength(3);
     expect(JSON.parse(stdout).items).toContainEqual(items[1]);
     expect(stdout).not.toContain('\u202e');
+  });
+
+  test('reminds of what is due, with why, and of what is unused', async () => {
+    await using agent = await startScriptedAgent({ list });
+    const { stdout } = await keyhold(['token', 'list', '--due'], agent);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines[0]).toMatch(/^FOR +USERNAME +WHY$/);
+    expect(stdout).toMatch(/never expires; \d+ days\s+old: rotate it/);
+    for (const line of lines) expect([...line].length).toBeLessThanOrEqual(80);
+    const unused = JSON.parse((await keyhold(['token', 'list', '--unused', '--json', '--days', '9'], agent)).stdout);
+    expect(unused.items[1].reasons).toEqual([expect.stringMatching(/^unused for \d+ days$/)]);
+    expect((await keyhold(['token', 'list', '--unused', '--days', '99999'], agent)).stdout).toBe(
+      'Nothing to be reminded of.\n',
+    );
+    expect((await keyhold(['token', 'list', '--days', '0'], agent)).code).toBe(2);
   });
 
   test('says how to begin where nothing is held', async () => {

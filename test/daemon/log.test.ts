@@ -18,6 +18,21 @@ describe('the log', () => {
     expect(lines.join('')).not.toMatch(/canary|example/i);
   });
 
+  it('says when an early event happened, not when its writer came', async () => {
+    const lines: string[] = [];
+    const { log, attach } = openLog();
+    const before = Date.now();
+    log('early', {});
+    const after = Date.now();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await attach({ write: (line) => lines.push(line) }, 'info');
+    log('late', {});
+    const [early, late] = lines.map((line) => Date.parse(JSON.parse(line).time));
+    expect(early).toBeGreaterThanOrEqual(before);
+    expect(early).toBeLessThanOrEqual(after);
+    expect(late! - early!).toBeGreaterThanOrEqual(45);
+  });
+
   it('keeps a bounded number of early lines', async () => {
     const lines: string[] = [];
     const { log, attach } = openLog();

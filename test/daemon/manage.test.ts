@@ -71,6 +71,13 @@ describe('management', () => {
     expect(await manage('status')).toContain('backend=vault\n');
   });
 
+  it('goes to no backend that could not serve, though there is nothing to carry', async () => {
+    for (const action of ['backend-use', 'backend-migrate']) {
+      expect(await manage(action, 'name=keyring')).toMatch(/^status=unavailable\nmessage=cannot use keyring: the OS/);
+    }
+    expect(await manage('status')).toContain('backend=memory\n');
+  });
+
   it('has a passphrase for the vault only', async () => {
     expect(await manage('backend-passphrase', 'new_passphrase=phrase-EXAMPLE')).toMatch(/^status=unsupported\n/);
   });

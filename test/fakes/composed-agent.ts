@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compose } from '../../daemon/compose.ts';
@@ -7,12 +7,14 @@ import { listen } from '../../daemon/socket/listen.ts';
 import { readConfig } from '../../protocol/config.ts';
 import { placesOf } from '../../protocol/places.ts';
 import { dialled } from '../transcripts/wires.ts';
+import { exchange } from './built-agent.ts';
 import { FakeClock } from './clock.ts';
 
 /** The agent as it is composed, holding everything in memory, on a socket of its own. */
 export async function openComposed(log: Log = () => {}) {
   const home = mkdtempSync(join(tmpdir(), 'keyhold-agent-'));
   const places = placesOf({ environment: { KEYHOLD_HOME: home }, uid: process.getuid!(), isOwn: () => false })!;
+  mkdirSync(places.config, { mode: 0o700 });
   mkdirSync(places.state, { mode: 0o700 });
   mkdirSync(places.run, { mode: 0o700 });
   const clock = new FakeClock();
@@ -32,10 +34,25 @@ export async function openComposed(log: Log = () => {}) {
     clock,
     socket: places.agentSocket,
     wire: dialled(places.agentSocket),
+    /** Gives the person profiles, as `keyhold profile` does. */
+    async profiles(document: unknown) {
+      writeFileSync(`${places.config}/profiles.json`, JSON.stringify(document), { mode: 0o600 });
+      await exchange(places.agentSocket, ['action=profile-reload', 'capability[]=keyhold']);
+    },
+    /** Ends it. Answers the bytes of its audit log, as it lay there before and behind the end. */
     async dispose() {
       await listener.close();
+      const open = auditBytes(places.state);
       await composed.dispose();
+      const closed = auditBytes(places.state);
       rmSync(home, { recursive: true, force: true });
+      return Buffer.concat([open, closed]);
     },
   };
+}
+
+/** The audit log's file and its WAL. */
+function auditBytes(state: string): Buffer {
+  const names = readdirSync(state).filter((name) => name.startsWith('audit.db'));
+  return Buffer.concat(names.map((name) => readFileSync(join(state, name))));
 }

@@ -7,6 +7,7 @@ import type { LeasePolicy } from '../../daemon/unlocked/lease.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { type Capabilities, noCapabilities } from '../../protocol/capabilities.ts';
 import type { CredentialReply, CredentialRequest } from '../../protocol/handler.ts';
+import { noProfiles, type Profiles } from '../../protocol/profiles.ts';
 import { expose, heapSecret, secretFromText } from '../../protocol/secret.ts';
 import { FakeBackend } from './backend.ts';
 import { FakeClock } from './clock.ts';
@@ -18,8 +19,8 @@ export const plain: Capabilities = noCapabilities;
 type Fields = Partial<Omit<CredentialRequest, 'secret' | 'refreshToken' | 'target'>> & {
   readonly protocol?: string;
   readonly host?: string;
-  readonly path?: string;
-  readonly username?: string;
+  readonly path?: string | undefined;
+  readonly username?: string | undefined;
   readonly password?: string;
   readonly refresh?: string;
 };
@@ -65,10 +66,12 @@ export class Core {
     backend = new FakeBackend(),
     marked = false,
     lease,
+    profiles = () => noProfiles,
   }: {
     backend?: FakeBackend;
     marked?: boolean;
     lease?: LeasePolicy;
+    profiles?: () => Profiles;
   } = {}) {
     this.backend = backend;
     const mark = {
@@ -91,7 +94,7 @@ export class Core {
       onRest: (name) => this.rested.push(name),
       lease,
     });
-    this.agent = new Agent(this.custody, this.clock, log);
+    this.agent = new Agent(this.custody, this.clock, log, profiles);
     this.migrate = (next, beforeFarewell) => migrate(this.custody, next, beforeFarewell, log);
     void this.custody.open(async (): Promise<Backend> => backend);
   }

@@ -1,7 +1,9 @@
 import type { Clock } from '../../daemon/clock.ts';
 import type { Credential, Target } from '../../protocol/credential.ts';
 import type { CredentialReply, CredentialRequest, Handler } from '../../protocol/handler.ts';
+import { accountFor, chooseProfile, noProfiles, readProfiles } from '../../protocol/profiles.ts';
 import { expose, heapSecret, type Secret } from '../../protocol/secret.ts';
+import { fromWire, toWire } from '../../protocol/text.ts';
 
 type Entry = Credential & { readonly heldUntil: number };
 
@@ -14,6 +16,7 @@ export class FakeStore {
   #entries: Entry[] = [];
   #locked = false;
   readonly #denied = new Set<string>();
+  #profiles = noProfiles;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -30,8 +33,14 @@ export class FakeStore {
     if (this.#locked) return { status: 'locked', message: 'the credentials are locked; run: keyhold unlock' };
     if (action === 'get') return this.#get(target, request);
     if (action === 'store') return this.#store(target, request);
-    return this.#erase(target, request);
+    if (action === 'erase') return this.#erase(target, request);
+    return { status: 'unsupported', message: 'cannot answer: it explains nothing' };
   };
+
+  /** What profiles.json holds. */
+  profiles(document: unknown): void {
+    this.#profiles = readProfiles(document);
+  }
 
   deny(host: string): void {
     this.#denied.add(host);
@@ -42,8 +51,13 @@ export class FakeStore {
     return this.#alive().length;
   }
 
-  #get(target: Target, { capabilities, minTtl = 0 }: CredentialRequest): CredentialReply {
-    const usable = this.#matching(target).filter((entry) => entry.authtype === undefined || capabilities.authtype);
+  #get(target: Target, request: CredentialRequest): CredentialReply {
+    const { capabilities, minTtl = 0, profile, cwd } = request;
+    const choice = chooseProfile(this.#profiles, profile && fromWire(profile), cwd && fromWire(cwd));
+    const account = choice && accountFor(choice.profile, target);
+    const matching = this.#matching(target).filter((entry) => entry.authtype === undefined || capabilities.authtype);
+    const preferred = matching.filter(({ username }) => account !== undefined && username === toWire(account));
+    const usable = preferred.length > 0 ? preferred : matching;
     const fresh = usable.filter(({ expiresAt }) => expiresAt === undefined || expiresAt > this.#clock.now() + minTtl);
     const credential = fresh.at(-1);
     if (credential) return { status: 'ok', credential };

@@ -16,7 +16,7 @@ class Terminal {
   readonly #server = `keyhold-${randomBytes(6).toString('hex')}`;
   readonly #home: string;
 
-  constructor({ home }: ScriptedAgent) {
+  constructor({ home }: ScriptedAgent, columns = 100) {
     this.#home = home;
     const keyhold = `keyhold() { '${process.execPath}' '${MAIN}' "$@"; }\nPS1='ready> '\n`;
     writeFileSync(join(home, 'rc'), keyhold);
@@ -26,7 +26,7 @@ class Terminal {
       'new-session',
       '-d',
       '-x',
-      '100',
+      String(columns),
       '-y',
       '40',
       `bash --noprofile --rcfile '${home}/rc'`,
@@ -182,9 +182,24 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     expect(agent.asked).toHaveLength(asked);
   });
 
+  test('prose keeps to a narrow terminal, word by word', async () => {
+    await using agent = await startScriptedAgent({
+      status: ok([
+        ['version', '0.0.1'],
+        ['memory', 'hidden'],
+      ]),
+    });
+    using terminal = new Terminal(agent, 44);
+    await terminal.until(/ready> /);
+    terminal.type('clear; keyhold status; echo "ended $?"');
+    terminal.press('Enter');
+    const screen = await terminal.until(/ended 0/);
+    expect(screen).toContain('memory   hidden from swap, core dumps and\n         passive looks\n');
+  });
+
   test.each([
     ['n', 1, 0],
-    ['C-c', 1, 0],
+    ['C-c', 130, 0],
     ['y', 0, 1],
   ])('removing asks first: %s ends with %i and erases %i', async (key, code, count) => {
     await using agent = await startScriptedAgent({ list: ok([['item[]', item]]), erase: ok([['erased', '1']]) });

@@ -17,7 +17,7 @@ const flag = fc.constantFrom('0', '1', 'true', 'no', 'off', 'yes', '');
 export const request = fc
   .record(
     {
-      action: fc.constantFrom('get', 'store', 'erase', 'list', 'unlock'),
+      action: fc.constantFrom('get', 'store', 'erase', 'explain', 'list', 'unlock'),
       'capability[]': fc.subarray(['authtype', 'state', 'keyhold', 'zzz']),
       protocol,
       host,
@@ -34,6 +34,8 @@ export const request = fc
       wait: seconds,
       interactive: flag,
       min_ttl: seconds,
+      profile: value,
+      cwd: value,
       name: value,
       'argument[]': fc.array(value, { maxLength: 3 }),
       passphrase: value,

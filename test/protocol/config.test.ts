@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseSetting, readConfig, settingNames, showSetting } from '../../protocol/config.ts';
 
 describe('readConfig', () => {
-  const defaults = { backend: 'auto', leaseIdle: undefined, leaseMax: 86_400, logLevel: 'info' };
+  const defaults = { backend: 'auto', leaseIdle: undefined, leaseMax: 86_400, logLevel: 'info', auditKeep: 7_776_000 };
 
   test('an empty file means the defaults, and names of a newer version are skipped', () => {
     expect(readConfig({})).toEqual(defaults);

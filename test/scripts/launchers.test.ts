@@ -74,6 +74,35 @@ describe('a launcher', () => {
     for (const name of Object.keys(steering)) expect(variables).not.toContain(name);
   });
 
+  it('leaves exec what it was started with, and no signal that stays blocked', async () => {
+    const tellOriginal =
+      'console.log(JSON.stringify({ left: Buffer.from(process.env.KEYHOLD_ENVIRONMENT ?? "-", "base64").toString(), flags: process.execArgv }))';
+    await writeFile(join(root, 'dist/lib', cli.bundle), tellOriginal);
+    try {
+      const env = {
+        NODE_OPTIONS: '--bogus',
+        LD_PRELOAD: '',
+        'BASH_FUNC_x%%': '() {  :\n}',
+        PATH: process.env['PATH']!,
+      };
+      const left = async (args: string[], more: Record<string, string> = {}) => {
+        const { stdout } = await runToEnd(join(bin, 'keyhold'), { args, env: { ...env, ...more }, input: '' });
+        return JSON.parse(stdout) as { left: string; flags: string[] };
+      };
+      const exec = await left(['exec', '--', 'x'], { KEYHOLD_ENVIRONMENT: 'Zm9yZ2Vk' });
+      for (const [name, value] of Object.entries(env)) expect(`\0${exec.left}`).toContain(`\0${name}=${value}\0`);
+      expect(exec.flags).not.toContain('--disable-sigusr1');
+      const other = await left(['status'], { KEYHOLD_ENVIRONMENT: 'Zm9yZ2Vk' });
+      expect(other.left).toBe(Buffer.from('-', 'base64').toString());
+      expect(other.flags).toContain('--disable-sigusr1');
+      for (const more of [{ PATH: '/nonexistent' }, { BIG: 'x'.repeat(120_000) }]) {
+        expect((await left(['exec'], more)).left).toBe('');
+      }
+    } finally {
+      await writeFile(join(root, 'dist/lib', cli.bundle), TELL);
+    }
+  });
+
   it('tells the helper the name it was called by', async () => {
     await symlink('keyhold-helper', join(bin, 'git-credential-keyhold'));
     expect((await tell(join(bin, 'git-credential-keyhold'), ['get'])).args).toEqual(['git-credential-keyhold', 'get']);

@@ -8,7 +8,12 @@ import { inProcess, overSocket, type Wire } from './wires.ts';
 function openStage(): Stage {
   const clock = new FakeClock();
   const store = new FakeStore(clock);
-  return { handler: store.handler, clock, deny: (host) => store.deny(host) };
+  return {
+    handler: store.handler,
+    clock,
+    deny: (host) => store.deny(host),
+    profiles: (document) => store.profiles(document),
+  };
 }
 
 let socket: Awaited<ReturnType<typeof overSocket>>;

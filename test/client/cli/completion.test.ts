@@ -63,6 +63,7 @@ describe.each(Object.entries(shells))('keyhold completion %s', (shell, { getIt, 
       expect.arrayContaining(['keyring', 'vault', 'memory']),
     );
     expect(await complete('token', '')).not.toContain('doctor');
+    expect(await complete('help', '')).toEqual(expect.arrayContaining(['exit-codes', 'git', 'token']));
   });
 });
 

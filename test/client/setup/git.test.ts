@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -192,5 +193,16 @@ describe.skipIf(!need('git', 'apt-get install git'))('setup git', () => {
     writeFileSync(`${file()}.lock`, '');
     expect(() => setup()).toThrow(/cannot change/);
     expect(readFileSync(file(), 'utf8')).toBe(USUAL);
+  });
+
+  it('takes away the lock that one of ours left when it was killed', () => {
+    writeFileSync(file(), USUAL);
+    // No process has this number: it is beyond what the kernel gives.
+    const draft = `${file()}.keyhold-99999999`;
+    writeFileSync(draft, 'half');
+    linkSync(draft, `${file()}.lock`);
+    setup();
+    expect(readFileSync(file(), 'utf8')).toContain(HELPER);
+    expect([existsSync(draft), existsSync(`${file()}.lock`)]).toEqual([false, false]);
   });
 });

@@ -141,6 +141,7 @@ export function testThinClient(kind: ThinKind): void {
         'name=talk@here',
         ...['--very', 'hush', Buffer.from('ü').toString('latin1')].map((word) => `argument[]=${word}`),
         'cwd=/usr',
+        'profile=p',
         'env[]=TALKER_NAME=a=b',
         '',
         expect.stringMatching(/^i0+$/),
@@ -305,6 +306,9 @@ export function testThinClient(kind: ThinKind): void {
       }
       expect((await run('talker-keyhold', { args: ['hush'], env: { TALKER_NAME: 'a\nb' } })).stderr).toContain(
         'TALKER_NAME',
+      );
+      expect((await run('talker-keyhold', { args: ['hush'], env: { KEYHOLD_PROFILE: 'a\nb' } })).stderr).toContain(
+        'KEYHOLD_PROFILE',
       );
       expect(heard.bytes).toBe('');
       const odd = join(home, 'odd\nname=evil');

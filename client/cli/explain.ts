@@ -1,0 +1,146 @@
+import { type Command, Option } from 'commander';
+import type { Target } from '../../protocol/credential.ts';
+import { adapters } from '../../protocol/tools/index.ts';
+import type { GitHelper } from '../doctor/git.ts';
+import { gitChain, gitTakesAuthtype } from '../doctor/git-chain.ts';
+import { type Shadow, shadowsOf } from '../doctor/shadows.ts';
+import { MARKER } from '../exec/plan.ts';
+import { serviceOf } from '../services/named.ts';
+import { ask, detail, documents, type Ok, requestOf, withAgent } from './agent.ts';
+import { type Page, show } from './page.ts';
+import { localTime } from './status.ts';
+import { targetDocument, targetOf, urlOf } from './target.ts';
+import type { VerbOptions } from './verb.ts';
+
+type ExplainOptions = VerbOptions & { readonly for: string; readonly username?: string; readonly tool?: string };
+
+/** What stands around the agent: what a tool would take in its place, or ask before it. */
+type Surroundings = {
+  readonly service: string | undefined;
+  /** git's helpers for this target in its order; undefined where git is not meant or cannot be asked. */
+  readonly helpers: readonly GitHelper[] | undefined;
+  readonly shadows: readonly Shadow[];
+};
+
+/** `keyhold token explain`: reads no backend, asks nobody, extends no lease. */
+export function addExplain(command: Command): void {
+  command.addOption(new Option('--tool <name>', 'who asks').choices(adapters.map(({ name }) => name))).action(explain);
+}
+
+async function explain({ for: url, username, tool, json }: ExplainOptions): Promise<void> {
+  const target = targetOf(url, username);
+  const answer = await withAgent(async (agent) => {
+    const request = requestOf('explain', { target });
+    const capabilities = { ...request.capabilities, authtype: takesAuthtype(tool) };
+    const reply = await agent({ ...request, capabilities });
+    // The same refusal as any other question's.
+    return reply.status === 'ok' ? reply : await ask(agent, 'explain', { target });
+  });
+  const around = surroundingsOf(target, tool);
+  show(json, documentOf(target, tool, answer, around), (page) => draw(page, target, answer, around));
+}
+
+/** git from 2.46 on, and our own line protocol; of any other tool only what its adapter says would be known. */
+function takesAuthtype(tool: string | undefined): boolean {
+  if (tool === undefined || tool === 'keyhold') return true;
+  return tool === 'git' && gitTakesAuthtype();
+}
+
+function surroundingsOf(target: Target, tool: string | undefined): Surroundings {
+  const manifest = serviceOf(target);
+  return {
+    service: manifest?.id,
+    helpers: tool === undefined || tool === 'git' ? gitChain(target) : undefined,
+    shadows: manifest ? shadowsOf(manifest, process.env) : [],
+  };
+}
+
+const DETAILS = ['outcome', 'rule', 'profile', 'profile_by', 'profile_folder', 'account', 'backend', 'state', 'human'];
+
+function documentOf(target: Target, tool: string | undefined, { details }: Ok, around: Surroundings) {
+  return {
+    ...targetDocument(target),
+    tool,
+    ...Object.fromEntries(DETAILS.map((key) => [key, detail(details, key)])),
+    held: Number(detail(details, 'candidates')),
+    candidates: documents(details, 'candidate[]'),
+    service: around.service,
+    helpers: around.helpers,
+    shadows: around.shadows,
+    insideExec: process.env[MARKER] !== undefined,
+  };
+}
+
+function draw(page: Page, target: Target, { details }: Ok, { service, helpers, shadows }: Surroundings): void {
+  const of = (key: string) => detail(details, key);
+  const outcome = of('outcome') ?? '?';
+  const account = of('account');
+  page.facts([
+    ['for', `${urlOf(target)}${service === undefined ? '' : ` (${service})`}`],
+    ['outcome', outcome, outcome === 'ok' ? 'green' : 'yellow'],
+    ...(of('rule') === undefined ? [] : [['rule', rules[of('rule')!] ?? of('rule')!] as const]),
+    ['profile', profileInWords(of, account)],
+    ['backend', `${of('backend')}, ${of('state')}`],
+    ['a person', `would be asked: ${of('human')}`],
+  ]);
+  const candidates = documents(details, 'candidate[]');
+  if (candidates.length > 0) {
+    page.table(
+      ['', 'PATH', 'USERNAME', 'SINCE', 'WHY'],
+      candidates.map((candidate, at) => [
+        candidate.verdict === 'given' ? '>' : `${at + 1}`,
+        textOf(candidate.path),
+        textOf(candidate.username),
+        typeof candidate.storedAt === 'number' ? localTime(candidate.storedAt) : '',
+        whyOf(candidate),
+      ]),
+    );
+  }
+  const more = Number(of('candidates')) - candidates.length;
+  if (more > 0) page.line(`and ${more} more for this host.`);
+  for (const line of helperLines(helpers)) page.line(line, 'yellow', '  ');
+  for (const { what, wins } of shadows) page.line(`${wins ? 'wins over this' : 'also there'}: ${what}`, 'yellow', '  ');
+}
+
+const rules: Readonly<Record<string, string>> = {
+  only: 'nothing else matches',
+  profile: 'the account of the profile comes first',
+  last: 'of several that match, the one stored last',
+};
+
+const verdicts: Readonly<Record<string, string>> = {
+  given: 'would be given',
+  next: 'would be next',
+  expired: 'is past its expiry',
+  'other-path': 'has another path',
+  'other-username': 'has another username',
+  'authtype-not-offered': 'is of a kind that the tool does not take',
+};
+
+function whyOf({ verdict, leaseLeft, memoryOnly }: Record<string, unknown>): string {
+  const why = verdicts[String(verdict)] ?? String(verdict);
+  if (verdict !== 'given' && verdict !== 'next') return why;
+  if (typeof leaseLeft !== 'number') return `${why}, after it is read`;
+  return `${why}, in memory${memoryOnly === true ? ' only' : ''} for ${Math.ceil(leaseLeft / 60)} min`;
+}
+
+function profileInWords(of: (key: string) => string | undefined, account: string | undefined): string {
+  const name = of('profile');
+  if (name === undefined) return 'none is in force';
+  const folder = of('profile_folder');
+  const by = folder === undefined ? `by ${of('profile_by')}` : `by the folder ${folder}`;
+  return `${name}, ${by}${account === undefined ? '' : `: account ${account}`}`;
+}
+
+function helperLines(helpers: readonly GitHelper[] | undefined): string[] {
+  if (helpers === undefined) return [];
+  const ours = helpers.findIndex((helper) => helper.ours);
+  if (ours < 0) return ['git does not ask keyhold for this; run: keyhold setup git'];
+  return helpers.flatMap(({ program, origin, ours: isOurs }, at) =>
+    isOurs ? [] : [`git asks ${program} ${at < ours ? 'before' : 'after'} keyhold (${origin})`],
+  );
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}

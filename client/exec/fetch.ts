@@ -1,0 +1,54 @@
+import { expose } from '../../protocol/secret.ts';
+import { exitCodeOf } from '../../protocol/status.ts';
+import { requestOf } from '../cli/agent.ts';
+import { CommandFailure } from '../cli/failure.ts';
+import { targetDocument, urlOf } from '../cli/target.ts';
+import type { Connection } from '../dial.ts';
+import type { Grant } from './plan.ts';
+
+/** A token's bytes, the caller's to wipe, and the variables that get it. */
+export type Fetched = { readonly variables: readonly string[]; readonly bytes: Uint8Array };
+
+/**
+ * The tokens that a plan grants. Throws a `CommandFailure` with the exit code of the first that cannot be had; then
+ * nothing is left of the others.
+ */
+export async function fetchTokens(agent: Connection, grants: readonly Grant[]): Promise<Fetched[]> {
+  const fetched: Fetched[] = [];
+  try {
+    for (const grant of grants) fetched.push({ variables: grant.variables, bytes: await fetchOne(agent, grant) });
+    return fetched;
+  } catch (error) {
+    wipe(fetched);
+    throw error;
+  }
+}
+
+export function wipe(fetched: readonly Fetched[]): void {
+  for (const { bytes } of fetched) bytes.fill(0);
+}
+
+async function fetchOne(agent: Connection, { targets, from }: Grant): Promise<Uint8Array> {
+  for (const target of targets) {
+    const reply = await agent(requestOf('get', { target }));
+    if (reply.status === 'not-found') continue;
+    if (reply.status !== 'ok') {
+      throw new CommandFailure(exitCodeOf(reply.status), `cannot get the token of ${urlOf(target)}: ${reply.message}`);
+    }
+    const { secret, refreshToken } = reply.credential ?? {};
+    refreshToken?.dispose();
+    if (!secret) continue;
+    try {
+      return expose(secret);
+    } finally {
+      secret.dispose();
+    }
+  }
+  const [first] = targets;
+  const { username } = targetDocument(first!);
+  const whose = username === undefined ? '' : ` --username ${username}`;
+  throw new CommandFailure(
+    exitCodeOf('not-found'),
+    `cannot get the token for ${from}: none is held; run: keyhold token set --for ${urlOf(first!)}${whose}`,
+  );
+}

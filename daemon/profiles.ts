@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs';
+import type { Target } from '../protocol/credential.ts';
+import { asFault } from '../protocol/errors.ts';
+import type { CredentialRequest } from '../protocol/handler.ts';
+import {
+  accountFor,
+  chooseProfile,
+  noProfiles,
+  type ProfileChoice,
+  type Profiles,
+  readProfiles,
+} from '../protocol/profiles.ts';
+import { fromWire, toWire } from '../protocol/text.ts';
+import type { Degradation } from './backends/backend.ts';
+
+/** Most bytes of a file with as many profiles as a person would make. */
+const FILE_MAX = 1_048_576;
+
+/** The profiles as they were last read. */
+export type ProfileBook = {
+  readonly current: () => Profiles;
+  /** Reads the file again. Answers how many profiles there are; throws `bad_config` for a file that cannot be used. */
+  readonly reload: () => number;
+  readonly degradations: () => readonly Degradation[];
+};
+
+/**
+ * The profiles that `keyhold profile` writes. They are read at the start and when we are told, never for a request. A
+ * file that cannot be used counts as none, and `status` names the fault.
+ */
+export function openProfiles(file: string): ProfileBook {
+  let profiles = noProfiles;
+  let fault: string | undefined;
+  const book: ProfileBook = {
+    current: () => profiles,
+    reload() {
+      fault = undefined;
+      try {
+        profiles = load(file);
+      } catch (error) {
+        profiles = noProfiles;
+        fault = asFault(error).message;
+        throw error;
+      }
+      return profiles.profiles.size;
+    },
+    degradations: () =>
+      fault === undefined
+        ? []
+        : [{ code: 'bad-profiles', what: `no profile is in use: ${fault}`, remedy: `mend or remove ${file}` }],
+  };
+  try {
+    book.reload();
+  } catch {
+    // It is told by `status`.
+  }
+  return book;
+}
+
+function load(file: string): Profiles {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return noProfiles;
+    throw error;
+  }
+  if (text.length > FILE_MAX) return readProfiles(undefined);
+  return readProfiles(parse(text));
+}
+
+/** node's own message would quote the file. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whose credential a request prefers, as a wire value, and the profile that says so. */
+export type Preference = { readonly account?: string | undefined; readonly choice?: ProfileChoice | undefined };
+
+const none: Preference = {};
+
+/**
+ * The account that the profile in force prefers for a request which names no username itself. Without any profile it
+ * costs nothing. Throws `bad_request` where the caller asked for a profile that is not there.
+ */
+export function preferenceOf(profiles: Profiles, { target, profile, cwd }: CredentialRequest): Preference {
+  if (profiles.profiles.size === 0 && profile === undefined) return none;
+  const choice = chooseProfile(profiles, textOf(profile), textOf(cwd));
+  if (!choice || target!.username !== undefined) return { choice };
+  const account = accountFor(choice.profile, target!);
+  return { choice, account: account === undefined ? undefined : toWire(account) };
+}
+
+/** A target with the username that is preferred for it. */
+export function preferredTarget(target: Target, { account }: Preference): Target | undefined {
+  return account === undefined ? undefined : { ...target, username: account };
+}
+
+function textOf(value: string | undefined): string | undefined {
+  return value === undefined ? undefined : fromWire(value);
+}

@@ -1,0 +1,127 @@
+import { describe, expect, it, test } from 'vitest';
+import { checkedName, planOf } from '../../../client/exec/plan.ts';
+import type { Manifest } from '../../../protocol/services/index.ts';
+
+function aService(more: Partial<Manifest> = {}): Manifest {
+  return {
+    id: 'one',
+    title: 'One',
+    hosts: [{ host: '*.one.example' }, { host: 'api.one.example' }, { host: 'one.example', port: 8443, path: '/v1/' }],
+    scope: ['host'],
+    kinds: [{ name: 'pat' }],
+    auth: [{ scheme: 'bearer' }],
+    env: {
+      variables: [
+        { name: 'ONE_TOKEN', holds: 'token' },
+        { name: 'ONE_KEY', holds: 'token', alsoSet: true },
+        { name: 'ONE_OLD', holds: 'token' },
+        { name: 'ONE_URL', holds: 'endpoint' },
+        { name: 'ONE_PROJECT', holds: 'project' },
+        { name: 'ONE_USER', holds: 'username' },
+        { name: 'ONE_MODE', holds: 'fixed', value: 'token' },
+      ],
+    },
+    ...more,
+  };
+}
+
+const none = { services: [], pairs: [], profile: undefined };
+const profile = (settings: Record<string, string>) => new Map(Object.entries(settings));
+const plainly = (plain: readonly { name: string; value: string }[]) =>
+  Object.fromEntries(plain.map(({ name, value }) => [name, value]));
+
+describe('the plan of a service', () => {
+  it('gives its token to the variables of its manifest, from the hosts that are certain, and removes the others', () => {
+    const { grants, plain, remove } = planOf({ ...none, services: [aService()] });
+    expect(grants).toEqual([
+      {
+        variables: ['ONE_TOKEN', 'ONE_KEY'],
+        targets: [
+          { protocol: 'https', host: 'api.one.example', path: undefined },
+          { protocol: 'https', host: 'one.example:8443', path: 'v1' },
+        ],
+        from: 'service one',
+      },
+    ]);
+    expect(plainly(plain)).toEqual({ ONE_MODE: 'token' });
+    expect(remove).toEqual([{ name: 'ONE_OLD', from: 'service one' }]);
+  });
+
+  it('exports project, endpoint and account of the profile, and takes the token of that endpoint', () => {
+    const settings = profile({ project: 'p', 'endpoint.one': 'https://eu.one.example/base', account: 'ada' });
+    const { grants, plain } = planOf({ ...none, services: [aService()], profile: settings });
+    expect(grants[0]!.targets).toEqual([{ protocol: 'https', host: 'eu.one.example', path: undefined }]);
+    expect(plainly(plain)).toEqual({
+      ONE_URL: 'https://eu.one.example/base',
+      ONE_PROJECT: 'p',
+      ONE_USER: 'ada',
+      ONE_MODE: 'token',
+    });
+  });
+
+  it('keeps the path of an endpoint where the service tells tokens apart by it', () => {
+    const services = [aService({ scope: ['registry'] })];
+    const settings = profile({ endpoint: 'https://eu.one.example/base/' });
+    expect(planOf({ ...none, services, profile: settings }).grants[0]!.targets[0]).toMatchObject({ path: 'base' });
+  });
+
+  it('never sends its token to an endpoint that is not its own', () => {
+    const settings = profile({ endpoint: 'https://evil.example' });
+    expect(() => planOf({ ...none, services: [aService()], profile: settings })).toThrow('is no server of one');
+  });
+
+  it('does not guess whose endpoint it is where several services are meant', () => {
+    const services = [aService(), aService({ id: 'two', env: { variables: [{ name: 'TWO', holds: 'token' }] } })];
+    const settings = profile({ endpoint: 'https://eu.one.example' });
+    expect(() => planOf({ ...none, services, profile: settings })).toThrow('profile set endpoint.one URL');
+  });
+
+  it.each([
+    [aService({ env: { variables: [] } }), 'has no variable for a token'],
+    [aService({ hosts: [{ host: '*.one.example' }] }), 'has no host of its own'],
+  ])('is refused where it would be a guess (%#)', (service, why) => {
+    expect(() => planOf({ ...none, services: [service] })).toThrow(why);
+  });
+});
+
+describe('the plan of --env', () => {
+  it('gives what token print would find', () => {
+    expect(planOf({ ...none, pairs: [{ name: 'T', url: 'https://ada@git.example/a' }] }).grants).toEqual([
+      {
+        variables: ['T'],
+        targets: [{ protocol: 'https', host: 'git.example', path: 'a', username: 'ada' }],
+        from: '--env',
+      },
+    ]);
+  });
+
+  it('keeps a variable that the manifest would remove, because it was named', () => {
+    const pairs = [{ name: 'ONE_OLD', url: 'https://git.example' }];
+    expect(planOf({ ...none, services: [aService()], pairs }).remove).toEqual([]);
+  });
+
+  it.each([
+    [[], 'nothing is asked for'],
+    [[{ name: '', url: 'https://a' }], '--env needs NAME=URL'],
+    [[{ name: 'A-B', url: 'https://a' }], '--env needs NAME=URL'],
+    [
+      [
+        { name: 'T', url: 'https://a' },
+        { name: 'T', url: 'https://b' },
+      ],
+      'two sources are named for T',
+    ],
+    [[{ name: 'T', url: 'a' }], 'cannot read the URL'],
+  ])('refuses %j', (pairs, why) => {
+    expect(() => planOf({ ...none, pairs })).toThrow(why);
+  });
+
+  it('refuses a variable that a service gets already', () => {
+    const pairs = [{ name: 'ONE_TOKEN', url: 'https://git.example' }];
+    expect(() => planOf({ ...none, services: [aService()], pairs })).toThrow('two sources are named for ONE_TOKEN');
+  });
+});
+
+test.each(['PATH', 'LD_PRELOAD', 'LD_AUDIT', 'KEYHOLD_EXEC', 'BASH_ENV', 'IFS', 'HOME'])('%s gets no token', (name) => {
+  expect(() => checkedName(name)).toThrow('steers programs');
+});

@@ -1,0 +1,130 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ok, startScriptedAgent } from '../fakes/scripted-agent.ts';
+import { emptyHome, keyhold } from './keyhold.ts';
+
+const candidate = { id: '1', protocol: 'https', host: 'git.example', username: 'ada', storedAt: 1_767_225_600 };
+const answer = ok([
+  ['outcome', 'ok'],
+  ['rule', 'profile'],
+  ['profile', 'work'],
+  ['profile_by', 'folder'],
+  ['profile_folder', '/src'],
+  ['account', 'ada'],
+  ['backend', 'vault'],
+  ['state', 'open'],
+  ['human', 'nothing'],
+  ['candidates', '60'],
+  ['candidate[]', { ...candidate, verdict: 'given', leaseLeft: 90, memoryOnly: false }],
+  ['candidate[]', { ...candidate, username: 'bob\u202e', path: 'x', verdict: 'next', memoryOnly: false }],
+  ['candidate[]', { ...candidate, username: 'eve', verdict: 'authtype-not-offered', memoryOnly: true }],
+]);
+const FOR = ['token', 'explain', '--for', 'https://git.example/x'];
+
+describe('keyhold token explain', () => {
+  test('shows who would be given what and why, in 80 columns and without steering the terminal', async () => {
+    await using agent = await startScriptedAgent({ explain: answer });
+    const { code, stdout, stderr } = await keyhold([...FOR, '--tool', 'keyhold'], agent);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toBe(
+      [
+        'for       https://git.example/x',
+        'outcome   ok',
+        'rule      the account of the profile comes first',
+        'profile   work, by the folder /src: account ada',
+        'backend   vault, open',
+        'a person  would be asked: nothing',
+        '   PATH  USERNAME     SINCE             WHY',
+        '>        ada          2026-01-01 00:00  would be given, in memory for 2 min',
+        '2  x     bob\\u{202e}  2026-01-01 00:00  would be next, after it is read',
+        '3        eve          2026-01-01 00:00  is of a kind that the tool does not take',
+        'and 57 more for this host.',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('names the helpers that git asks before and after, never with their arguments', async () => {
+    await using agent = await startScriptedAgent({ explain: answer });
+    const config = join(agent.home, 'gitconfig');
+    writeFileSync(
+      config,
+      '[credential]\n helper = store --file token-EXAMPLE\n helper = keyhold\n helper = "!echo EXAMPLE"\n',
+    );
+    const { stdout } = await keyhold([...FOR, '--tool', 'git'], {
+      ...agent,
+      environment: { GIT_CONFIG_GLOBAL: config },
+    });
+    expect(stdout).toContain(`git asks store before keyhold (${config})`);
+    expect(stdout.replace(/\s+/g, ' ')).toContain(`git asks a shell command after keyhold (${config})`);
+    expect(stdout).not.toContain('EXAMPLE');
+    const without = await keyhold([...FOR, '--tool', 'git'], {
+      ...agent,
+      environment: { GIT_CONFIG_GLOBAL: '/dev/null' },
+    });
+    expect(without.stdout).toContain('git does not ask keyhold for this; run: keyhold setup git');
+  });
+
+  test("names a service's own variables and files, never what they hold", async () => {
+    await using agent = await startScriptedAgent({ explain: answer });
+    const { stdout } = await keyhold(['token', 'explain', '--for', 'https://registry.npmjs.org', '--json'], {
+      ...agent,
+      environment: { NPM_TOKEN: 'token-EXAMPLE', NODE_AUTH_TOKEN: 'token-EXAMPLE' },
+    });
+    const document = JSON.parse(stdout) as { service: string; shadows: { what: string }[] };
+    expect(document.service).toBe('npm');
+    expect(document.shadows.length).toBeGreaterThan(0);
+    expect(document.shadows.map(({ what }) => what).join()).toMatch(/the variable [A-Z_]+/);
+    expect(stdout).not.toContain('EXAMPLE');
+  });
+
+  test.each([
+    [
+      'K12: apkg, whose session file really wins',
+      'https://api.apkg.ai',
+      'APKG_TOKEN',
+      '.apkg/credentials.json',
+      'file',
+    ],
+    ['S34: podstack, whose variable wins', 'https://api.podstack.ai', 'PODSTACK_API_TOKEN', undefined, 'environment'],
+  ])('%s', async (_, url, variable, file, winner) => {
+    await using agent = await startScriptedAgent({ explain: answer });
+    if (file) {
+      mkdirSync(join(agent.home, dirname(file)), { recursive: true });
+      writeFileSync(join(agent.home, file), 'EXAMPLE');
+    }
+    const { stdout } = await keyhold(['token', 'explain', '--for', url, '--json'], {
+      ...agent,
+      environment: { [variable]: 'token-EXAMPLE' },
+    });
+    const { shadows } = JSON.parse(stdout) as { shadows: { source: string; what: string; wins: boolean }[] };
+    expect(shadows.filter(({ wins }) => wins).map(({ source }) => source)).toEqual([winner]);
+    expect(shadows[0]!.what).toBe(`the variable ${variable}`);
+  });
+
+  test('asks for what the tool offers, by the profile and the folder', async () => {
+    await using agent = await startScriptedAgent({ explain: answer });
+    await keyhold([...FOR, '--username', 'ada'], agent);
+    expect(agent.asked[0]).toMatchObject({
+      action: 'explain',
+      attributes: { protocol: 'https', host: 'git.example', path: 'x', username: 'ada' },
+    });
+  });
+
+  test.each([
+    [['token', 'explain'], 2, "required option '--for <url>'"],
+    [[...FOR, '--tool', 'nonexistent'], 2, 'Allowed choices are git, keyhold'],
+    [['token', 'explain', '--for', 'git.example'], 2, 'cannot read the URL'],
+    [FOR, 10, 'cannot reach the agent'],
+  ])('%j ends with %i', async (words, exitCode, why) => {
+    const { code, stderr } = await keyhold(words, { home: emptyHome() });
+    expect(code).toBe(exitCode);
+    expect(stderr).toContain(why);
+  });
+
+  test('tells an agent that is older than the question', async () => {
+    await using agent = await startScriptedAgent();
+    expect((await keyhold(FOR, agent)).code).toBe(11);
+  });
+});
