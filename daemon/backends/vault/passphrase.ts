@@ -12,8 +12,9 @@ export type Kdf = Argon2Params & { readonly salt: string };
 /** About a second and 256 MiB on a small machine. */
 export const defaultArgon2: Argon2Params = { memory: 256 * 1024, passes: 3, parallelism: 1 };
 
-// A header is readable and writable without a key: what it asks for is bounded before it is done.
-const MEMORY_MAX = 4 * 1024 * 1024;
+// A header is readable and writable without a key, and a backup may come from a stranger: what it asks for is bounded
+// before it is done, below what would make the kernel end the agent (1 GiB; we ask for a quarter of that).
+const MEMORY_MAX = 1024 * 1024;
 const PASSES_MAX = 64;
 const LANES_MAX = 16;
 
