@@ -82,6 +82,11 @@ memory    nothing rests anywhere; gone when the agent ends
   $ keyhold backend list
   $ keyhold backend migrate keyring
 
+Where the keyring has gone, and what it keeps cannot be carried over:
+
+  $ keyhold config set backend vault
+  $ keyhold restart
+
 A vault's key lies in a file beside it, until you give it a passphrase:
 
   $ keyhold backend passphrase

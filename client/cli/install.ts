@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { groundOf } from '../install/ground.ts';
 import { install } from '../install/install.ts';
@@ -40,8 +41,9 @@ export function addInstall(program: Command): void {
       show(json, removal, (page) => {
         for (const line of removal.done) page.line(line);
         for (const path of removal.left) page.line(`left alone, it is not keyhold's: ${path}`, 'yellow');
-        page.line('uninstalled', 'green');
-        if (!purge) page.line(`kept: ${ground.places.config} and ${ground.places.state} (--purge removes them)`);
+        page.line(removal.done.length > 0 ? 'uninstalled' : 'uninstalled already', 'green');
+        const kept = [ground.places.config, ground.places.state].filter((folder) => existsSync(folder));
+        if (kept.length > 0 && !purge) page.line(`kept: ${kept.join(' and ')} (--purge takes everything)`);
       });
     });
 }

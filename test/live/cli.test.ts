@@ -47,7 +47,7 @@ describe('the commands and the real agent', () => {
     expect((await keyhold('backup saved --stdin', 'passphrase EXAMPLE\n')).code).toBe(0);
     await keyhold('token remove --for https://git.example --yes');
     expect((await keyhold('restore saved --stdin', 'another EXAMPLE\n')).code).toBe(5);
-    expect((await keyhold('restore saved --stdin', 'passphrase EXAMPLE\n')).stdout).toBe('Restored 1 of 1 records.\n');
+    expect((await keyhold('restore saved --stdin', 'passphrase EXAMPLE\n')).stdout).toBe('Restored 1 of 1 record.\n');
     expect((await keyhold('token print --for https://git.example')).stdout).toBe('token-EXAMPLE\n');
   });
 

@@ -144,7 +144,10 @@ export class Burst {
     const { childPath, nodePath = process.execPath, env = process.env, mayPrompt = false } = this.#options;
     const bus = sessionBus(env);
     if (bus === undefined) {
-      throw new KeyholdError('backend_absent', 'cannot reach the keyring: there is no session bus');
+      throw new KeyholdError(
+        'backend_absent',
+        'cannot reach the keyring: there is no session bus; see: keyhold help backends',
+      );
     }
     const child = spawn(nodePath, [...SEAT_BELT, childPath], {
       env: childEnvironment(env, bus, mayPrompt),

@@ -17,6 +17,6 @@ const troubles: Partial<Record<FaultCode, Degradation>> = {
   backend_absent: {
     code: 'keyring-absent',
     what: 'no keyring answers on the session bus',
-    remedy: 'start your keyring, or use the vault: keyhold backend use vault',
+    remedy: 'start your keyring, or do without it: keyhold help backends',
   },
 };

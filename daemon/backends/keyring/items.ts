@@ -51,7 +51,10 @@ export function faultOf(outcome: Exclude<Outcome, 'ok' | 'missing'>): KeyholdErr
     case 'locked':
       return new KeyholdError('backend_locked', 'cannot use the keyring: it is locked; run: keyhold unlock');
     case 'absent':
-      return new KeyholdError('backend_absent', 'cannot reach the keyring: none answers on the session bus');
+      return new KeyholdError(
+        'backend_absent',
+        'cannot reach the keyring: none answers on the session bus; start it, or see: keyhold help backends',
+      );
     case 'dismissed':
       return new KeyholdError('backend_dismissed', 'cannot unlock the keyring: its prompt was dismissed');
     case 'ambiguous':
