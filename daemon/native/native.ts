@@ -1,7 +1,10 @@
 /** What the N-API addon (addon.c) offers, where it could be built. Everything has a way to live without it. */
 export interface Native {
-  /** Who connected (SO_PEERCRED, unix(7)), fixed at connect time. Throws for a descriptor that is no Unix socket. */
-  peer(fd: number): { readonly uid: number; readonly gid: number; readonly pid: number };
+  /**
+   * Who connected (SO_PEERCRED, unix(7)), fixed at connect time: uid, gid and pid, into the three numbers of `into`.
+   * Throws for a descriptor that is no connected Unix socket.
+   */
+  peer(fd: number, into: Uint32Array): void;
   /**
    * `size` bytes of zeroed memory outside the JavaScript heap, excluded from core dumps. `hidden`: memfd_secret, which
    * even root cannot read by /proc/PID/mem; `locked`: mlocked, never swapped. Both may be false (RLIMIT_MEMLOCK).

@@ -36,6 +36,8 @@ export class Reception {
   readonly #parts: ReceptionParts;
   readonly #max: number;
   readonly #uid = process.getuid!();
+  /** uid, gid and pid of the newest caller. */
+  readonly #peer = new Uint32Array(3);
   readonly #open = new Set<Connection>();
   readonly #forget = (connection: Connection) => {
     this.#open.delete(connection);
@@ -89,7 +91,8 @@ export class Reception {
   #callerOf(handle: StreamHandle): Caller {
     if (!this.#parts.native) return { uid: this.#uid, pid: 0 };
     try {
-      return this.#parts.native.peer(handle.fd);
+      this.#parts.native.peer(handle.fd, this.#peer);
+      return { uid: this.#peer[0]!, pid: this.#peer[2]! };
     } catch {
       return { uid: -1, pid: 0 };
     }

@@ -1,4 +1,5 @@
 import type { Target } from '../../protocol/credential.ts';
+import { identityOf } from '../backends/backend.ts';
 
 /** One or several, newest last; a lone member stands without an array, because nearly all do. */
 type Stack<T> = T | T[];
@@ -55,16 +56,22 @@ export class TargetIndex<T extends Target> {
 /** Every shape of request that finds `member`. */
 function keysOf(member: Target): Set<string> {
   const { path, username } = member;
-  return new Set([
+  const shapes = [
     keyOf(member, undefined, undefined),
     keyOf(member, path, undefined),
     keyOf(member, undefined, username),
     keyOf(member, path, username),
-  ]);
+  ];
+  return new Set(shapes.map(flat));
 }
 
-/** NUL stands in no value, so no value can run into its neighbour. */
+/** A request that names neither is the most frequent, and the shortest; any other is an identity (backend.ts). */
 function keyOf({ protocol, host }: Target, path: string | undefined, username: string | undefined): string {
   if (path === undefined && username === undefined) return `${protocol}\0${host}`;
-  return `${protocol}\0${host}\0${path === undefined ? '' : `=${path}`}\0${username === undefined ? '' : `=${username}`}`;
+  return identityOf({ protocol, host, path, username });
+}
+
+/** For a key that stays: V8 keeps the parts of a sum beside it for as long as it lives. Wire values are latin1. */
+function flat(key: string): string {
+  return Buffer.from(key, 'latin1').toString('latin1');
 }

@@ -36,11 +36,9 @@ describe.skipIf(!need('cc', 'apt-get install gcc libc6-dev'))('the addon', () =>
     const server = createServer().listen(path);
     const client = connect(path);
     const [socket] = (await once(server, 'connection')) as [Socket & { _handle: { fd: number } }];
-    expect(native.peer(socket._handle.fd)).toEqual({
-      uid: process.getuid!(),
-      gid: process.getgid!(),
-      pid: process.pid,
-    });
+    const who = new Uint32Array(3);
+    native.peer(socket._handle.fd, who);
+    expect([...who]).toEqual([process.getuid!(), process.getgid!(), process.pid]);
     client.destroy();
     socket.destroy();
     server.close();
@@ -48,9 +46,10 @@ describe.skipIf(!need('cc', 'apt-get install gcc libc6-dev'))('the addon', () =>
 
   it('knows no peer of what is no connected Unix socket', async () => {
     await using file = await open(join(folder, 'file'), 'w');
-    expect(() => native.peer(file.fd)).toThrow('not a connected Unix socket');
-    expect(() => native.peer(-1)).toThrow();
-    expect(() => native.peer('1' as unknown as number)).toThrow('not a descriptor');
+    expect(() => native.peer(file.fd, new Uint32Array(3))).toThrow('not a connected Unix socket');
+    expect(() => native.peer(-1, new Uint32Array(3))).toThrow();
+    expect(() => native.peer('1' as unknown as number, new Uint32Array(3))).toThrow('not a descriptor');
+    expect(() => native.peer(file.fd, new Uint32Array(2))).toThrow('no room');
   });
 
   it('gives zeroed memory of at least the size asked for, page by page', () => {

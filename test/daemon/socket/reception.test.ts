@@ -102,11 +102,11 @@ describe('Reception', () => {
   });
 
   it('refuses whoever is not its owner, by the kernel’s word', async () => {
-    const peer = { uid: process.getuid!() + 1, gid: 0, pid: 17 };
-    const native = { peer: () => peer } as unknown as Native;
+    const stranger = process.getuid!() + 1;
+    const native = { peer: (_: number, into: Uint32Array) => into.set([stranger, 0, 17]) } as unknown as Native;
     const { path, reception, logged } = await aReception({ native });
     expect(await exchange(path, get('a.test'))).toMatch(/^status=denied\nmessage=cannot serve uid \d+: this agent/);
-    expect(logged).toEqual([`refused {"uid":${peer.uid},"pid":17}`]);
+    expect(logged).toEqual([`refused {"uid":${stranger},"pid":17}`]);
     expect(reception.connections).toBe(0);
   });
 
