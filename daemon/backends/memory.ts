@@ -41,7 +41,7 @@ export async function openMemory({ keep }: { readonly keep: SecretKeeper }): Pro
       const identity = identityOf(held);
       const copies = copySecrets(secrets, keep);
       const replaced = resting.get(identity);
-      resting.set(identity, { held: { ...held }, secrets: copies });
+      resting.set(identity, { held, secrets: copies });
       if (replaced) disposeSecrets(replaced.secrets);
     },
 
