@@ -1,9 +1,8 @@
-import type { Seconds, Target } from '../protocol/credential.ts';
+import { identityOf, type Seconds, type Target } from '../protocol/credential.ts';
 import { asFault, KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply } from '../protocol/handler.ts';
 import type { SecretKeeper } from '../protocol/secret.ts';
 import type { Backend, BackendName, Held, Secrets, UnlockMeans } from './backends/backend.ts';
-import { identityOf } from './backends/backend.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';

@@ -18,6 +18,7 @@ import { openBackup, sealBackup } from './backends/backup.ts';
 import type { Backends } from './backends/index.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Vault } from './backends/vault/vault.ts';
+import type { KeyPlace } from './backends/vault/vault-key.ts';
 import type { Custody } from './custody.ts';
 import type { Log } from './log.ts';
 import { migrate } from './migrate.ts';
@@ -151,7 +152,8 @@ const acts: Readonly<Record<string, Act>> = {
         `cannot set a passphrase: ${backend?.name ?? 'no backend'} has none of its own`,
       );
     }
-    await backend.setPassphrase(attributes.secret('passphrase'), attributes.secret('new_passphrase'));
+    const place = keyPlaceIn(attributes);
+    await backend.setPassphrase(attributes.secret('passphrase'), attributes.secret('new_passphrase'), place);
     custody.rekeyed();
     return done;
   },
@@ -234,6 +236,20 @@ function backendNamed(attributes: Attributes): BackendName {
   if (!isBackendName(name))
     throw new KeyholdError('bad_request', 'cannot use that backend: name is keyring, vault or memory');
   return name;
+}
+
+/** Where the vault's key shall rest without a passphrase. */
+function keyPlaceIn(attributes: Attributes): KeyPlace | undefined {
+  switch (attributes.text('key')) {
+    case undefined:
+      return undefined;
+    case 'file':
+      return 'key-file';
+    case 'keyring':
+      return 'key-source';
+    default:
+      throw new KeyholdError('bad_request', 'cannot put the key there: key is file or keyring');
+  }
 }
 
 function requiredPassphrase(attributes: Attributes, verb: string) {

@@ -101,8 +101,9 @@ export const actions = {
     statuses: ['ok', 'locked', 'unavailable', 'bad-request'],
   },
   'backend-passphrase': {
-    summary: "set, change or (without new_passphrase) remove the vault's passphrase",
-    reads: 'passphrase? new_passphrase?',
+    summary:
+      "set, change or (without new_passphrase) remove the vault's passphrase; then its key is in a file or the keyring",
+    reads: 'passphrase? new_passphrase? key?',
     answers: '',
     statuses: ['ok', 'locked', 'denied', 'unavailable', 'unsupported', 'bad-request'],
   },

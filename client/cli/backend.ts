@@ -1,4 +1,5 @@
 import { Argument, type Command } from 'commander';
+import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { heapSecret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
@@ -27,6 +28,7 @@ export function addBackend(program: Command): void {
     'the passphrases, one a line',
   )
     .option('--remove', 'back to a key file beside the vault')
+    .option('--keyring', 'no passphrase: the key rests in your keyring')
     .action(passphrase);
 }
 
@@ -70,22 +72,38 @@ async function migrate(name: string, options: DestructiveOptions): Promise<void>
   );
 }
 
-async function passphrase(options: SecretOptions & { readonly remove?: boolean }): Promise<void> {
-  const given = isPiped(options) ? await readGiven(options) : await askBoth(options);
-  try {
-    const attributes = { passphrase: given.old, new_passphrase: given.new };
-    const reply = await withAgent((agent) => agent(requestOf('backend-passphrase', { attributes })), LONG);
-    if (reply.status === 'interaction-required' && !given.old) throw oldOneMissing(options);
-    if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
-  } finally {
-    given.old?.dispose();
-    given.new?.dispose();
+type PassphraseOptions = SecretOptions & {
+  readonly remove?: boolean | undefined;
+  readonly keyring?: boolean | undefined;
+};
+
+async function passphrase(chosen: PassphraseOptions): Promise<void> {
+  const options = { ...chosen, remove: chosen.remove || chosen.keyring };
+  // Where there is no passphrase until now, none need be asked for to have none.
+  let reply = options.remove ? await change({}, options) : undefined;
+  if (reply === undefined || reply.status === 'interaction-required') {
+    const words = isPiped(options) ? await readGiven(options) : await askBoth(options);
+    try {
+      reply = await change(words, options);
+      if (reply.status === 'interaction-required' && !words.old) throw oldOneMissing(options);
+    } finally {
+      words.old?.dispose();
+      words.new?.dispose();
+    }
   }
-  show(options.json, { passphrase: !options.remove }, (page) =>
-    page.line(
-      options.remove ? 'The key lies in a file beside the vault now.' : 'The vault opens with that passphrase now.',
-    ),
-  );
+  if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
+  show(options.json, { passphrase: !options.remove }, (page) => page.line(outcomeOf(options)));
+}
+
+function change(words: Passphrases, { remove, keyring }: PassphraseOptions): Promise<CredentialReply> {
+  const key = remove ? { key: keyring ? 'keyring' : 'file' } : {};
+  const attributes = { passphrase: words.old, new_passphrase: words.new, ...key };
+  return withAgent((agent) => agent(requestOf('backend-passphrase', { attributes })), LONG);
+}
+
+function outcomeOf({ remove, keyring }: PassphraseOptions): string {
+  if (keyring) return "The vault's key rests in your keyring now.";
+  return remove ? 'The key lies in a file beside the vault now.' : 'The vault opens with that passphrase now.';
 }
 
 function oldOneMissing(options: SecretOptions): CommandFailure {
@@ -99,13 +117,13 @@ function oldOneMissing(options: SecretOptions): CommandFailure {
 type Passphrases = { readonly old?: Secret | undefined; readonly new?: Secret | undefined };
 
 /** One line: the new one (with --remove the old one). Two lines: the old one, then the new one. */
-async function readGiven(options: SecretOptions & { readonly remove?: boolean }): Promise<Passphrases> {
+async function readGiven(options: PassphraseOptions): Promise<Passphrases> {
   const lines = await readSecretLines(options, 'the passphrase', options.remove ? 1 : 2);
   if (options.remove) return { old: lines[0] };
   return lines.length === 2 ? { old: lines[0], new: lines[1] } : { new: lines[0] };
 }
 
-async function askBoth(options: SecretOptions & { readonly remove?: boolean }): Promise<Passphrases> {
+async function askBoth(options: PassphraseOptions): Promise<Passphrases> {
   if (!hasPerson(options.input)) throw nobodyToAsk('the passphrase', 'pass --stdin or --fd N');
   const bytes = await readHidden('the passphrase', 'The passphrase until now (Enter if there is none)');
   const old = bytes.length > 0 ? heapSecret(bytes) : undefined;

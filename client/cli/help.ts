@@ -91,6 +91,7 @@ A vault's key lies in a file beside it, until you give it a passphrase:
 
   $ keyhold backend passphrase
   $ keyhold backend passphrase --remove
+  $ keyhold backend passphrase --keyring
 
 A copy of everything, sealed by a passphrase:
 

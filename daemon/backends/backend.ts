@@ -59,8 +59,3 @@ export interface Backend {
   /** Releases everything; what was acknowledged stays. */
   dispose(): Promise<void>;
 }
-
-/** One text for one target: absent and empty differ, and no value can run into its neighbour. */
-export function identityOf({ protocol, host, path, username }: Target): string {
-  return `${protocol}\0${host}\0${path === undefined ? '' : `=${path}`}\0${username === undefined ? '' : `=${username}`}`;
-}

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import { replaceDurably } from '../durable.ts';
 import { type Backend, type BackendName, backendNames, isBackendName } from './backend.ts';
 import { storageFault } from './vault/storage-fault.ts';
+import type { KeySource } from './vault/vault-key.ts';
 
 export type BackendsOptions = {
   /** The folder that the vault and the keyring's index lie in. */
@@ -42,9 +43,29 @@ const openers: Record<BackendName, (options: BackendsOptions) => Promise<Backend
       keep,
       clock,
     }),
-  vault: async ({ state, keep }) => (await import('./vault/vault.ts')).openVault({ folder: state, keep }),
+  vault: async (options) =>
+    (await import('./vault/vault.ts')).openVault({
+      folder: options.state,
+      keep: options.keep,
+      keySource: keyInKeyring(options),
+      keyPlace: 'key-file',
+    }),
   memory: async ({ keep }) => (await import('./memory.ts')).openMemory({ keep }),
 };
+
+/** The vault's key in the keyring, for who chose that: what speaks to a keyring is loaded when it is needed. */
+function keyInKeyring({ keyringChild, keep }: BackendsOptions): KeySource {
+  let loading: Promise<KeySource> | undefined;
+  const source = () => {
+    loading ??= import('./keyring/key-source.ts').then((m) => m.keyringKeySource({ childPath: keyringChild, keep }));
+    return loading;
+  };
+  return {
+    read: async () => (await source()).read(),
+    write: async (key) => (await source()).write(key),
+    unlock: async () => (await source()).unlock?.(),
+  };
+}
 
 export function openBackends(options: BackendsOptions): Backends {
   const note = `${options.state}/backend`;

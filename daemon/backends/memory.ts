@@ -1,6 +1,7 @@
+import { identityOf } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { SecretKeeper } from '../../protocol/secret.ts';
-import { type Backend, type Held, identityOf, type Secrets } from './backend.ts';
+import type { Backend, Held, Secrets } from './backend.ts';
 import { copySecrets, disposeSecrets } from './secrets.ts';
 
 /**

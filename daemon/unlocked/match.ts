@@ -1,5 +1,4 @@
-import type { Target } from '../../protocol/credential.ts';
-import { identityOf } from '../backends/backend.ts';
+import { identityOf, type Target } from '../../protocol/credential.ts';
 
 /** One or several, newest last; a lone member stands without an array, because nearly all do. */
 type Stack<T> = T | T[];

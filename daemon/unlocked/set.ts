@@ -1,6 +1,5 @@
-import type { Seconds, Target } from '../../protocol/credential.ts';
+import { identityOf, type Seconds, type Target } from '../../protocol/credential.ts';
 import type { Held, Secrets } from '../backends/backend.ts';
-import { identityOf } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import { endOf, type Lease, type LeasePolicy } from './lease.ts';
 import { TargetIndex } from './match.ts';

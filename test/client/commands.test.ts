@@ -94,12 +94,33 @@ describe('keyhold backend', () => {
   test.each([
     [[], 'new EXAMPLE\n', { new_passphrase: 'new EXAMPLE' }],
     [[], 'old EXAMPLE\nnew EXAMPLE\n', { passphrase: 'old EXAMPLE', new_passphrase: 'new EXAMPLE' }],
-    [['--remove'], 'old EXAMPLE\n', { passphrase: 'old EXAMPLE' }],
   ])('passphrase %j takes its lines from standard input', async (options, input, attributes) => {
     await using agent = await startScriptedAgent({ 'backend-passphrase': ok() });
     const { code } = await keyhold(['backend', 'passphrase', '--stdin', ...options], { ...agent, input });
     expect(code).toBe(0);
     expect(agent.asked).toEqual([{ action: 'backend-passphrase', attributes }]);
+  });
+
+  test('passphrase --remove and --keyring ask for the one until now only where there is one', async () => {
+    const message = 'cannot unlock the vault: it needs a passphrase; run: keyhold unlock';
+    await using agent = await startScriptedAgent({
+      'backend-passphrase': ({ attributes }) =>
+        attributes['key'] === 'keyring' || attributes['passphrase'] === 'old EXAMPLE'
+          ? ok()
+          : { status: 'interaction-required', message },
+    });
+    const moved = await keyhold(['backend', 'passphrase', '--keyring', '--no-input'], agent);
+    expect(moved).toMatchObject({ code: 0, stdout: "The vault's key rests in your keyring now.\n" });
+    const removed = await keyhold(['backend', 'passphrase', '--remove', '--stdin'], {
+      ...agent,
+      input: 'old EXAMPLE\n',
+    });
+    expect(removed).toMatchObject({ code: 0, stdout: 'The key lies in a file beside the vault now.\n' });
+    expect(agent.asked.map(({ attributes }) => attributes)).toEqual([
+      { key: 'keyring' },
+      { key: 'file' },
+      { key: 'file', passphrase: 'old EXAMPLE' },
+    ]);
   });
 
   test('passphrase says that the one until now is needed, where the agent was not given it', async () => {

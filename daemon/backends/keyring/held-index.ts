@@ -1,6 +1,6 @@
-import type { Target } from '../../../protocol/credential.ts';
+import { identityOf, type Target } from '../../../protocol/credential.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
-import { type Held, identityOf } from '../backend.ts';
+import type { Held } from '../backend.ts';
 import { openRecords } from '../vault/records.ts';
 
 /** Which items a credential has. */

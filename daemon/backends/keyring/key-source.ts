@@ -4,6 +4,7 @@ import { Burst, type ChildOptions } from './burst.ts';
 import { readKey, writeKey } from './item-key.ts';
 import { itemsBy } from './items.ts';
 import { VAULT_KEY_ITEM } from './names.ts';
+import { unlockKeyring } from './unlock.ts';
 
 export type KeySourceOptions = ChildOptions & {
   readonly keep: SecretKeeper;
@@ -12,8 +13,8 @@ export type KeySourceOptions = ChildOptions & {
 };
 
 /**
- * A vault's key in one keyring item (service `keyhold`, account `vault`). Never prompts (`unlockKeyring` does); throws `backend_locked`,
- * `backend_hung`, `backend_absent` and `backend_failed`, each within a second.
+ * A vault's key in one keyring item (service `keyhold`, account `vault`). Only its `unlock` prompts. Throws
+ * `backend_locked`, `backend_hung`, `backend_absent` and `backend_failed`, each within a second.
  */
 export function keyringKeySource(options: KeySourceOptions): KeySource {
   const { keep, deadline } = options;
@@ -21,5 +22,6 @@ export function keyringKeySource(options: KeySourceOptions): KeySource {
   return {
     read: () => readKey(itemsBy(burst, deadline), VAULT_KEY_ITEM, keep),
     write: (key) => writeKey(itemsBy(burst, deadline), VAULT_KEY_ITEM, key),
+    unlock: () => unlockKeyring({ ...options, mayPrompt: true }),
   };
 }

@@ -1,7 +1,7 @@
-import type { Target } from '../../../protocol/credential.ts';
+import { identityOf, type Target } from '../../../protocol/credential.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
-import { type Held, identityOf, type Secrets } from '../backend.ts';
+import type { Held, Secrets } from '../backend.ts';
 import { decodeSecrets, encodeSecrets } from '../secrets.ts';
 import { derive, mac, randomKey, seal, unseal } from './cipher.ts';
 import { corrupt, createDatabase, type Database, openDatabase } from './database.ts';

@@ -11,7 +11,12 @@ export interface KeySource {
   read(): Promise<Secret | undefined>;
   /** Keeps the key durably. It is borrowed until the promise settles. */
   write(key: Secret): Promise<void>;
+  /** Asks the person to unlock the place that it rests in, if that is locked. */
+  unlock?(): Promise<void>;
 }
+
+/** Where a vault's key rests that no passphrase makes: in a file beside it, or in the key source. */
+export type KeyPlace = 'key-file' | 'key-source';
 
 /** Where a vault's keys are found and put. */
 export type KeyPlaces = {
@@ -48,12 +53,12 @@ export async function wrapByPassphrase(dataKey: Secret, passphrase: Secret, plac
 }
 
 /**
- * A header that wraps `dataKey` by a key from the key source, or else from the key file. A key that rests there already
- * is used and never replaced: another vault may need it, and this one until its new header is durable.
+ * A header that wraps `dataKey` by a key that rests in `place`. One that rests there already is used and never replaced:
+ * another vault may need it, and this one until its new header is durable.
  */
-export async function wrapByKey(dataKey: Secret, places: KeyPlaces): Promise<Header> {
+export async function wrapByKey(dataKey: Secret, places: KeyPlaces, place: KeyPlace): Promise<Header> {
   const { keySource, keyFile, keep } = places;
-  if (!keySource) {
+  if (place === 'key-file' || !keySource) {
     return wrapAndDispose(dataKey, readKeyFile(keyFile, keep) ?? createKeyFile(keyFile, keep), places, 'key-file');
   }
   let key = await keySource.read();

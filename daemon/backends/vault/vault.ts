@@ -10,7 +10,15 @@ import { decodeHeader, encodeHeader, type Header } from './header.ts';
 import type { Argon2Params } from './passphrase.ts';
 import { type Records, unlockRecords } from './records.ts';
 import { storageFault } from './storage-fault.ts';
-import { dataKeyOf, dropKeyFile, type KeyPlaces, type KeySource, wrapByKey, wrapByPassphrase } from './vault-key.ts';
+import {
+  dataKeyOf,
+  dropKeyFile,
+  type KeyPlace,
+  type KeyPlaces,
+  type KeySource,
+  wrapByKey,
+  wrapByPassphrase,
+} from './vault-key.ts';
 
 export type VaultOptions = {
   /** Where `vault.db` and, without a passphrase, `vault.key` lie. Created 0700 where it is missing. */
@@ -18,19 +26,21 @@ export type VaultOptions = {
   readonly keep: SecretKeeper;
   /** What a passphrase set from now on shall cost; a second and 256 MiB unless told. */
   readonly kdf?: Argon2Params | undefined;
-  /** Where the key rests instead of in a key file, for a new vault or one whose passphrase is removed. */
+  /** Where the key can rest instead of in a key file. */
   readonly keySource?: KeySource | undefined;
+  /** Where the key of a new vault rests. @default the key source where there is one, else the key file */
+  readonly keyPlace?: KeyPlace | undefined;
 };
 
 /** The backend in an encrypted file of our own, whose key may come from a passphrase. */
 export interface Vault extends Backend {
   /**
-   * Sets, changes or removes (`next` undefined) the passphrase: the data key is sealed anew, the records stay. Both
-   * are borrowed until the promise settles; whether it is locked stays as it was. Killed at any point, either the old
+   * Sets, changes or removes (`next` undefined) the passphrase: the data key is sealed anew, the records stay. Without
+   * one the key rests in `place`, which also moves it there where there was none; as a new vault's without it. Both are borrowed until the promise settles; whether it is locked stays as it was. Killed at any point, either the old
    * way in or the new one works. Throws `interaction_required` (`current` is needed), `wrong_passphrase`,
    * `secret_unfit` (`next` is empty).
    */
-  setPassphrase(current: Secret | undefined, next: Secret | undefined): Promise<void>;
+  setPassphrase(current: Secret | undefined, next: Secret | undefined, place?: KeyPlace): Promise<void>;
 }
 
 /**
@@ -38,15 +48,16 @@ export interface Vault extends Backend {
  * key's source is locked; else it opens ready. Throws `vault_truncated`, `vault_corrupt`, `vault_newer`,
  * `vault_in_use`, `vault_key_missing`, `vault_wrong_key`, `unsafe_place`; what cannot be opened is left as it is.
  */
-export async function openVault({ folder, keep, kdf, keySource }: VaultOptions): Promise<Vault> {
+export async function openVault(options: VaultOptions): Promise<Vault> {
+  const { folder, keep, kdf, keySource, keyPlace = keySource ? 'key-source' : 'key-file' } = options;
   const file = join(folder, 'vault.db');
   const places: KeyPlaces = { file, keyFile: join(folder, 'vault.key'), keySource, kdf, keep };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const database = openDatabase(file) ?? (await createVault(places));
+  const database = openDatabase(file) ?? (await createVault(places, keyPlace));
   try {
     removeLeftovers(file);
     removeLeftovers(places.keyFile);
-    const vault = new FileVault(database, decodeHeader(database.header() ?? new Uint8Array(0), file), places);
+    const vault = new FileVault(database, decodeHeader(database.header() ?? new Uint8Array(0), file), places, keyPlace);
     if (!vault.needsPassphrase) await unlockUnlessLocked(vault);
     return vault;
   } catch (error) {
@@ -55,10 +66,10 @@ export async function openVault({ folder, keep, kdf, keySource }: VaultOptions):
   }
 }
 
-async function createVault(places: KeyPlaces): Promise<Database> {
+async function createVault(places: KeyPlaces, place: KeyPlace): Promise<Database> {
   const dataKey = randomKey(places.keep);
   try {
-    return createDatabase(places.file, encodeHeader(await wrapByKey(dataKey, places)));
+    return createDatabase(places.file, encodeHeader(await wrapByKey(dataKey, places, place)));
   } catch (error) {
     throw storageFault(error, 'create', places.file).fault;
   } finally {
@@ -80,6 +91,7 @@ class FileVault implements Vault {
 
   readonly #database: Database;
   readonly #places: KeyPlaces;
+  readonly #keyPlace: KeyPlace;
   #header: Header;
   /** Present while unlocked. */
   #records: Records | undefined;
@@ -89,7 +101,8 @@ class FileVault implements Vault {
   /** Work on the key, one after the other. */
   #keyWork: Promise<unknown> = Promise.resolve();
 
-  constructor(database: Database, header: Header, places: KeyPlaces) {
+  constructor(database: Database, header: Header, places: KeyPlaces, keyPlace: KeyPlace) {
+    this.#keyPlace = keyPlace;
     this.#database = database;
     this.#header = header;
     this.#places = places;
@@ -143,10 +156,11 @@ class FileVault implements Vault {
     this.#unlocked().remove(held);
   }
 
-  async unlock({ passphrase }: UnlockMeans): Promise<void> {
+  async unlock({ passphrase, mayPrompt }: UnlockMeans): Promise<void> {
     const locks = this.#locks;
     await this.#oneAtATime(async () => {
       if (this.#records) return;
+      if (mayPrompt && this.#header.kind === 'key-source') await this.#places.keySource?.unlock?.();
       const dataKey = await dataKeyOf(this.#header, passphrase, this.#places);
       if (this.#locks !== locks) {
         dataKey.dispose();
@@ -161,13 +175,13 @@ class FileVault implements Vault {
     });
   }
 
-  async setPassphrase(current: Secret | undefined, next: Secret | undefined): Promise<void> {
+  async setPassphrase(current: Secret | undefined, next: Secret | undefined, place = this.#keyPlace): Promise<void> {
     if (next?.length === 0) throw new KeyholdError('secret_unfit', 'cannot set the passphrase: it is empty');
     await this.#oneAtATime(async () => {
       const dataKey = await dataKeyOf(this.#header, current, this.#places);
       try {
         if (next) this.#replaceHeader(await wrapByPassphrase(dataKey, next, this.#places));
-        else if (this.needsPassphrase) this.#replaceHeader(await wrapByKey(dataKey, this.#places));
+        else if (this.#header.kind !== place) this.#replaceHeader(await wrapByKey(dataKey, this.#places, place));
       } finally {
         dataKey.dispose();
       }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { aHome, configure, get, startAgent, status, store } from '../../fakes/built-agent.ts';
 import { startKeyringSession } from '../../fakes/keyring-session.ts';
@@ -53,6 +54,22 @@ describe.skipIf(!needKeyring())('the agent on a real keyring', () => {
     await expect
       .poll(() => agent.ask(...store('b.test', 'b-EXAMPLE')), { timeout: 15_000, interval: 500 })
       .toBe('status=ok\n');
+  });
+
+  it('keeps the key of a vault, which then has none beside it and opens with the keyring', async () => {
+    await using session = await startKeyringSession();
+    const home = aHome('vault');
+    await using first = await startAgent({ home, environment: session.env });
+    await first.ask(...store('a.test', 'pass-EXAMPLE'));
+    expect(await first.ask(...status)).toContain('key-beside-vault');
+    expect(await first.ask(...manage('backend-passphrase', 'key=keyring'))).toBe('status=ok\n');
+    expect(existsSync(`${home}/state/vault.key`)).toBe(false);
+    expect(await first.ask(...status)).not.toContain('key-beside-vault');
+    first.kill('SIGKILL');
+    await first.ended;
+    await using agent = await startAgent({ home, environment: session.env });
+    expect(await agent.ask(...get('a.test'))).toContain('password=pass-EXAMPLE');
+    expect(await agent.ask(...manage('backend-passphrase', 'key=nowhere'))).toMatch(/^status=bad-request$/m);
   });
 
   it('that is locked at the start says so, and serves once it is unlocked outside', async () => {

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { identityOf } from '../../../../daemon/backends/backend.ts';
 import { INDEX_KEY_ITEM, itemOf, refreshItemOf, VAULT_KEY_ITEM } from '../../../../daemon/backends/keyring/names.ts';
-import type { Target } from '../../../../protocol/credential.ts';
+import { identityOf, type Target } from '../../../../protocol/credential.ts';
 
 /** Bytes as the wire has them, often the ones that escapes are made of. */
 const value = fc.string({

@@ -187,6 +187,34 @@ describe('the vault', () => {
     expect(await vault.list()).toEqual([]);
   });
 
+  it('moves its key between the file and the key source, and prompts for the source only when it may', async () => {
+    const source = {
+      ...aKeySource(),
+      asked: 0,
+      async unlock() {
+        this.asked++;
+        this.locked = false;
+      },
+    };
+    const openHere = () => openVault({ folder: folder.path, keep, kdf, keySource: source, keyPlace: 'key-file' });
+    await vault.dispose();
+    vault = await openHere();
+    await vault.setPassphrase(undefined, undefined, 'key-source');
+    expect(existsSync(path('vault.key'))).toBe(false);
+    expect(vault.degradations()).toEqual([]);
+    await vault.dispose();
+    source.locked = true;
+    vault = await openHere();
+    await expect(vault.unlock({ mayPrompt: false })).rejects.toThrow(fault('backend_locked'));
+    expect(source.asked).toBe(0);
+    await vault.unlock({ mayPrompt: true });
+    expect([source.asked, await secret()]).toEqual([1, 'token-EXAMPLE']);
+    await vault.setPassphrase(undefined, undefined, 'key-file');
+    await vault.dispose();
+    vault = await open();
+    expect(await secret()).toBe('token-EXAMPLE');
+  });
+
   it('stays locked when it is locked while it unlocks', async () => {
     await vault.setPassphrase(undefined, passphrase());
     await reopen();
