@@ -59,7 +59,7 @@ describe('counts of gets', () => {
 
   test('hold a bounded number of folders, and count on without them', () => {
     const usage = new Usage();
-    for (let folder = 0; folder < 20_000; folder++) usage.count('a', 'git', `/work/${folder}`, 5, asker());
+    for (let folder = 0; folder < 20_000; folder++) usage.count('a', 'git', `/src/${folder}`, 5, asker());
     const waiting = usage.waiting();
     expect(waiting.length).toBeLessThan(5_000);
     expect(waiting.reduce((sum, { count }) => sum + count, 0)).toBe(20_000);
