@@ -52,24 +52,24 @@ describe('the audit', () => {
   test('chains the first use of a credential by a program, across restarts, and counts the others', async () => {
     const folder = aFolder();
     const first = anAudit({ folder });
-    for (let get = 0; get < 50; get++) first.audit.used('a', 'git', '/work', git);
+    for (let get = 0; get < 50; get++) first.audit.used('a', 'git', '/src', git);
     expect(await first.actions()).toEqual(['first-use']);
     first.audit.dispose();
     const { audit, actions } = anAudit({ folder });
-    audit.used('a', 'git', '/work', git);
+    audit.used('a', 'git', '/src', git);
     audit.used('a', 'git', '/home', { who: () => ({ uid: 1_000, pid: 43, program: '/usr/bin/evil' }) });
-    audit.used('b', 'git', '/work', git);
+    audit.used('b', 'git', '/src', git);
     expect(await actions()).toEqual(['first-use', 'first-use', 'first-use']);
     expect(audit.useOf('a')).toMatchObject({ count: 52 });
   });
 
   test('writes counts by itself within a second, and a first use at once', async () => {
     const { audit, clock } = anAudit();
-    audit.used('a', 'git', '/work', git);
+    audit.used('a', 'git', '/src', git);
     await sleep(150);
     expect(audit.usage.waiting()).toEqual([]);
     clock.advance(1);
-    audit.used('a', 'git', '/work', git);
+    audit.used('a', 'git', '/src', git);
     expect(audit.usage.waiting()).toHaveLength(1);
     await sleep(1_000);
     expect(audit.usage.waiting()).toEqual([]);

@@ -13,7 +13,7 @@ const aCount = (credential: string, at: number, count = 1): Count => ({
   credential,
   tool: 'git',
   program: '/usr/bin/git',
-  project: '/work',
+  project: '/src',
   minute: Math.floor(at / 60),
   first: at,
   last: at,

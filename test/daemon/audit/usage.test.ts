@@ -17,19 +17,19 @@ describe('counts of gets', () => {
   test('look up who asks once for a credential, tool, folder and minute', () => {
     const usage = new Usage();
     const git = asker();
-    for (let at = 600; at < 660; at++) usage.count('a', 'git', '/work', at, git);
+    for (let at = 600; at < 660; at++) usage.count('a', 'git', '/src', at, git);
     expect(git.looks).toBe(1);
-    usage.count('a', 'git', '/work', 660, git);
-    usage.count('a', 'cargo', '/work', 661, git);
+    usage.count('a', 'git', '/src', 660, git);
+    usage.count('a', 'cargo', '/src', 661, git);
     usage.count('a', 'git', '/home', 662, git);
     usage.count('b', 'git', '/home', 663, git);
     expect(git.looks).toBe(5);
-    usage.count('a', 'git', '/work', 664, git);
+    usage.count('a', 'git', '/src', 664, git);
     expect(git.looks).toBe(5);
     expect(usage.waiting().map(({ credential, tool, project, count }) => [credential, tool, project, count])).toEqual([
-      ['a', 'git', '/work', 60],
-      ['a', 'git', '/work', 2],
-      ['a', 'cargo', '/work', 1],
+      ['a', 'git', '/src', 60],
+      ['a', 'git', '/src', 2],
+      ['a', 'cargo', '/src', 1],
       ['a', 'git', '/home', 1],
       ['b', 'git', '/home', 1],
     ]);

@@ -33,7 +33,7 @@ function aWitness(handlerOf: (core: Core) => Handler = coreHandler) {
     },
   };
   const witness = new Witness({ handler: handlerOf(core), audit, clock, processes });
-  const ask = (request: CredentialRequest, origin = { tool: 'git', cwd: '/work' }) =>
+  const ask = (request: CredentialRequest, origin = { tool: 'git', cwd: '/src' }) =>
     witness.handlerFor({ uid: 1_000, pid: 20 })(Object.assign(request, origin));
   const entries = async () => (await audit.list({}, { after: 0, limit: 1_000 })).found.map(({ entry }) => entry);
   return { core, audit, witness, ask, entries, looks: () => looks };
@@ -64,7 +64,7 @@ describe('the witness', () => {
       uid: 1_000,
       pid: 20,
       program: '/usr/bin/git',
-      cwd: '/work',
+      cwd: '/src',
     };
     const at = core.clock.now();
     expect(await entries()).toEqual([
@@ -89,7 +89,7 @@ describe('the witness', () => {
     for (let get = 0; get < 100; get++) await ask(aRequest('get'));
     expect(looks()).toBe(before + 1);
     core.clock.advance(60);
-    await ask(aRequest('get'), { tool: 'cargo', cwd: '/work' });
+    await ask(aRequest('get'), { tool: 'cargo', cwd: '/src' });
     expect((await entries()).map(({ action, tool }) => [action, tool])).toEqual([
       ['store', 'git'],
       ['first-use', 'git'],
