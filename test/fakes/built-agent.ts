@@ -7,6 +7,10 @@ import { onTestFinished } from 'vitest';
 import { temporaryFolder } from '../temporary.ts';
 
 export const DIST = join(import.meta.dirname, '../../dist');
+/** What the build could make: `client` in which form, and whether there is the addon. */
+export const BUILT: { readonly client: string; readonly addon: boolean } = JSON.parse(
+  readFileSync(join(DIST, 'lib/build.json'), 'utf8'),
+);
 const AGENT = join(DIST, 'bin/keyhold-agent');
 /** Milliseconds that an agent may take to listen, and any exchange with it to end. */
 const DEADLINE = 10_000;

@@ -3,6 +3,7 @@ import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, readFileSyn
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import {
+  BUILT,
   type BuiltAgent,
   configure,
   DIST,
@@ -20,7 +21,7 @@ import { temporaryFolder } from '../../temporary.ts';
 const CANARY = 'k4n4ry-0d5f71b2c9-EXAMPLE';
 const isRoot = process.getuid!() === 0;
 if (!isRoot) console.warn('skipped: reading the memory of other processes and their folders takes root; run as root');
-const isAddonThere = JSON.parse(readFileSync(`${DIST}/lib/build.json`, 'utf8')).addon !== false;
+const isAddonThere = BUILT.addon;
 
 function facts(agent: BuiltAgent, name: string): Promise<string | undefined> {
   return agent.ask(...status).then((answer) => new RegExp(`^${name}=(.*)$`, 'm').exec(answer)?.[1]);
