@@ -1,7 +1,9 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const common = {
   environment: 'node',
+  globalSetup: ['test/bundles.ts'],
   setupFiles: ['test/setup.ts'],
   // A process that a test waits for may take its time on a busy machine.
   expect: { poll: { timeout: 10_000 } },
@@ -9,6 +11,8 @@ const common = {
 
 export default defineConfig({
   test: {
+    // Most tests wait for a program more than they compute: one worker, vitest's choice for two processors, idles.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         test: {

@@ -1,26 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildSync } from 'esbuild';
-import { afterAll, onTestFinished } from 'vitest';
-import { compileServices } from '../../scripts/build/services.ts';
+import { inject, onTestFinished } from 'vitest';
 import { openHome } from '../fakes/scripted-agent.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'keyhold-cli-bundle-'));
-/** The commands in one file, made anew for each suite: that starts several times as fast as their sources. */
-export const MAIN = join(folder, 'main.mjs');
-buildSync({
-  entryPoints: [join(import.meta.dirname, '../../client/main.ts')],
-  outfile: MAIN,
-  bundle: true,
-  platform: 'node',
-  target: 'node24',
-  format: 'esm',
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-});
-writeFileSync(join(folder, 'services.json'), await compileServices(join(import.meta.dirname, '../..')));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+/** The commands in one file (bundles.ts). */
+export const MAIN = join(inject('bundles'), 'cli.cjs');
 
 /** Milliseconds that one command may take before it is killed. */
 const DEADLINE = 20_000;
