@@ -1,9 +1,9 @@
 import { closeSync, openSync } from 'node:fs';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { EpochSeconds } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { sizeOfOwnFile } from '../durable.ts';
+import { connectExclusively, versionUntouched } from '../sqlite.ts';
 import { auditFault, damaged } from './audit-fault.ts';
 import { type AuditEntry, appendEntry, type ChainedEntry, entryOf, genesis, type Head } from './entry.ts';
 
@@ -11,8 +11,6 @@ import { type AuditEntry, appendEntry, type ChainedEntry, entryOf, genesis, type
 const SCHEMA = 1;
 /** 'KeyA': what file(1) and a wrong path are told by. */
 const APPLICATION = 0x4b657941;
-/** Pages in the WAL before they move into the file. */
-const WAL_PAGES = 256;
 const MINUTE = 60;
 /** Rows looked at in one go while pruning. */
 const PRUNE_STEP = 1_000;
@@ -216,13 +214,14 @@ export function openAuditLog(file: string): AuditLog {
   try {
     const size = sizeOfOwnFile(file);
     if (size === undefined) closeSync(openSync(file, 'wx', 0o600));
-    else if (size > 0) refuseNewer(file, versionUntouched(file));
-    sqlite = connect(file);
+    else if (size > 0) refuseNewer(file, versionUntouched(file, APPLICATION));
+    sqlite = connectExclusively(file);
+    sqlite.exec('PRAGMA journal_mode = WAL');
     const pragma = (name: string) => Object.values(sqlite!.prepare(`PRAGMA ${name}`).get() ?? {})[0];
     const tables = () => sqlite!.prepare('SELECT sql FROM sqlite_schema ORDER BY rowid').all();
     // Empty too where a process was killed while it created the tables.
     if (tables().length === 0 && pragma('user_version') === 0) create(sqlite);
-    refuseNewer(file, pragma('user_version'));
+    refuseNewer(file, Number(pragma('user_version')));
     const isOurs =
       // Exactly ours: a trigger that somebody added would run with every entry.
       JSON.stringify(tables().map(({ sql }) => sql)) === JSON.stringify(TABLES) &&
@@ -246,46 +245,8 @@ function create(sqlite: DatabaseSync): void {
   `);
 }
 
-function connect(file: string): DatabaseSync {
-  const sqlite = new DatabaseSync(file, {
-    timeout: 0,
-    allowExtension: false,
-    defensive: true,
-    enableDoubleQuotedStringLiterals: false,
-  });
-  try {
-    // Exclusive before the first access: then SQLite keeps the WAL's index in memory and needs no -shm file.
-    sqlite.exec(`
-      PRAGMA locking_mode = EXCLUSIVE;
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
-      PRAGMA wal_autocheckpoint = ${WAL_PAGES};
-      PRAGMA temp_store = MEMORY;
-      PRAGMA trusted_schema = OFF;
-      PRAGMA cell_size_check = ON;
-    `);
-    return sqlite;
-  } catch (error) {
-    sqlite.close();
-    throw error;
-  }
-}
-
-/** The schema's version, without a lock, a WAL or any write: `immutable` makes SQLite leave everything alone. */
-function versionUntouched(file: string): unknown {
-  const url = pathToFileURL(file);
-  url.searchParams.set('immutable', '1');
-  try {
-    using sqlite = new DatabaseSync(url, { readOnly: true });
-    if (sqlite.prepare('PRAGMA application_id').get()?.application_id !== APPLICATION) return 0;
-    return sqlite.prepare('PRAGMA user_version').get()?.user_version;
-  } catch {
-    return 0; // what is wrong with it is said by the real opening
-  }
-}
-
-function refuseNewer(file: string, version: unknown): void {
-  if (Number(version) <= SCHEMA) return;
+function refuseNewer(file: string, version: number): void {
+  if (version <= SCHEMA) return;
   throw new KeyholdError(
     'audit_newer',
     `cannot open ${file}: its schema is ${version} and this keyhold knows ${SCHEMA}; install the newer keyhold`,

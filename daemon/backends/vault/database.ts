@@ -1,18 +1,15 @@
 import { closeSync, linkSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import { sizeOfOwnFile, syncFolder, temporaryBeside } from '../../durable.ts';
+import { connectExclusively, versionUntouched } from '../../sqlite.ts';
 import { SCHEMA } from './header.ts';
 import { storageFault } from './storage-fault.ts';
 
 const SQLITE_HEADER = 100;
 /** 'KeyH': what file(1) and a wrong path are told by. */
 const APPLICATION = 0x4b657948;
-
-/** Pages in the WAL before they move into the file: on a full disk, so much room is enough to erase and wipe. */
-const WAL_PAGES = 256;
 
 // Rows lie in the order in which they came, and only the small index is in the random order of their HMACs: a new row
 // touches the last page and one of the index, however many there are.
@@ -201,7 +198,7 @@ export function createDatabase(file: string, header: Uint8Array): Database {
   try {
     // SQLite gives its WAL the mode of the file, so this is the one place where a mode is set.
     closeSync(openSync(temporary, 'wx', 0o600));
-    const sqlite = connect(temporary);
+    const sqlite = connectExclusively(temporary);
     try {
       sqlite.exec(`PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; ${TABLES.map(([, , , sql]) => sql).join(';')}`);
       sqlite.exec(`PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${SCHEMA}`);
@@ -232,7 +229,9 @@ export function openDatabase(file: string): Database | undefined {
   refuseNewer(file);
   let sqlite: DatabaseSync | undefined;
   try {
-    sqlite = connect(file);
+    sqlite = connectExclusively(file);
+    // What a store replaces and an erase removes is overwritten, in the file as in the WAL.
+    sqlite.exec('PRAGMA secure_delete = ON');
     sqlite.exec('BEGIN IMMEDIATE; COMMIT');
     const pragma = (name: string) => Object.values(sqlite!.prepare(`PRAGMA ${name}`).get() ?? {})[0];
     const tables = sqlite.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid').all();
@@ -256,44 +255,10 @@ export function openDatabase(file: string): Database | undefined {
   }
 }
 
-function connect(file: string): DatabaseSync {
-  const sqlite = new DatabaseSync(file, {
-    timeout: 0,
-    allowExtension: false,
-    defensive: true,
-    enableDoubleQuotedStringLiterals: false,
-  });
-  try {
-    // Exclusive before the first access: then SQLite keeps the WAL's index in memory and needs no -shm file.
-    sqlite.exec(`
-      PRAGMA locking_mode = EXCLUSIVE;
-      PRAGMA synchronous = FULL;
-      PRAGMA secure_delete = ON;
-      PRAGMA wal_autocheckpoint = ${WAL_PAGES};
-      PRAGMA temp_store = MEMORY;
-      PRAGMA trusted_schema = OFF;
-      PRAGMA cell_size_check = ON;
-    `);
-    return sqlite;
-  } catch (error) {
-    sqlite.close();
-    throw error;
-  }
-}
-
-/** Looks at the version without a lock, a WAL or any write: `immutable` makes SQLite leave everything alone. */
+/** Refuses what a newer keyhold wrote, and leaves it alone. */
 function refuseNewer(file: string): void {
-  const url = pathToFileURL(file);
-  url.searchParams.set('immutable', '1');
-  let version: unknown;
-  try {
-    using sqlite = new DatabaseSync(url, { readOnly: true });
-    if (sqlite.prepare('PRAGMA application_id').get()?.application_id !== APPLICATION) return;
-    version = sqlite.prepare('PRAGMA user_version').get()?.user_version;
-  } catch {
-    return; // what is wrong with it is said by the real opening
-  }
-  if (Number(version) <= SCHEMA) return;
+  const version = versionUntouched(file, APPLICATION);
+  if (version <= SCHEMA) return;
   throw new KeyholdError(
     'vault_newer',
     `cannot open ${file}: its schema is ${version} and this keyhold knows ${SCHEMA}; install the newer keyhold`,
