@@ -10,7 +10,7 @@ const ITEMS_MAX = 10_000;
  * What a call's field map finds in the JSON that the service answered. `value` and `refreshToken` may be among it, and are
  * secrets: whoever reads an answer that has them hands them on as such.
  */
-export function fieldsIn({ fields = {} }: Call, answer: unknown): Read {
+export function fieldsIn({ fields = {} }: Pick<Call, 'fields'>, answer: unknown): Read {
   const found: Record<string, unknown> = {};
   for (const [name, pointer] of Object.entries(fields)) {
     const value = at(answer, pointer);
@@ -23,7 +23,7 @@ export function fieldsIn({ fields = {} }: Call, answer: unknown): Read {
  * The same for each item of a list; undefined if the answer has no list where the manifest says it has. What leaks is
  * not among it: no value is read from a list, whatever its field map says.
  */
-export function itemsIn(call: Call, answer: unknown): Read[] | undefined {
+export function itemsIn(call: Pick<Call, 'items' | 'fields' | 'leaks'>, answer: unknown): Read[] | undefined {
   const items = at(answer, call.items ?? '');
   if (!Array.isArray(items)) return undefined;
   const { value: _, refreshToken: __, ...fields } = call.fields ?? {};

@@ -7,7 +7,7 @@ export type Answer = {
   readonly operation?: Operation;
   readonly status: number;
   /** The service's own code (`error.code`), if it gave one. */
-  readonly code?: string;
+  readonly code?: string | undefined;
   /** Its text, as much as was read. It is looked through and never shown. */
   readonly text?: string;
   /** From `Retry-After`. */
@@ -29,7 +29,7 @@ const BACK_OFF: Seconds = 30;
 const BACK_OFF_MAX: Seconds = 3_600;
 
 /** What an answer means: what the service's catalogue says, else what its status means anywhere. */
-export function causeOf(manifest: Manifest, answer: Answer): Cause {
+export function causeOf(manifest: Pick<Manifest, 'errors'>, answer: Answer): Cause {
   const rule = manifest.errors?.find((one) => holds(one, answer)) ?? generally(answer);
   const retryAfter = answer.status === 429 || answer.status === 503 ? waitOf(answer.retryAfter) : undefined;
   return {

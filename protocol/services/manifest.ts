@@ -212,11 +212,11 @@ export type Call = {
   /** Statuses that mean success; any 2xx if absent. */
   readonly success?: readonly number[];
   /** JSON pointer to the array of a list. */
-  readonly items?: string;
+  readonly items?: string | undefined;
   /** JSON pointers into the answer, or into each of its items, by our names. */
-  readonly fields?: { readonly [Name in Field]?: string };
+  readonly fields?: { readonly [Name in Field]?: string } | undefined;
   /** The answer holds token values that nobody asked for: they are dropped before anything else looks at it. */
-  readonly leaks?: readonly string[];
+  readonly leaks?: readonly string[] | undefined;
   readonly note?: string;
 };
 

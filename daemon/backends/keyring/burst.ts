@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { KeyholdError } from '../../../protocol/errors.ts';
+import { frame, framesOf, openReply, REPLY_KEY_LENGTH } from '../../frames.ts';
 import type { Breaker } from './breaker.ts';
-import { frame, framesOf, type Operation, type Outcome, openReply, outcomes, REPLY_KEY_LENGTH } from './frames.ts';
+import { type Operation, type Outcome, outcomes } from './operations.ts';
 import { childEnvironment, type SessionEnvironment, sessionBus } from './session-bus.ts';
 
 /** Milliseconds that an ordinary operation may take, the child's start included, so that a caller hears within 1 s. */

@@ -1,15 +1,7 @@
 import { AsyncEntry } from '@napi-rs/keyring';
+import { frame, framesOf, partsOf, REPLY_KEY_LENGTH, sealReply } from '../../frames.ts';
 import { BusError } from './bus.ts';
-import {
-  frame,
-  framesOf,
-  type Operation,
-  type Outcome,
-  operations,
-  partsOf,
-  REPLY_KEY_LENGTH,
-  sealReply,
-} from './frames.ts';
+import { type Operation, type Outcome, operations } from './operations.ts';
 import { openSecretService, type SecretService } from './secret-service.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { KeyholdError } from '../../../protocol/errors.ts';
 import { type Burst, CALL_DEADLINE } from './burst.ts';
-import type { Operation, Outcome } from './frames.ts';
 import type { ItemName } from './names.ts';
+import type { Operation, Outcome } from './operations.ts';
 
 /** The keyring's items as one call of the backend sees them: all that it does shares one deadline. */
 export interface KeyringItems {

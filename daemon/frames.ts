@@ -1,25 +1,15 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
 /**
- * How the agent and its keyring child talk: frames of four length bytes (little-endian) and a list of parts, each with
- * four length bytes before it. The child begins with an empty frame when it is up. A request is `[operation, reply key, …]`; a reply is one list of parts, `[outcome, …]`,
- * sealed with AES-256-GCM under the request's reply key, so that no plaintext of it ever lies in the stream's buffers.
+ * How the agent and its children talk: frames of four length bytes (little-endian) and a list of parts, each with four
+ * length bytes before it. A child begins with an empty frame when it is up. A request is `[operation, reply key, …]`; a
+ * reply is one list of parts, sealed with AES-256-GCM under the request's reply key, so that no plaintext of it ever lies
+ * in the stream's buffers.
  */
 
-/** Longest frame: the longest secret with room for its names. */
+/** Longest frame: the longest secret with room for its names. Children that bring more say so themselves. */
 export const FRAME_MAX = 131_072;
 export const REPLY_KEY_LENGTH = 32;
-
-/** What the child can be asked. Every operation but `unlock` ends without a prompt. */
-export const operations = ['probe', 'get', 'set', 'remove', 'count', 'unlock'] as const;
-export type Operation = (typeof operations)[number];
-
-/**
- * How an operation ended: `locked`, `absent` and `ambiguous` (more than one item matches) are told before anything was
- * changed; after `failed` the item may be either way.
- */
-export const outcomes = ['ok', 'missing', 'locked', 'absent', 'dismissed', 'ambiguous', 'too-long', 'failed'] as const;
-export type Outcome = (typeof outcomes)[number];
 
 const IV_LENGTH = 12;
 const TAG_LENGTH = 16;
@@ -50,12 +40,12 @@ export function partsOf(body: Buffer): readonly Buffer[] {
   return parts;
 }
 
-/** Yields each whole frame's body of `input`, and answers what is left. Throws a RangeError at one that is too long. */
-export function* framesOf(input: Buffer): Generator<Buffer, Buffer> {
+/** Yields each whole frame's body of `input`, and answers what is left. Throws a RangeError at one longer than `max`. */
+export function* framesOf(input: Buffer, max = FRAME_MAX): Generator<Buffer, Buffer> {
   let rest = input;
   while (rest.length >= 4) {
     const size = 4 + rest.readUInt32LE(0);
-    if (size > FRAME_MAX) throw new RangeError('cannot read a frame: it is too long');
+    if (size > max) throw new RangeError('cannot read a frame: it is too long');
     if (rest.length < size) break;
     yield rest.subarray(4, size);
     rest = rest.subarray(size);

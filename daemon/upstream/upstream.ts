@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
+import { withBytes } from '../backends/secrets.ts';
+import { frame, framesOf, openReply, REPLY_KEY_LENGTH } from '../frames.ts';
+import { REPLY_MAX } from './limits.ts';
+import type { Reply, SecretName } from './plan.ts';
+
+/** Milliseconds that a child may take to come up on a busy machine. */
+const START_DEADLINE = 15_000;
+/** Milliseconds beyond a plan's own deadline after which the child is killed: by then it should have said that it is late. */
+const GRACE = 2_000;
+/** Children at a time: each is a process of 50 MB. */
+const CHILDREN_MAX = 4;
+
+export type UpstreamParts = {
+  /** The child's program: `upstream-child.cjs` beside the agent's bundle, or `child.ts`. */
+  readonly childPath: string;
+  /** The node that runs it. @default {process.execPath} */
+  readonly nodePath?: string;
+  readonly keep: SecretKeeper;
+};
+
+/** What a child answered. The secrets are the caller's to dispose of. */
+export type UpstreamAnswer = { readonly reply: Reply; readonly secrets: ReadonlyMap<SecretName, Secret> };
+
+/** Runs upstream children: one for each operation, with nothing in it but what that needs. */
+export class Upstream {
+  readonly #parts: UpstreamParts;
+  readonly #waiting: (() => void)[] = [];
+  readonly #kill = new Set<() => void>();
+  #running = 0;
+
+  constructor(parts: UpstreamParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Has a child do one operation. The secrets are borrowed until it is under way. It always answers: what went wrong is a
+   * `failure` of the reply.
+   */
+  async run(
+    operation: string,
+    plan: { readonly deadline: number },
+    secrets: Readonly<Partial<Record<SecretName, Secret>>>,
+  ): Promise<UpstreamAnswer> {
+    const replyKey = randomBytes(REPLY_KEY_LENGTH);
+    const request = requestOf(operation, replyKey, plan, Object.entries(secrets));
+    try {
+      await this.#turn();
+      try {
+        return await this.#run(request, replyKey, plan.deadline);
+      } finally {
+        this.#running--;
+        this.#waiting.shift()?.();
+      }
+    } finally {
+      request.fill(0);
+      replyKey.fill(0);
+    }
+  }
+
+  /** Ends every child in the middle of what it does. */
+  dispose(): void {
+    for (const kill of this.#kill) kill();
+  }
+
+  async #turn(): Promise<void> {
+    while (this.#running >= CHILDREN_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#running++;
+  }
+
+  #run(request: Buffer, replyKey: Buffer, deadline: number): Promise<UpstreamAnswer> {
+    const { childPath, nodePath = process.execPath } = this.#parts;
+    const child = spawn(nodePath, [...SEAT_BELT, childPath], { env: {}, stdio: ['pipe', 'pipe', 'ignore'], cwd: '/' });
+    const kill = () => child.kill('SIGKILL');
+    this.#kill.add(kill);
+    return new Promise<UpstreamAnswer>((resolve) => {
+      let timer = setTimeout(kill, START_DEADLINE);
+      let input: Buffer = Buffer.alloc(0);
+      let isLate = false;
+      let isUp = false;
+      const end = (answer: UpstreamAnswer) => {
+        clearTimeout(timer);
+        this.#kill.delete(kill);
+        kill();
+        resolve(answer);
+      };
+      const fell = () => end({ reply: { failure: isLate ? 'late' : 'fell' }, secrets: new Map() });
+      child.once('error', fell);
+      child.once('close', fell);
+      // EPIPE; the end of the child tells the story.
+      child.stdin.on('error', () => {});
+      child.stdout.on('data', (chunk: Buffer) => {
+        input = Buffer.concat([input, chunk]);
+        try {
+          const bodies = framesOf(input, REPLY_MAX);
+          for (let next = bodies.next(); !next.done; next = bodies.next()) {
+            if (isUp) return end(this.#answerIn(replyKey, next.value));
+            isUp = true;
+            clearTimeout(timer);
+            timer = setTimeout(() => {
+              isLate = true;
+              kill();
+            }, deadline + GRACE);
+            child.stdin.write(request);
+            input = input.subarray(4);
+          }
+        } catch {
+          fell();
+        }
+      });
+    });
+  }
+
+  #answerIn(replyKey: Buffer, body: Buffer): UpstreamAnswer {
+    const [document, ...named] = openReply(replyKey, body);
+    const secrets = new Map<SecretName, Secret>();
+    for (let at = 0; at + 1 < named.length; at += 2) {
+      const bytes = named[at + 1]!;
+      secrets.set(named[at]!.toString('latin1') as SecretName, this.#parts.keep(bytes));
+      bytes.fill(0);
+    }
+    return { reply: JSON.parse(document!.toString('utf8')) as Reply, secrets };
+  }
+}
+
+/** The request in memory of its own, for the caller to wipe. */
+function requestOf(operation: string, replyKey: Buffer, plan: object, secrets: [string, Secret][]): Buffer {
+  const parts: Uint8Array[] = [Buffer.from(operation), replyKey, Buffer.from(JSON.stringify(plan))];
+  const lend = (at: number): Buffer => {
+    const named = secrets[at];
+    if (!named) return frame(parts);
+    return withBytes(named[1], (bytes) => {
+      parts.push(Buffer.from(named[0]), bytes);
+      return lend(at + 1);
+    });
+  };
+  return lend(0);
+}
+
+/** No writing, no further processes or threads, no addons, no inspector; node 24 cannot tell a network apart. */
+const SEAT_BELT = ['--permission', '--allow-fs-read=*', '--disable-sigusr1', '--no-warnings'];
