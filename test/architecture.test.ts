@@ -86,7 +86,7 @@ describe('imports', () => {
       commander: /^client\//,
       '@clack/prompts': /^client\//,
       conf: /^client\//,
-      yaml: /^client\/services\/compile\.ts$/,
+      yaml: /^client\/(services\/compile|setup\/edit\/yaml)\.ts$/,
     };
     const allowed = (one: Import, { path }: Source) =>
       isRelative(one) || one.from.startsWith('node:') || homes[one.from]?.test(path) === true;

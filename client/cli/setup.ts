@@ -3,42 +3,91 @@ import { groundOf } from '../install/ground.ts';
 import { ownPackage } from '../install/root.ts';
 import { type GitReport, setupGit, undoGit } from '../setup/git.ts';
 import type { HelperLine } from '../setup/git-config.ts';
+import { gitTool, knownTools, setupTools, systemdTool } from '../setup/index.ts';
+import { type SetupReport, setUp, type UndoReport, undo } from '../setup/planned.ts';
 import { programFor } from '../setup/program.ts';
 import { setupSystemd, undoSystemd } from '../setup/systemd.ts';
+import type { KnownTool, SetupTool } from '../setup/tool.ts';
 import { CommandFailure } from './failure.ts';
 import { type Page, show } from './page.ts';
 import { addNoun, addVerb, type VerbOptions } from './verb.ts';
 
 type SetupOptions = VerbOptions & { readonly undo?: boolean; readonly dryRun?: boolean; readonly here?: boolean };
 
-const tools = [
-  { tool: 'git', summary: 'git asks keyhold for every credential over HTTP' },
-  { tool: 'systemd', summary: 'the agent starts by a socket of your service manager' },
-] as const;
-
 /** `keyhold setup TOOL`: tells a tool about keyhold, and takes it back with `--undo`. */
 export function addSetup(program: Command): void {
   const noun = addNoun(program, 'setup', 'tell a tool about keyhold, or take it back')
-    .option('--list', 'which tools there are')
+    .option('--list', 'which tools are here, and what each would gain')
     .option('--json', 'print one JSON document')
     .action(({ list, json }: { list?: boolean; json?: boolean }) => {
       if (!list) throw new CommandFailure(2, 'cannot set up: it needs a tool; see: keyhold setup --list');
-      show(json, tools, (page) =>
-        page.table(
-          ['TOOL', 'WHAT'],
-          tools.map(({ tool, summary }) => [tool, summary]),
-        ),
-      );
+      listTools(json);
     });
 
-  const [git, systemd] = tools.map(({ tool, summary }) =>
-    addVerb(noun, tool, summary)
+  const add = ({ name, summary }: KnownTool) =>
+    addVerb(noun, name, summary)
       .option('--undo', 'take it back')
       .option('--dry-run', 'say what would change, and change nothing')
-      .option('--here', 'point to this copy, even if it is not installed'),
-  );
-  git!.action(onGit);
-  systemd!.action(onSystemd);
+      .option('--here', 'point to this copy, even if it is not installed');
+  add(gitTool).action(onGit);
+  for (const tool of setupTools) {
+    const verb = add(tool);
+    for (const { flags, summary } of tool.options) verb.option(flags, summary);
+    verb.action((_: SetupOptions, command: Command) => onPlanned(tool, command));
+  }
+  add(systemdTool).action(onSystemd);
+}
+
+function listTools(json: boolean | undefined): void {
+  const ground = groundOf();
+  const tools = knownTools.map(({ name, summary, gain, detect }) => ({
+    tool: name,
+    summary,
+    gain,
+    found: detect(ground) ?? null,
+  }));
+  show(json, tools, (page) => {
+    const rows = tools.map(({ tool, found, gain }) => [tool, found === null ? 'no' : 'yes', gain]);
+    page.table(['TOOL', 'HERE', 'WHAT YOU GAIN'], rows, true);
+  });
+}
+
+async function onPlanned(tool: SetupTool, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<SetupOptions & Record<string, unknown>>();
+  const { json, dryRun = false, here = false } = options;
+  const ground = groundOf();
+  if (options.undo) {
+    const undone = await undo(ground, tool.name, { dryRun });
+    show(json, { ...undone, dryRun }, (page) => drawUndone(page, tool.name, undone, dryRun));
+    return;
+  }
+  const plan = await tool.plan(ground, {
+    option(name) {
+      const value = options[name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())];
+      return typeof value === 'string' ? value : undefined;
+    },
+    program: (name) => programFor(ground, ownPackage(), name, tool.name, here),
+  });
+  const report = await setUp(ground, tool.name, plan, { dryRun });
+  show(json, { ...report, dryRun }, (page) => drawPlanned(page, tool.name, report, dryRun));
+}
+
+function drawPlanned(page: Page, tool: string, { changed, files, links, notices }: SetupReport, dryRun: boolean): void {
+  if (!changed) page.line(`${tool} asks keyhold already`, 'green');
+  for (const { file, changed: isNew, lines } of files) {
+    if (!isNew) page.line(`as it should be already: ${file}`);
+    else page.line(`${dryRun ? 'would add to' : 'added to'} ${file}:`, dryRun ? 'yellow' : 'green');
+    for (const line of lines) page.verbatim(`    ${line}`);
+  }
+  for (const { path, target } of changed ? links : [])
+    page.line(`${dryRun ? 'would link' : 'linked'} ${path} to ${target}`);
+  for (const notice of notices) page.line(notice, 'yellow');
+}
+
+function drawUndone(page: Page, tool: string, { files, links }: UndoReport, dryRun: boolean): void {
+  if (files.length + links.length === 0) page.line(`${tool} was not set up by keyhold`);
+  for (const { file, how } of files) page.line(undoneInWords(how, file, dryRun));
+  for (const path of links) page.line(`${dryRun ? 'would remove' : 'removed'}: ${path}`);
 }
 
 function onGit({ undo, dryRun = false, here = false }: SetupOptions, command: Command): void {
@@ -46,7 +95,11 @@ function onGit({ undo, dryRun = false, here = false }: SetupOptions, command: Co
   const ground = groundOf();
   if (undo) {
     const undone = undoGit(ground, { dryRun });
-    show(json, { ...undone, dryRun }, (page) => page.line(undoneInWords(undone.how, undone.file, dryRun)));
+    show(json, { ...undone, dryRun }, (page) =>
+      page.line(
+        undone.file === undefined ? 'git was not set up by keyhold' : undoneInWords(undone.how, undone.file, dryRun),
+      ),
+    );
     return;
   }
   const helper = programFor(ground, ownPackage(), 'git-credential-keyhold', 'git', here);
@@ -69,12 +122,7 @@ function inWords({ url, value, origin, scope }: HelperLine): string {
   return `credential.${url === undefined ? '' : `${url}.`}helper = ${value}  (${scope}, ${origin})`;
 }
 
-function undoneInWords(
-  how: 'restored' | 'removed-lines' | 'nothing',
-  file: string | undefined,
-  dryRun: boolean,
-): string {
-  if (file === undefined) return 'git was not set up by keyhold';
+function undoneInWords(how: 'restored' | 'removed-lines' | 'nothing', file: string, dryRun: boolean): string {
   if (how === 'nothing') return `nothing of keyhold stands in ${file} any more`;
   if (how === 'restored') return `${dryRun ? 'would give back' : 'given back'} as it was: ${file}`;
   return `${dryRun ? 'would remove' : 'removed'} keyhold's lines only, because the file was changed since: ${file}`;

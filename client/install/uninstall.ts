@@ -11,6 +11,7 @@ import { until } from '../agent/until.ts';
 import { CommandFailure } from '../cli/failure.ts';
 import { dial } from '../dial.ts';
 import { undoGit } from '../setup/git.ts';
+import { undoAll } from '../setup/index.ts';
 import { undoSystemd } from '../setup/systemd.ts';
 import { isMissing, removeEmpty } from './files.ts';
 import type { Ground } from './ground.ts';
@@ -47,6 +48,7 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
   }
   const git = undoGit(ground, { dryRun: false });
   if (git.how !== 'nothing') done.push(`git set up no more: ${git.file}`);
+  done.push(...(await undoAll(ground)));
   // Before the agent ends, so that no client starts another one.
   if (!unlinkOurs(ground, autostartLink(ground))) left.push(autostartLink(ground));
   const pid = await stopForGood(ground);

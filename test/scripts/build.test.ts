@@ -37,6 +37,12 @@ describe('the build', () => {
     expect(stdout).toBe(`keyhold-helper ${version}\n`);
   });
 
+  it('puts there what package.json names, and package.json names them all', async () => {
+    const { bin } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { bin: Record<string, string> };
+    const names = await readdir(join(copy, 'dist/bin'));
+    expect(bin).toEqual(Object.fromEntries(names.map((name) => [name, `dist/bin/${name}`])));
+  });
+
   it('leaves nothing of itself behind', async () => {
     expect((await readdir(join(copy, 'dist'))).filter((name) => name.startsWith('.'))).toEqual(['.stamp']);
   });

@@ -1,0 +1,106 @@
+import type { Document, Node, YAMLMap, YAMLSeq } from 'yaml';
+import { toWire } from '../../../protocol/text.ts';
+import { Conflict, type Editor, type Splice, type YamlEdit } from './edit.ts';
+
+/** A step to the member of a list that has this `name`. */
+const BY_NAME = 'name=';
+
+/** Values of a YAML document, put in as text, so that comments and the manner of the rest stay as they are. */
+export const yaml: Editor<YamlEdit> = {
+  async make(text, { path, value, replaces = false }) {
+    const tools = await open(text);
+    const place = tools.find(path);
+    if (place.node) {
+      const there = JSON.stringify(place.node.toJS(tools.document));
+      if (there === JSON.stringify(value)) return undefined;
+      if (!replaces || !tools.isScalar(place.node)) throw new Conflict(`it has ${path.join(' › ')} already`);
+      const [at, end] = place.node.range!;
+      return { at, removed: text.slice(at, end), inserted: toWire(JSON.stringify(value)) };
+    }
+    if (replaces) throw new Conflict(`it has no ${path.join(' › ')}`);
+    return tools.addition(place, value);
+  },
+
+  async withdraw(text, { path, value, replaces = false }, made) {
+    const tools = await open(text);
+    const { node, parent } = tools.find(path);
+    if (!node || !parent || JSON.stringify(node.toJS(tools.document)) !== JSON.stringify(value)) return undefined;
+    const [at, end] = node.range!;
+    if (replaces) return { at, removed: text.slice(at, end), inserted: made.removed };
+    return tools.removal(parent, node);
+  },
+};
+
+type Place = {
+  readonly node: Node | undefined;
+  readonly parent: YAMLMap | YAMLSeq | undefined;
+  readonly rest: readonly string[];
+};
+
+/** A document for reading places out of it. The library is loaded here, because few commands need it. */
+async function open(text: string) {
+  const library = await import('yaml');
+  const document: Document.Parsed = library.parseDocument(text, { keepSourceTokens: true });
+  if (document.errors.length > 0) throw new Conflict('it is not YAML that can be read');
+  const { isMap, isSeq, isScalar, isPair } = library;
+
+  const child = (node: Node | null | undefined, step: string): Node | undefined => {
+    if (isSeq(node) && step.startsWith(BY_NAME)) {
+      const name = toWire(step.slice(BY_NAME.length));
+      return node.items.find((item): item is YAMLMap => isMap(item) && item.get('name') === name);
+    }
+    if (!isMap(node)) return undefined;
+    const pair = node.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === toWire(step));
+    return (pair?.value as Node | null | undefined) ?? undefined;
+  };
+
+  return {
+    document,
+    isScalar,
+    /** The node of a path, or the last one on the way to it and what is missing behind that. */
+    find(path: readonly string[]): Place {
+      let parent: Node | undefined = document.contents ?? undefined;
+      for (const [at, step] of path.entries()) {
+        const node = child(parent, step);
+        if (!node || (at < path.length - 1 && !isMap(node) && !isSeq(node))) {
+          return { node: undefined, parent: isMap(parent) || isSeq(parent) ? parent : undefined, rest: path.slice(at) };
+        }
+        if (at === path.length - 1) return { node, parent: parent as YAMLMap | YAMLSeq, rest: [] };
+        parent = node;
+      }
+      return { node: undefined, parent: undefined, rest: path };
+    },
+    /** One more member of a list in block style, which is how every kubeconfig is written. */
+    addition({ parent, rest }: Place, value: unknown): Splice {
+      if (!isSeq(parent) || rest.length !== 1) throw new Conflict(`there is no list for ${rest.join(' › ')} in it`);
+      if (parent.flow) return flowAddition(parent, value);
+      const first = parent.items[0] as Node;
+      const dash = text.lastIndexOf('-', first.range![0]);
+      const indent = text.slice(text.lastIndexOf('\n', dash) + 1, dash);
+      const lines = library.stringify(value, { lineWidth: 0 }).trimEnd().split('\n');
+      const block = lines.map((line, at) => `${indent}${at === 0 ? '- ' : '  '}${toWire(line)}\n`).join('');
+      return { at: text.lastIndexOf('\n', dash) + 1, removed: '', inserted: block };
+    },
+    removal(parent: YAMLMap | YAMLSeq, node: Node): Splice | undefined {
+      if (!isSeq(parent)) return undefined;
+      if (parent.flow) return undefined;
+      const items = parent.items as Node[];
+      const at = items.indexOf(node);
+      const from = lineStart(text, text.lastIndexOf('-', node.range![0]));
+      const next = items[at + 1];
+      const to = next ? lineStart(text, text.lastIndexOf('-', next.range![0])) : node.range![2];
+      return { at: from, removed: text.slice(from, to), inserted: '' };
+    },
+  };
+}
+
+function lineStart(text: string, at: number): number {
+  return text.lastIndexOf('\n', at - 1) + 1;
+}
+
+/** A list between brackets, as JSON has it, or an empty one. */
+function flowAddition(list: YAMLSeq, value: unknown): Splice {
+  const open = list.range![0];
+  const isEmpty = list.items.length === 0;
+  return { at: open + 1, removed: '', inserted: `${toWire(JSON.stringify(value))}${isEmpty ? '' : ', '}` };
+}
