@@ -108,7 +108,7 @@ export class Agent {
     const served = this.#round.read(request.state ?? []);
     const candidates = this.#custody
       .findAll(request.target!)
-      .filter((entry) => served === undefined || entry.id === served);
+      .filter((entry) => isMeant(entry, request) && (served === undefined || entry.id === served));
     const ids: string[] = [];
     for (const candidate of candidates) {
       // Each waits for its turn and for the disk: meanwhile all may have been locked or carried elsewhere.
@@ -133,7 +133,7 @@ export class Agent {
 
   /** The newest match that this caller can take; one that has expired only where none lives. */
   #newest(target: Target, request: CredentialRequest): Entry | undefined {
-    const accepts = request.capabilities.authtype ? isAny : isPlain;
+    const accepts = acceptorOf(request);
     const newest = this.#custody.find(target, accepts);
     if (!newest || !isExpired(newest, this.#clock, request.minTtl)) return newest;
     const isLive = (entry: Entry) => accepts(entry) && !isExpired(entry, this.#clock, request.minTtl);
@@ -237,6 +237,18 @@ export class Agent {
 /** For a caller that takes a value of the Authorization header, and for one that knows only passwords. */
 const isAny = () => true;
 const isPlain = ({ authtype }: Entry) => authtype === undefined;
+const isOfHost = ({ path }: Entry) => path === undefined;
+
+/** What this caller can take, and means. */
+function acceptorOf(request: CredentialRequest): (entry: Entry) => boolean {
+  const accepts = request.capabilities.authtype ? isAny : isPlain;
+  if (!request.exactPath || request.target!.path !== undefined) return accepts;
+  return (entry) => isOfHost(entry) && accepts(entry);
+}
+
+function isMeant(entry: Entry, { exactPath, target }: CredentialRequest): boolean {
+  return !exactPath || target!.path !== undefined || isOfHost(entry);
+}
 
 /** Dead, or too close to it for this caller. */
 function isExpired(held: Held, clock: Clock, minTtl: Seconds = 0): boolean {

@@ -10,6 +10,8 @@ export type CredentialRequest = {
   /** Present when the request named both protocol and host, as they must be for get, store and erase. */
   readonly target?: Target | undefined;
   readonly capabilities: Capabilities;
+  /** The target is meant as it stands: where it has no path, a credential with one is another. Never on the wire. */
+  readonly exactPath?: boolean | undefined;
 
   // What a store brings, and what an erase must match.
   readonly secret?: Secret | undefined;

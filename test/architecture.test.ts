@@ -58,11 +58,12 @@ describe('imports', () => {
     expect(ours.reduce((count, { imports }) => count + imports.length, 0)).toBeGreaterThan(50);
   });
 
-  it('of protocol/ are its own files, node:util, node:crypto and the types of streams', () => {
+  it('of protocol/ are its own files, node:util, node:crypto, node:buffer and the types of streams', () => {
     const allowed = (one: Import, source: Source) =>
       isRelative(one)
         ? target(source, one).startsWith('protocol/')
-        : ['node:util', 'node:crypto'].includes(one.from) || (one.from === 'node:stream' && one.typeOnly);
+        : ['node:util', 'node:crypto', 'node:buffer'].includes(one.from) ||
+          (one.from === 'node:stream' && one.typeOnly);
     expect(turnedDown(protocol, allowed)).toEqual([]);
   });
 
@@ -132,6 +133,9 @@ describe('secrets', () => {
   /** Who may call expose(), and what for. */
   const mayExpose: Record<string, string> = {
     'protocol/secret.ts': 'defines it, and compares in constant time',
+    'protocol/tools/ask.ts': 'looks for control bytes on the way to a tool',
+    'protocol/tools/json.ts': 'writes a secret as a JSON string',
+    'protocol/tools/authorization.ts': 'writes a secret in base64, as Basic authentication has it',
     'client/cli/token.ts': 'prints a token that was asked for',
     'client/exec/fetch.ts': 'hands tokens to the environment of exec, or to the lines of env',
     'daemon/backends/secrets.ts': 'joins the secrets of a credential into what a backend keeps',

@@ -4,13 +4,14 @@ import { exchange } from './fakes/built-agent.ts';
 import { openComposed } from './fakes/composed-agent.ts';
 import { needsDenial, play, type Scene, said, scenes } from './transcripts/play.ts';
 
-const SECRET = /^(?:password|credential|oauth_refresh_token|passphrase|new_passphrase)=(.+)$/;
+const SECRET = /^(?:password|credential|oauth_refresh_token|passphrase|new_passphrase)=(.+)$|"token":"([\w-]+)/;
 
 /** Every secret that is said in a scene: its callers' fixtures, as bytes in latin1. */
 function secretsIn(scene: Scene): string[] {
   return scene.lines
     .filter((line) => line.startsWith('>'))
-    .map((line) => SECRET.exec(said(line).toString('latin1').trimEnd())?.[1])
+    .map((line) => SECRET.exec(said(line).toString('latin1').trimEnd()))
+    .map((found) => found?.[1] ?? found?.[2])
     .filter((secret): secret is string => secret !== undefined && secret.length > 3);
 }
 

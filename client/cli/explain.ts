@@ -40,11 +40,13 @@ async function explain({ for: url, username, tool, json }: ExplainOptions): Prom
   show(json, documentOf(target, tool, answer, around), (page) => draw(page, target, answer, around));
 }
 
-/** git from 2.46 on, and our own line protocol; of any other tool only what its adapter says would be known. */
+/** git from 2.46 on, our own line protocol, and the tools whose adapters write the header themselves. */
 function takesAuthtype(tool: string | undefined): boolean {
-  if (tool === undefined || tool === 'keyhold') return true;
-  return tool === 'git' && gitTakesAuthtype();
+  if (tool === 'git') return gitTakesAuthtype();
+  return tool === undefined || headerTools.has(tool);
 }
+
+const headerTools: ReadonlySet<string> = new Set(['keyhold', 'cargo', 'bazel', 'goauth', 'header']);
 
 function surroundingsOf(target: Target, tool: string | undefined): Surroundings {
   const manifest = serviceOf(target);

@@ -44,11 +44,22 @@ void say(const char *what, const char *path) {
   write_all(2, line, at);
 }
 
+/* A tool that talks both ways may be about to write, and must not find that nobody is there to read; it closes soon. */
+static void let_it_finish(void) {
+  struct pollfd input = {.fd = 0, .events = POLLIN};
+  for (int reads = 0; reads < FAREWELL_READS && poll(&input, 1, FAREWELL_MS) > 0; reads++) {
+    ssize_t n = read(0, output, sizeof output);
+    if (n > 0) wipe(output, (size_t)n);
+    else if (n == 0 || errno != EINTR) return;
+  }
+}
+
 static NORETURN void give_up(const char *what, const char *path, int loud) {
   int begun = spoken;
   spoken = 1; /* the alarm may still come */
   if (!begun) write_all(1, operation->answer, strlen(operation->answer));
   if (operation->explain || loud) say(what, path);
+  if (operation->mode == STREAM && !begun) let_it_finish();
   leave(begun && operation->exit_code == 0 ? 1 : operation->exit_code);
 }
 

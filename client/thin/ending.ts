@@ -6,6 +6,8 @@ import { say, writeAll } from './descriptors.ts';
 /** Milliseconds from the start to the end; a conversation both ways at once may go on for longer. */
 export const DEADLINE = 5_000;
 const STREAM_DEADLINE = 600_000;
+/** Milliseconds that a tool may still take to say what it was about to, once it was told that there is no agent. */
+const FAREWELL = 1_000;
 
 /** How the run ends: with the agent's answer, or with the tool's own words for "no agent". */
 export class Ending {
@@ -15,6 +17,7 @@ export class Ending {
   /** Something has gone to standard output: no other answer may follow it. */
   #spoken = false;
   #deadline: NodeJS.Timeout;
+  #connected = false;
   #late = 'the input did not end in time';
 
   constructor(unavailable: Unavailable, mode: InputMode) {
@@ -29,6 +32,7 @@ export class Ending {
   }
 
   connected(): void {
+    this.#connected = true;
     if (this.#mode !== 'stream') return;
     clearTimeout(this.#deadline);
     this.#deadline = this.#startDeadline(STREAM_DEADLINE);
@@ -62,10 +66,21 @@ export class Ending {
       fault !== undefined &&
       ['bad_request', 'request_too_long', 'unsafe_place', 'bad_config', 'socket_path_too_long'].includes(fault.code);
     if (explain || (isRefusal && exitCode !== 0)) say(printable(fault?.message ?? 'an unexpected fault'));
-    process.exit(this.#spoken && exitCode === 0 ? 1 : exitCode);
+    const code = this.#spoken && exitCode === 0 ? 1 : exitCode;
+    if (this.#mode === 'stream' && !this.#connected) letItFinish(code);
+    else process.exit(code);
   }
 
   #startDeadline(milliseconds: number): NodeJS.Timeout {
     return setTimeout(() => this.unavailable(new KeyholdError('deadline', this.#late)), milliseconds);
   }
+}
+
+/** A tool that talks both ways may be about to write, and must not find that nobody is there to read. */
+function letItFinish(code: number): void {
+  const leave = () => process.exit(code);
+  setTimeout(leave, FAREWELL);
+  process.stdin.on('data', (bytes: Buffer) => bytes.fill(0));
+  process.stdin.on('end', leave);
+  process.stdin.on('error', leave);
 }

@@ -20,6 +20,8 @@
 
 enum { SECONDS = 5, STREAM_SECONDS = 600 }; /* from the first instruction to the last */
 enum { HEADER_MAX = 131072, INPUT_MAX = 1048576, FRAME_MAX = 65536, OUTPUT_MAX = 1048576 };
+/* What a tool may still say, and how long it may think about it, once it was told that there is no agent. */
+enum { FAREWELL_READS = 16, FAREWELL_MS = 1000 };
 /* A letter, six digits and LF. */
 enum { FRAME_HEADER = 8 };
 

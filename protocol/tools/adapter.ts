@@ -49,6 +49,8 @@ export interface Adapter {
   readonly name: string;
   /** The executables that speak it. `…@*` stands for a name with an argument behind the `@`. */
   readonly programs: readonly string[];
+  /** Its executables have a name that is also another program's: they are not linked beside the others, only where setup is asked to. */
+  readonly apart?: boolean;
   /** Where the protocol is written down. */
   readonly specification: string;
   /** Names of the environment variables that the thin client forwards. */

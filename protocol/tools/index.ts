@@ -1,9 +1,15 @@
 import type { Adapter } from './adapter.ts';
+import { askpass } from './askpass.ts';
+import { bazel } from './bazel.ts';
+import { cargo } from './cargo.ts';
 import { git } from './git.ts';
+import { goauth } from './goauth.ts';
+import { header } from './header.ts';
 import { keyhold } from './keyhold.ts';
+import { keyring } from './keyring.ts';
 
 /** Every adapter, listed by hand. The build makes the thin client's table from this list. */
-export const adapters: readonly Adapter[] = [git, keyhold];
+export const adapters: readonly Adapter[] = [git, askpass, bazel, cargo, goauth, header, keyhold, keyring];
 
 const byProgram = new Map(
   adapters.flatMap((adapter) => adapter.programs.map((program) => [program, adapter] as const)),

@@ -12,7 +12,10 @@ ${adapters.map((adapter, index) => row(adapter, index)).join('\n')}
 
 /** Every executable name that the thin client answers to, with a file to be called by: `…@*` names have none. */
 export function linkNames(adapters: readonly Adapter[]): string[] {
-  return adapters.flatMap(({ programs }) => programs).filter((program) => !program.includes('@'));
+  return adapters
+    .filter(({ apart }) => !apart)
+    .flatMap(({ programs }) => programs)
+    .filter((program) => !program.includes('@'));
 }
 
 function rowArrays({ programs, environment, input, unavailable }: Adapter, index: number): string {

@@ -55,7 +55,9 @@ export class FakeStore {
     const { capabilities, minTtl = 0, profile, cwd } = request;
     const choice = chooseProfile(this.#profiles, profile && fromWire(profile), cwd && fromWire(cwd));
     const account = choice && accountFor(choice.profile, target);
-    const matching = this.#matching(target).filter((entry) => entry.authtype === undefined || capabilities.authtype);
+    const matching = this.#matching(target, request).filter(
+      (entry) => entry.authtype === undefined || capabilities.authtype,
+    );
     const preferred = matching.filter(({ username }) => account !== undefined && username === toWire(account));
     const usable = preferred.length > 0 ? preferred : matching;
     const fresh = usable.filter(({ expiresAt }) => expiresAt === undefined || expiresAt > this.#clock.now() + minTtl);
@@ -81,8 +83,9 @@ export class FakeStore {
     return { status: 'ok' };
   }
 
-  #erase(target: Target, { secret }: CredentialRequest): CredentialReply {
-    const gone = new Set(this.#matching(target).filter((entry) => !secret || entry.secret!.equals(secret)));
+  #erase(target: Target, request: CredentialRequest): CredentialReply {
+    const { secret } = request;
+    const gone = new Set(this.#matching(target, request).filter((entry) => !secret || entry.secret!.equals(secret)));
     this.#entries = this.#entries.filter((entry) => !gone.has(entry));
     if (gone.size === 0) return { status: 'not-found', message: 'no credential is held for this target' };
     return { status: 'ok', details: [['erased', String(gone.size)]] };
@@ -93,12 +96,12 @@ export class FakeStore {
     return this.#entries;
   }
 
-  #matching({ protocol, host, path, username }: Target): Entry[] {
+  #matching({ protocol, host, path, username }: Target, { exactPath }: CredentialRequest): Entry[] {
     return this.#alive().filter(
       (entry) =>
         entry.protocol === protocol &&
         entry.host === host &&
-        (path === undefined || entry.path === path) &&
+        ((path === undefined && !exactPath) || entry.path === path) &&
         (username === undefined || entry.username === username),
     );
   }

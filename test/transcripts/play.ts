@@ -9,6 +9,8 @@ import type { Wire, WireConnection } from './wires.ts';
  *     # remark            @ stage direction     > caller says        < agent says
  *     $ helper program    ! its standard error  ? its exit code, if it is not 0
  *
+ * Before the helper may stand variables, `NAME=value`; in its words `~` is a blank.
+ *
  * `>|` and `<|` are bytes without a LF behind them. In what is said, `\xNN` is a byte and `{a*70000}` is repetition.
  * Directions: `clock +61 s` | `clock ISO-8601` | `deny HOST` | `profiles JSON` | `new connection` | `end` (the caller closes its side) |
  * `closed` (the agent has closed) | `places NAME=value …` (where things are for uid 1000 in this environment).
@@ -131,10 +133,19 @@ export async function play(scene: Scene, stage: Stage, wire: Wire): Promise<stri
 
 /** Runs a helper by `action=run`, as the thin client does, and answers its lines as they went. */
 async function playHelper(lines: readonly string[], agent: WireConnection): Promise<string[]> {
-  const [program = '', ...words] = lines[0]!.slice(2).split(' ');
+  const call = lines[0]!.slice(2).split(' ').map(wordOf);
+  const variables = call.slice(
+    0,
+    call.findIndex((word) => !/^[A-Z_]+=/.test(word)),
+  );
+  const [program = '', ...words] = call.slice(variables.length);
   const input = Buffer.concat(lines.filter((line) => line.startsWith('>')).map(said));
-  const header = ['action=run', `name=${program}`, ...words.map((word) => `argument[]=${word === "''" ? '' : word}`)];
-  agent.send(Buffer.from(`${header.join('\n')}\n\n`));
+  const header = [
+    ...['action=run', `name=${program}`],
+    ...words.map((word) => `argument[]=${word === "''" ? '' : word}`),
+    ...variables.map((variable) => `env[]=${variable}`),
+  ];
+  agent.send(Buffer.from(`${header.join('\n')}\n\n`, 'latin1'));
   for (let at = 0; at < input.length; at += 65_536) {
     const piece = input.subarray(at, at + 65_536);
     agent.send(Buffer.concat([Buffer.from(`i${piece.length}\n`), piece]));
@@ -150,6 +161,11 @@ async function playHelper(lines: readonly string[], agent: WireConnection): Prom
   ];
   if (exitCode !== 0) went.push(`? ${exitCode}`);
   return went;
+}
+
+/** A word of a helper's command line: `~` for a blank, and what `said` understands. */
+function wordOf(word: string): string {
+  return said(`>| ${word.replaceAll('~', ' ')}`).toString('latin1');
 }
 
 /** Where things are in an environment; `own=FOLDER` stands for a folder that is the user's and closed to others. */

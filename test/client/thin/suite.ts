@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chmod, chown, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CredentialRequest } from '../../../protocol/handler.ts';
@@ -175,6 +176,49 @@ export function testThinClient(kind: ThinKind): void {
       child.stdin.end();
       expect(await ended).toEqual([3, null]);
       expect(Buffer.concat(errors).toString()).toBe('bye!\n');
+    });
+
+    it('carries several requests of cargo through one process, each answered before the next is asked', async () => {
+      const requests = await withAda();
+      const cargo = spawn(join(bin, 'cargo-credential-keyhold'), ['--cargo-plugin'], {
+        env: { PATH: '/usr/bin:/bin', KEYHOLD_HOME: home },
+      });
+      const ended = once(cargo, 'close');
+      const lines = linesOf(cargo.stdout);
+      expect(await lines()).toBe('{"v":[1]}');
+      const ask = (more: string) =>
+        cargo.stdin.write(`{"v":1,"registry":{"index-url":"sparse+https://crates.example/index/"},${more}}\n`);
+      ask('"kind":"login","token":"cio-EXAMPLE"');
+      expect(await lines()).toBe('{"Ok":{"kind":"login"}}');
+      for (const operation of ['read', 'publish']) {
+        ask(`"kind":"get","operation":"${operation}"`);
+        expect(JSON.parse(await lines())).toMatchObject({ Ok: { kind: 'get', token: 'hunter-EXAMPLE' } });
+      }
+      cargo.stdin.end();
+      expect(await ended).toEqual([0, null]);
+      expect(requests.map(({ action, told }) => [action, told])).toEqual([
+        ['store', 'cio-EXAMPLE'],
+        ['get', ''],
+        ['get', ''],
+      ]);
+    });
+
+    it('tells cargo that there is no agent, and hears out what it was about to say', async () => {
+      const cargo = spawn(join(bin, 'cargo-credential-keyhold'), ['--cargo-plugin'], {
+        env: { PATH: '/usr/bin:/bin', KEYHOLD_HOME: home, KEYHOLD_NO_AUTOSTART: '1' },
+      });
+      const ended = once(cargo, 'close');
+      const broken: unknown[] = [];
+      cargo.stdin.on('error', (error) => broken.push(error));
+      const lines = linesOf(cargo.stdout);
+      expect([await lines(), await lines()]).toEqual([
+        '{"v":[1]}',
+        expect.stringContaining('"kind":"other","message":"keyhold: no agent answers'),
+      ]);
+      await sleep(100);
+      cargo.stdin.end('{"v":1,"registry":{"index-url":"sparse+https://crates.example/"},"kind":"get"}\n');
+      expect(await ended).toEqual([0, null]);
+      expect(broken).toEqual([]);
     });
 
     it('says what each tool can hear when no agent is there', async () => {
@@ -476,6 +520,22 @@ export function testThinClient(kind: ThinKind): void {
       });
     });
   });
+}
+
+/** Lines of a stream, one at each call. */
+function linesOf(stream: Readable): () => Promise<string> {
+  const lines = stream.setEncoding('utf8').iterator({ destroyOnReturn: false });
+  let rest = '';
+  return async () => {
+    while (!rest.includes('\n')) {
+      const { value, done } = await lines.next();
+      if (done) return rest;
+      rest += value;
+    }
+    const line = rest.slice(0, rest.indexOf('\n'));
+    rest = rest.slice(line.length + 1);
+    return line;
+  };
 }
 
 function isRunning(pid: number): boolean {

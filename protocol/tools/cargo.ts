@@ -1,0 +1,180 @@
+import type { Credential, Seconds, Target } from '../credential.ts';
+import { asFault } from '../errors.ts';
+import type { CredentialReply, Handler } from '../handler.ts';
+import { SECRET_MAX } from '../limits.ts';
+import { printable, toWire } from '../text.ts';
+import type { Adapter, Invocation } from './adapter.ts';
+import { ask } from './ask.ts';
+import { JsonObject, writeJsonSecret } from './json.ts';
+import { StreamLines } from './stream-lines.ts';
+import { targetOfUrl } from './url.ts';
+
+const HELLO = '{"v":[1]}\n';
+const PLUGIN = '--cargo-plugin';
+const SPARSE = 'sparse+';
+/** Longest request: it holds every header of a server's answer, and no server sends more than a quarter of this. */
+const LINE_MAX = 262_144;
+/** cargo asks anew for what lives shorter than this. */
+const MIN_TTL: Seconds = 60;
+
+const operations: ReadonlySet<string> = new Set(['read', 'publish', 'yank', 'unyank', 'owners']);
+
+/**
+ * cargo's credential provider protocol, version 1: a hello, then requests and answers of one line each, until cargo
+ * closes. A checked-in `.cargo/config.toml` may choose the provider, its arguments and the registry's name, so none of
+ * these means anything here: the key is `index-url` alone.
+ */
+export const cargo: Adapter = {
+  name: 'cargo',
+  programs: ['cargo-credential-keyhold'],
+  specification: 'https://doc.rust-lang.org/cargo/reference/credential-provider-protocol.html',
+  environment: [],
+  input: { '*': 'stream' },
+  unavailable: {
+    '*': {
+      stdout: `${HELLO}${errorLine('other', 'no agent answers and none could be started; run: keyhold start')}\n`,
+      explain: false,
+      exitCode: 0,
+    },
+  },
+
+  async converse(invocation: Invocation, handler: Handler): Promise<number> {
+    const { output } = invocation;
+    if (invocation.arguments.length !== 1 || invocation.arguments[0] !== PLUGIN) {
+      invocation.warn('cargo starts this by itself, as a credential provider; run: keyhold setup cargo');
+      return 2;
+    }
+    output.text(HELLO);
+    invocation.flush();
+    const lines = new StreamLines(invocation.input, LINE_MAX);
+    try {
+      for (let line = await lines.next(); line; line = await lines.next()) {
+        await answer(line, invocation, handler);
+        output.text('\n');
+        invocation.flush();
+      }
+    } catch (error) {
+      output.text(`${errorLine('other', asFault(error).message)}\n`);
+    } finally {
+      lines.wipe();
+    }
+    return 0;
+  },
+};
+
+/** Answers one request; whatever is wrong with it is told as cargo's `other`, which ends cargo's search. */
+async function answer(line: Buffer, invocation: Invocation, handler: Handler): Promise<void> {
+  const { output } = invocation;
+  const start = output.length;
+  try {
+    output.text(await respond(JsonObject.read(line), invocation, handler));
+  } catch (error) {
+    output.truncate(start);
+    output.text(errorLine('other', asFault(error).message));
+  }
+}
+
+/** What is left to write of the answer. */
+async function respond(request: JsonObject, invocation: Invocation, handler: Handler): Promise<string> {
+  if (request.number('v') !== 1) return errorLine('other', 'cannot answer: keyhold speaks version 1 of the protocol');
+  const kind = request.text('kind') ?? '';
+  const isKnown = kind === 'login' || kind === 'logout' || (kind === 'get' && isOperation(request));
+  if (!isKnown) return errorLine('operation-not-supported');
+  if (request.has('args') && !request.isEmptyList('args')) {
+    return errorLine('other', 'cannot answer: this provider takes no arguments; take them out of credential-provider');
+  }
+  const target = targetOfIndex(request.object('registry')?.text('index-url') ?? '');
+  if (!target) return errorLine('url-not-supported');
+  if (kind === 'get') return get(target, invocation, handler);
+  if (kind === 'login') return login(request, target, invocation, handler);
+  const reply = await ask(handler, { action: 'erase', target });
+  return reply.status === 'ok' ? '{"Ok":{"kind":"logout"}}' : refusal(reply, invocation);
+}
+
+function isOperation(request: JsonObject): boolean {
+  return operations.has(request.text('operation') ?? '');
+}
+
+/**
+ * The index's own key: `sparse+https`, host and path. A sparse index always ends in a slash, which `token set` leaves
+ * out as it does with every path; one that does not is no index.
+ */
+function targetOfIndex(url: string): Target | undefined {
+  const target = targetOfUrl(url);
+  if (!target || target.username !== undefined) return undefined;
+  const slashes = /\/*$/.exec(url.slice(url.indexOf('://') + 3))![0].length;
+  return slashes === (target.protocol.startsWith(SPARSE) ? 1 : 0) ? target : undefined;
+}
+
+async function get(target: Target, invocation: Invocation, handler: Handler): Promise<string> {
+  const { output } = invocation;
+  const asked = { action: 'get', takesAuthtype: true, minTtl: MIN_TTL } as const;
+  let reply = await ask(handler, { ...asked, target });
+  const host = hostOf(target);
+  if (reply.status === 'not-found' && host) reply = await ask(handler, { ...asked, target: host });
+  if (reply.status !== 'ok') return refusal(reply, invocation);
+  if (!reply.credential?.secret) return errorLine('not-found');
+  output.text('{"Ok":{"kind":"get","token":');
+  const { authtype, secret } = reply.credential;
+  // cargo sends it as the whole Authorization header.
+  writeJsonSecret(secret, output, authtype === undefined ? '' : `${authtype} `);
+  return `,${cacheOf(reply.credential)},"operation_independent":true}}`;
+}
+
+/**
+ * The whole host, for an index at its root. The host of any other index may let strangers put files there, and an
+ * index says itself where cargo sends the token.
+ */
+function hostOf({ protocol, host, path }: Target): Target | undefined {
+  if (path !== undefined || !protocol.startsWith(SPARSE)) return undefined;
+  return { protocol: protocol.slice(SPARSE.length), host };
+}
+
+/** How long cargo may keep it: to its expiry; for one run; or, where it can be renewed at any time, not at all. */
+function cacheOf({ expiresAt, refreshToken }: Credential): string {
+  if (expiresAt !== undefined) return `"cache":"expires","expiration":${Math.floor(expiresAt)}`;
+  return `"cache":"${refreshToken ? 'never' : 'session'}"`;
+}
+
+async function login(request: JsonObject, target: Target, { keep }: Invocation, handler: Handler): Promise<string> {
+  const secret = request.secret('token', keep);
+  if (!secret) {
+    return errorLine(
+      'other',
+      'cannot log in: no token was given; pipe it in: cargo login < FILE, or run: keyhold token set',
+    );
+  }
+  try {
+    if (secret.length === 0 || secret.length > SECRET_MAX) {
+      return errorLine('other', `cannot log in: a token has 1 to ${SECRET_MAX} bytes`);
+    }
+    const reply = await ask(handler, { action: 'store', target, secret });
+    return reply.status === 'ok' ? '{"Ok":{"kind":"login"}}' : errorLine('other', reply.message);
+  } finally {
+    secret.dispose();
+  }
+}
+
+/**
+ * What is no credential to cargo. Where a person must do something first it is `other`, or cargo would say that there
+ * is no token; but `cargo login` asks before it stores, so what a new token mends is `not-found`, and told beside it.
+ */
+function refusal(reply: Exclude<CredentialReply, { status: 'ok' }>, invocation: Invocation): string {
+  switch (reply.status) {
+    case 'not-found':
+      return errorLine('not-found');
+    case 'expired':
+    case 'revoked':
+      invocation.warn(reply.message);
+      return errorLine('not-found');
+    default:
+      return errorLine('other', reply.message);
+  }
+}
+
+type ErrorKind = 'not-found' | 'url-not-supported' | 'operation-not-supported' | 'other';
+
+function errorLine(kind: ErrorKind, message?: string): string {
+  const more = message === undefined ? {} : { message: `keyhold: ${printable(message)}`, 'caused-by': [] };
+  return toWire(JSON.stringify({ Err: { kind, ...more } }));
+}
