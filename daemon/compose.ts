@@ -2,6 +2,7 @@ import type { Config } from '../protocol/config.ts';
 import type { CredentialReply, Detail, Handler } from '../protocol/handler.ts';
 import type { Places } from '../protocol/places.ts';
 import { Agent } from './agent.ts';
+import { Attendant } from './attend/attendant.ts';
 import { Audit } from './audit/audit.ts';
 import { Witness } from './audit/witness.ts';
 import type { Degradation } from './backends/backend.ts';
@@ -11,6 +12,8 @@ import { Custody } from './custody.ts';
 import { openLockMark } from './lock-mark.ts';
 import type { Log } from './log.ts';
 import { manage } from './manage.ts';
+import { Meter } from './metrics/meter.ts';
+import { timed } from './metrics/timed.ts';
 import type { Native } from './native/native.ts';
 import { openProfiles } from './profiles.ts';
 import { Reception } from './socket/reception.ts';
@@ -28,6 +31,8 @@ export type Composition = {
   readonly native: Native | undefined;
   /** The program of the keyring child. */
   readonly keyringChild: string;
+  /** The program of the admin process. */
+  readonly adminChild: string;
   /** What was found wrong before composing: a configuration that cannot be read, say. */
   readonly degradations: readonly Degradation[];
   /** Called by the action `stop`. */
@@ -40,6 +45,8 @@ export type Composition = {
 export type Composed = {
   readonly custody: Custody;
   readonly reception: Reception;
+  /** The HTTP views, for connections of admin.sock. */
+  readonly admin: Attendant;
   /** Answers what has begun, keeps what was acknowledged, wipes what is in memory. */
   readonly dispose: () => Promise<void>;
 };
@@ -52,19 +59,18 @@ export function compose({
   log,
   native,
   keyringChild,
+  adminChild,
   degradations,
   stop,
   restart,
 }: Composition): Composed {
   const startedAt = clock.now();
   const region = openRegion({ native });
-  const backends = openBackends({
-    state: places.state,
-    configured: config.backend,
-    keyringChild,
-    keep: region.keep,
-    clock,
-  });
+  const meter = new Meter();
+  const backends = timed(
+    openBackends({ state: places.state, configured: config.backend, keyringChild, keep: region.keep, clock }),
+    meter,
+  );
   const custody = new Custody({
     keep: region.keep,
     clock,
@@ -84,12 +90,23 @@ export function compose({
     held: () => (custody.state === 'open' ? new Set([...custody.held()].map(({ id }) => id)) : undefined),
   });
 
+  const admin = new Attendant({
+    name: 'admin',
+    program: adminChild,
+    args: [places.agentSocket],
+    idle: config.adminIdle,
+    native,
+    log,
+    turnedAway: (caller) => witness.turnedAway(caller),
+  });
+
   const facts = (): Detail[] => [
     ['started_at', String(startedAt)],
     ['connections', String(reception.connections)],
     ['memory', region.protection],
     ['identity', native ? 'kernel' : 'folder'],
     ['socket', places.agentSocket],
+    ['admin', admin.pid === undefined ? 'waits' : 'up'],
   ];
   const management = {
     custody,
@@ -98,6 +115,7 @@ export function compose({
     audit,
     keep: region.keep,
     profiles,
+    meter,
     facts,
     degradations: () => [
       ...degradations,
@@ -122,7 +140,7 @@ export function compose({
         return manage(management, request) ?? unknown;
     }
   };
-  const witness = new Witness({ handler, audit, clock });
+  const witness = new Witness({ handler, audit, clock, meter });
   const reception = new Reception({
     handlerFor: (caller) => witness.handlerFor(caller),
     keep: region.keep,
@@ -135,8 +153,9 @@ export function compose({
   return {
     custody,
     reception,
+    admin,
     async dispose() {
-      await reception.drain(DRAIN_DEADLINE);
+      await Promise.all([admin.dispose(DRAIN_DEADLINE), reception.drain(DRAIN_DEADLINE)]);
       await custody.dispose();
       audit.dispose();
       region.dispose();

@@ -1,5 +1,5 @@
 import { existsSync, fstatSync, lstatSync } from 'node:fs';
-import { KeyholdError } from '../protocol/errors.ts';
+import { asFault, KeyholdError } from '../protocol/errors.ts';
 import { type Places, placesOf } from '../protocol/places.ts';
 import type { Degradation } from './backends/backend.ts';
 import { openSystemClock } from './clock.ts';
@@ -10,7 +10,7 @@ import { openLog } from './log.ts';
 import { openLogFile } from './log-file.ts';
 import { loadNative } from './native/load.ts';
 import { ensurePrivateFolder } from './socket/folders.ts';
-import { type Inherited, inheritedListener, listen } from './socket/listen.ts';
+import { type Inherited, inheritedListeners, type Listener, listen } from './socket/listen.ts';
 import { takeLock } from './socket/lock.ts';
 import { startSuccessor } from './successor.ts';
 import { beSparing, collectWhenIdle } from './thrift.ts';
@@ -52,7 +52,7 @@ function fail(error: unknown): never {
 async function main(): Promise<void> {
   process.umask(0o077);
   const environment = process.env;
-  const inherited = inheritedListener(environment);
+  const { agent: inherited, admin: inheritedAdmin } = inheritedListeners(environment);
   const native = loadNative();
   const hardened = native?.harden() ?? false;
   const places = findPlaces();
@@ -86,7 +86,8 @@ async function main(): Promise<void> {
     clock: openSystemClock(),
     log,
     native,
-    keyringChild: keyringChild(),
+    keyringChild: programOf('backends/keyring/child.ts', 'keyring-child'),
+    adminChild: programOf('admin/child.ts', 'admin'),
     degradations: found,
     stop: () => stop('asked'),
     async restart() {
@@ -94,13 +95,20 @@ async function main(): Promise<void> {
       // A service manager keeps its socket and starts the next agent by itself.
       if (inherited === undefined || inherited.handedOn) {
         if (manager) throw managed;
-        await startSuccessor(places.state, listener.fd);
+        await startSuccessor(places.state, listener.fd, adminListener?.fd);
         handedOn = true;
       }
       stop('restarting');
     },
   });
   const listener = await listen(places.agentSocket, inherited, (handle) => composed.reception.receive(handle));
+  // The agent serves without its views, too.
+  const adminListener: Listener | undefined = await listen(places.adminSocket, inheritedAdmin, (handle) =>
+    composed.admin.take(handle),
+  ).catch((error) => {
+    found.push(withoutAdmin(error));
+    return undefined;
+  });
   const beThrifty = () => {
     beSparing();
     native?.giveBack();
@@ -123,6 +131,7 @@ async function main(): Promise<void> {
   const end = async () => {
     setTimeout(() => fail(tooSlow), END_DEADLINE);
     clearTimeout(logTimer);
+    await adminListener?.close(handedOn);
     await listener.close(handedOn);
     // An agent that ends early has something to say too; a log that cannot be had must not keep it from ending.
     await (attached ?? attachLog()).catch(() => {});
@@ -178,10 +187,10 @@ function isJournal(fd: number, environment: NodeJS.ProcessEnv): boolean {
   return environment['JOURNAL_STREAM'] === `${dev}:${ino}`;
 }
 
-/** Beside the bundle, or among the sources when these are run as they are. */
-function keyringChild(): string {
+/** The program of a child: beside the bundle, or among the sources when these are run as they are. */
+function programOf(source: string, bundle: string): string {
   const folder = import.meta.dirname;
-  return import.meta.filename.endsWith('.ts') ? `${folder}/backends/keyring/child.ts` : `${folder}/keyring-child.cjs`;
+  return import.meta.filename.endsWith('.ts') ? `${folder}/${source}` : `${folder}/${bundle}.cjs`;
 }
 
 const managed = new KeyholdError(
@@ -190,6 +199,14 @@ const managed = new KeyholdError(
 );
 
 const tooSlow = new KeyholdError('deadline', `cannot end in time: waited ${END_DEADLINE / 1_000} s; see: keyhold logs`);
+
+function withoutAdmin(error: unknown): Degradation {
+  return {
+    code: 'no-admin',
+    what: `there is no admin.sock: ${asFault(error).message}`,
+    remedy: 'run: keyhold restart',
+  };
+}
 
 function withoutLog({ state }: Places): Degradation {
   return {

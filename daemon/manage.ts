@@ -21,6 +21,7 @@ import type { Vault } from './backends/vault/vault.ts';
 import type { KeyPlace } from './backends/vault/vault-key.ts';
 import type { Custody } from './custody.ts';
 import type { Log } from './log.ts';
+import type { Meter } from './metrics/meter.ts';
 import { migrate } from './migrate.ts';
 import type { ProfileBook } from './profiles.ts';
 import type { Entry } from './unlocked/set.ts';
@@ -34,6 +35,7 @@ export type Management = {
   readonly audit: Audit;
   readonly keep: SecretKeeper;
   readonly profiles: ProfileBook;
+  readonly meter: Meter;
   /** Facts of this process that `status` tells: where secrets lie, how callers are told apart, how many there are. */
   readonly facts: () => readonly Detail[];
   /** What is worse than it could be, outside the backend. */
@@ -83,6 +85,16 @@ const acts: Readonly<Record<string, Act>> = {
       status: 'ok',
       details: [...custody.held()].map((entry) => ['item[]', itemOf(entry, audit.useOf(entry.id))]),
     };
+  },
+
+  async metrics({ custody, meter, facts }) {
+    const { held, unlocked } = custody.counts;
+    const counts: Detail[] = [
+      ['held', String(held)],
+      ['unlocked', String(unlocked)],
+    ];
+    const of = (key: string) => facts().filter(([name]) => name === key);
+    return { status: 'ok', details: [...counts, ...of('connections'), ...of('started_at'), ...meter.details()] };
   },
 
   async 'profile-reload'({ profiles }) {

@@ -5,20 +5,25 @@ import { KeyholdError } from '../protocol/errors.ts';
 /** The name that marks a socket as an agent's own, handed on to the next one (LISTEN_FDNAMES, sd_listen_fds(3)). */
 export const HANDED_ON = 'keyhold-handed-on';
 
+/** The same for the socket of the admin process. */
+export const HANDED_ON_ADMIN = 'keyhold-handed-on-admin';
+
 /** `$$` stays this process's id through exec, so the variables name the agent itself. */
-const HAND_ON = `LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=${HANDED_ON} exec "$0"`;
+const HAND_ON = `LISTEN_PID=$$ LISTEN_FDS="$1" LISTEN_FDNAMES="$2" exec "$0"`;
 
 /**
- * Starts the agent that comes after this one and gives it the listening socket: what connects from now on waits in the
+ * Starts the agent that comes after this one and gives it the listening sockets: what connects from now on waits in the
  * kernel's queue until one of the two accepts it. It serves once this one lets go of the lock. Throws `unsupported`
  * where no agent's program is found, `backend_failed` where it cannot be started; this one then goes on.
  */
-export async function startSuccessor(state: string, listening: number): Promise<void> {
+export async function startSuccessor(state: string, listening: number, admin: number | undefined): Promise<void> {
   const program = agentProgram(state);
-  const child = spawn('/bin/sh', ['-c', HAND_ON, program], {
+  const sockets = admin === undefined ? [listening] : [listening, admin];
+  const names = [HANDED_ON, HANDED_ON_ADMIN].slice(0, sockets.length).join(':');
+  const child = spawn('/bin/sh', ['-c', HAND_ON, program, String(sockets.length), names], {
     cwd: '/',
     detached: true,
-    stdio: ['ignore', 'ignore', 'ignore', listening],
+    stdio: ['ignore', 'ignore', 'ignore', ...sockets],
   });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);

@@ -47,7 +47,8 @@ export const actions = {
   status: {
     summary: 'how the agent is',
     reads: '',
-    answers: 'version pid started_at state backend durable held unlocked connections memory identity degraded[]',
+    answers:
+      'version pid started_at state backend durable held unlocked connections memory identity socket admin degraded[]',
     statuses: ['ok'],
   },
   list: {
@@ -55,6 +56,12 @@ export const actions = {
     reads: '',
     answers: 'item[]',
     statuses: ['ok', 'locked', 'unavailable'],
+  },
+  metrics: {
+    summary: 'what the agent counts: requests by tool and outcome, and how long they and the backend took',
+    reads: '',
+    answers: 'held unlocked connections started_at bounds turned_away item[]',
+    statuses: ['ok'],
   },
   explain: {
     summary: 'what a get would be answered with and why; never a value, and nothing is read, touched or asked',

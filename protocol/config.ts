@@ -15,6 +15,8 @@ export type Config = {
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
   /** How long the audit log and the counts of uses are kept. */
   readonly auditKeep: Seconds;
+  /** How long the admin process stays without a connection. */
+  readonly adminIdle: Seconds;
 };
 
 type Setting = { readonly summary: string; readonly default: string | number | undefined } & (
@@ -59,6 +61,13 @@ export const settings = {
     least: DAY,
     most: 3_650 * DAY,
     default: 90 * DAY,
+  },
+  'admin.idle': {
+    summary: 'how long the process behind admin.sock stays when nobody asks',
+    kind: 'duration',
+    least: 1,
+    most: DAY,
+    default: MINUTE,
   },
 } as const satisfies Record<string, Setting>;
 
@@ -109,6 +118,7 @@ export function readConfig(document: unknown): Config {
     leaseMax: of('lease.max') as Config['leaseMax'],
     logLevel: of('log.level') as Config['logLevel'],
     auditKeep: of('audit.keep') as Config['auditKeep'],
+    adminIdle: of('admin.idle') as Config['adminIdle'],
   };
   if (config.leaseIdle !== undefined && config.leaseIdle > config.leaseMax) {
     throw unfit('lease.idle', `it is longer than lease.max, ${showDuration(config.leaseMax)}`);

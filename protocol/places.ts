@@ -9,6 +9,8 @@ export type Places = {
   /** The folder of the sockets. */
   readonly run: string;
   readonly agentSocket: string;
+  /** Where the agent's HTTP views are. */
+  readonly adminSocket: string;
 };
 
 export type PlacesQuestion = {
@@ -28,9 +30,10 @@ export function placesOf({ environment, uid, isOwn }: PlacesQuestion): Places | 
     const value = environment[name];
     return value?.startsWith('/') ? value.replace(/(?<=.)\/+$/, '') : undefined;
   };
-  const withSocket = (places: Omit<Places, 'agentSocket'>): Places => ({
+  const withSocket = (places: Pick<Places, 'config' | 'state' | 'run'>): Places => ({
     ...places,
     agentSocket: absolute('KEYHOLD_SOCKET') ?? `${places.run}/agent.sock`,
+    adminSocket: `${places.run}/admin.sock`,
   });
 
   const root = absolute('KEYHOLD_HOME');

@@ -29,3 +29,10 @@ export function printable(text: string): string {
 export function printableWire(value: string): string {
   return printable(fromWire(value));
 }
+
+const STEERING = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
+
+/** JSON in which what could steer a terminal is escaped: JSON.stringify leaves most of it as it is. */
+export function inert(json: string): string {
+  return json.replace(STEERING, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

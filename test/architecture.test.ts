@@ -84,6 +84,8 @@ describe('imports', () => {
       // The agent holds the secrets, so it loads our code, node and pino; the keyring's library runs in a child.
       pino: /^daemon\/log\.ts$/,
       '@napi-rs/keyring': /^daemon\/backends\/keyring\/child\.ts$/,
+      // Each of these in a process of its own, which the agent starts when somebody connects.
+      fastify: /^daemon\/admin\/app\.ts$/,
       commander: /^client\//,
       '@clack/prompts': /^client\//,
       conf: /^client\//,
@@ -92,6 +94,22 @@ describe('imports', () => {
     const allowed = (one: Import, { path }: Source) =>
       isRelative(one) || one.from.startsWith('node:') || homes[one.from]?.test(path) === true;
     expect(turnedDown(ours, allowed)).toEqual([]);
+  });
+
+  it('lead from the agent to pino and to no other package, and to no file of its children', () => {
+    const byPath = new Map(ours.map((source) => [source.path, source]));
+    const seen = new Set(['daemon/main.ts']);
+    const packages = new Set<string>();
+    for (const path of seen) {
+      const source = byPath.get(path)!;
+      for (const one of source.imports.filter(({ typeOnly }) => !typeOnly)) {
+        if (!isRelative(one)) packages.add(one.from);
+        else if (one.from.endsWith('.ts')) seen.add(target(source, one));
+      }
+    }
+    expect([...packages].filter((name) => !name.startsWith('node:'))).toEqual(['pino']);
+    expect([...seen].filter((path) => /^daemon\/admin\/|\/child\.ts$|\/attend\.ts$/.test(path))).toEqual([]);
+    expect(seen.size).toBeGreaterThan(50);
   });
 
   it('say .ts where they mean a file, and node: where they mean node', () => {

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { printable } from '../../protocol/text.ts';
+import { inert, printable } from '../../protocol/text.ts';
 
 /** Columns that a table keeps to, and prose where the terminal is not narrower. */
 const WIDTH = 80;
@@ -8,7 +8,6 @@ const PROSE = Math.min(WIDTH, Math.max(40, process.stdout.columns ?? WIDTH));
 const GAP = '  ';
 /** The least for a column of prose. */
 const PROSE_MIN = 24;
-const STEERING = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 
 type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green';
 
@@ -28,16 +27,12 @@ export function show(json: boolean | undefined, document: unknown, draw: (page: 
 
 /** JSON in which every character that could steer a terminal is escaped; JSON.stringify leaves most of them as they are. */
 export function jsonText(document: unknown): string {
-  return withoutSteering(JSON.stringify(document, undefined, 2));
+  return inert(JSON.stringify(document, undefined, 2));
 }
 
 /** The same on one line. */
 export function jsonLine(document: unknown): string {
-  return withoutSteering(JSON.stringify(document));
-}
-
-function withoutSteering(json: string): string {
-  return json.replace(STEERING, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return inert(JSON.stringify(document));
 }
 
 /** Text for people, at most 80 columns wide and no wider than the terminal (tables aside), with colour only where the terminal takes it and NO_COLOR is not set. */

@@ -59,6 +59,7 @@ function drawStatus(page: Page, details: readonly Detail[] | undefined): void {
       'callers',
       `told apart by ${of('identity') === 'kernel' ? 'the kernel' : 'the folder of the socket alone'}; ${others(of('connections'))}`,
     ],
+    ...adminFact(detail(details, 'admin')),
     ['agent', `${agentVersion}, pid ${of('pid')}, since ${localTime(Number(of('started_at')))}`],
   ]);
   if (agentVersion !== version) {
@@ -67,6 +68,12 @@ function drawStatus(page: Page, details: readonly Detail[] | undefined): void {
   for (const { what, remedy } of degraded) {
     page.line(`degraded: ${what}${remedy ? `; ${remedy}` : ''}`, 'yellow', '  ');
   }
+}
+
+/** Whether the process behind admin.sock is up; an agent of before has none. */
+function adminFact(state: string | undefined): [label: string, value: string][] {
+  if (state === undefined) return [];
+  return [['admin', state === 'up' ? 'up, on admin.sock' : 'starts when somebody asks on admin.sock']];
 }
 
 /** Who is connected, without this client. */

@@ -10,6 +10,8 @@ import { findServiceManager, type ServiceManager } from './service-manager.ts';
 import { type Unit, unitsOf } from './units.ts';
 
 export const SOCKET_UNIT = 'keyhold.socket';
+/** Goes up and down with the other one. */
+const ADMIN_UNIT = 'keyhold-admin.socket';
 export const SERVICE_UNIT = 'keyhold.service';
 
 type Entry = {
@@ -69,7 +71,10 @@ export async function setupSystemd(
   for (const { name, text } of units) writeWhole(join(folder, name), text, 0o644);
   manager.call('daemon-reload');
   const handedOver = await endUnmanaged(ground, manager);
-  manager.call('enable', '--now', SOCKET_UNIT);
+  manager.call('enable', SOCKET_UNIT, ADMIN_UNIT);
+  manager.call('start', SOCKET_UNIT);
+  // An agent that runs has opened this one by itself: then it comes with the next start.
+  manager.ask('start', ADMIN_UNIT);
   return { folder, changed, units, handedOver };
 }
 
@@ -91,13 +96,17 @@ export async function undoSystemd(
   if (dryRun) return { removed, left };
 
   const manager = findServiceManager(ground);
-  manager?.call('disable', '--now', SOCKET_UNIT);
+  manager?.call('disable', '--now', SOCKET_UNIT, ADMIN_UNIT);
   manager?.call('stop', SERVICE_UNIT);
-  if (!manager) rmSync(join(entry.folder, 'sockets.target.wants', SOCKET_UNIT), { force: true });
+  if (!manager) {
+    for (const unit of [SOCKET_UNIT, ADMIN_UNIT]) {
+      rmSync(join(entry.folder, 'sockets.target.wants', unit), { force: true });
+    }
+  }
   for (const path of removed) rmSync(path);
   for (const { path } of paths) removeDrafts(path);
   manager?.call('daemon-reload');
-  manager?.ask('reset-failed', SERVICE_UNIT, SOCKET_UNIT);
+  manager?.ask('reset-failed', SERVICE_UNIT, SOCKET_UNIT, ADMIN_UNIT);
   removeEmpty([join(entry.folder, 'sockets.target.wants')]);
   removeEmpty(entry.absentBefore);
   journal.drop();

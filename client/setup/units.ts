@@ -16,6 +16,7 @@ export function unitsOf(own: Package, agent: string): Unit[] {
     .replace(/^Type=.*$/m, `Type=${hasAddon(own) ? 'notify' : 'exec'}`);
   return [
     { name: 'keyhold.socket', text: text('keyhold.socket') },
+    { name: 'keyhold-admin.socket', text: text('keyhold-admin.socket') },
     { name: 'keyhold.service', text: service },
   ];
 }

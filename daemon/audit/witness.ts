@@ -2,6 +2,7 @@ import { asFault } from '../../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Handler } from '../../protocol/handler.ts';
 import type { Status } from '../../protocol/status.ts';
 import type { Clock } from '../clock.ts';
+import { type Kind, Meter } from '../metrics/meter.ts';
 import type { Caller } from '../socket/caller.ts';
 import type { Audit } from './audit.ts';
 import type { AuditEntry } from './entry.ts';
@@ -42,6 +43,7 @@ export type WitnessParts = {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly processes?: Processes;
+  readonly meter?: Meter;
 };
 
 /**
@@ -54,12 +56,14 @@ export class Witness {
   readonly #audit: Audit;
   readonly #clock: Clock;
   readonly #processes: Processes;
+  readonly #meter: Meter;
 
-  constructor({ handler, audit, clock, processes: own = processes }: WitnessParts) {
+  constructor({ handler, audit, clock, processes: own = processes, meter = new Meter() }: WitnessParts) {
     this.#handler = handler;
     this.#audit = audit;
     this.#clock = clock;
     this.#processes = own;
+    this.#meter = meter;
   }
 
   /** The handler for one connection. */
@@ -67,25 +71,32 @@ export class Witness {
     const peer = new Peer(caller, this.#processes);
     return (request) => {
       if (request.action === 'get') return this.#get(peer, request);
-      const answered = this.#handler(request);
-      return changes.has(request.action) ? this.#changed(peer, request, answered) : answered;
+      return this.#counted(
+        request,
+        changes.has(request.action) ? this.#changed(peer, request) : this.#handler(request),
+      );
     };
   }
 
   /** Records a caller that was turned away before it could ask. */
   turnedAway({ uid, pid }: Caller): void {
     const program = programBehind(pid, false, this.#processes) || undefined;
+    this.#meter.turnedAway();
     this.#audit.refused({ at: this.#clock.now(), action: 'connect', outcome: 'denied', uid, pid, program });
   }
 
   async #get(peer: Peer, request: CredentialRequest): Promise<CredentialReply> {
+    const began = this.#meter.begin('get');
     let reply: CredentialReply;
     try {
       reply = await this.#handler(request);
     } catch (error) {
-      this.#refused(peer, request, asFault(error).status);
+      const { status } = asFault(error);
+      this.#meter.answered('get', request.tool, status, began);
+      this.#refused(peer, request, status);
       throw error;
     }
+    this.#meter.answered('get', request.tool, reply.status, began);
     if (reply.status !== 'ok') this.#refused(peer, request, reply.status);
     else if (reply.ids) {
       const { tool, cwd } = request;
@@ -99,10 +110,27 @@ export class Witness {
     if (refusals.has(outcome)) this.#audit.refused(this.#entryOf(peer, request, outcome));
   }
 
-  async #changed(peer: Peer, request: CredentialRequest, answered: Promise<CredentialReply>): Promise<CredentialReply> {
+  /** Counts what is no get, when it is over. */
+  async #counted(request: CredentialRequest, answered: Promise<CredentialReply>): Promise<CredentialReply> {
+    const kind: Kind = request.action === 'store' || request.action === 'erase' ? request.action : 'manage';
+    const began = this.#meter.begin(kind);
+    let status: Status = 'unavailable';
+    try {
+      const reply = await answered;
+      status = reply.status;
+      return reply;
+    } catch (error) {
+      status = asFault(error).status;
+      throw error;
+    } finally {
+      this.#meter.answered(kind, request.tool, status, began);
+    }
+  }
+
+  async #changed(peer: Peer, request: CredentialRequest): Promise<CredentialReply> {
     let reply: CredentialReply;
     try {
-      reply = await answered;
+      reply = await this.#handler(request);
     } catch (error) {
       this.#refused(peer, request, asFault(error).status);
       throw error;

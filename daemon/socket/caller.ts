@@ -1,3 +1,5 @@
+import type { Native } from '../native/native.ts';
+
 /** Who is on the socket, as the kernel says it. */
 export type Caller = {
   readonly uid: number;
@@ -11,4 +13,21 @@ export type Caller = {
  */
 export function whyRefused(caller: Caller, ownUid: number): string | undefined {
   return caller.uid === ownUid ? undefined : `cannot serve uid ${caller.uid}: this agent belongs to uid ${ownUid}`;
+}
+
+/** uid, gid and pid of the newest caller: filled and read at once, so that all share it. */
+const peer = new Uint32Array(3);
+
+/**
+ * Who is behind a connection's descriptor. Without the addon the folder alone guards, and every caller counts as its
+ * owner; `status` says so. A connection whose peer the kernel does not name is nobody's.
+ */
+export function callerOf(fd: number, native: Pick<Native, 'peer'> | undefined, ownUid: number): Caller {
+  if (!native) return { uid: ownUid, pid: 0 };
+  try {
+    native.peer(fd, peer);
+    return { uid: peer[0]!, pid: peer[2]! };
+  } catch {
+    return { uid: -1, pid: 0 };
+  }
 }

@@ -4,7 +4,7 @@ import type { Handler } from '../../protocol/handler.ts';
 import type { SecretKeeper } from '../../protocol/secret.ts';
 import type { Log } from '../log.ts';
 import type { Native } from '../native/native.ts';
-import { type Caller, whyRefused } from './caller.ts';
+import { type Caller, callerOf, whyRefused } from './caller.ts';
 import { Connection, type StreamHandle } from './connection.ts';
 
 /** Descriptors kept for everything but connections: the backend, its child, the log. */
@@ -36,8 +36,6 @@ export class Reception {
   readonly #parts: ReceptionParts;
   readonly #max: number;
   readonly #uid = process.getuid!();
-  /** uid, gid and pid of the newest caller. */
-  readonly #peer = new Uint32Array(3);
   readonly #open = new Set<Connection>();
   readonly #forget = (connection: Connection) => {
     this.#open.delete(connection);
@@ -63,7 +61,7 @@ export class Reception {
   /** Takes one connection over from the listener. */
   receive(handle: StreamHandle): void {
     this.#received++;
-    const caller = this.#callerOf(handle);
+    const caller = callerOf(handle.fd, this.#parts.native, this.#uid);
     const refused = whyRefused(caller, this.#uid);
     if (refused !== undefined) {
       this.#parts.log('refused', { uid: caller.uid, pid: caller.pid });
@@ -85,17 +83,6 @@ export class Reception {
     }, deadline);
     await empty;
     clearTimeout(timer);
-  }
-
-  /** Without the addon the folder alone guards, and every caller counts as its owner; `status` says so. */
-  #callerOf(handle: StreamHandle): Caller {
-    if (!this.#parts.native) return { uid: this.#uid, pid: 0 };
-    try {
-      this.#parts.native.peer(handle.fd, this.#peer);
-      return { uid: this.#peer[0]!, pid: this.#peer[2]! };
-    } catch {
-      return { uid: -1, pid: 0 };
-    }
   }
 
   /** Closes the connection that has been idle for the longest, if that is long enough. */

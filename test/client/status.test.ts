@@ -15,6 +15,7 @@ const facts = [
   ['connections', '1'],
   ['memory', 'locked'],
   ['identity', 'kernel'],
+  ['admin', 'up'],
 ] as const;
 const keyBeside = {
   code: 'key-beside-vault',
@@ -30,6 +31,7 @@ describe('keyhold status', () => {
     expect(stdout).toMatch(/^state +open$/m);
     expect(stdout).toMatch(/^held +3 \(1 unlocked in memory\)$/m);
     expect(stdout).toContain('since 2026-01-01 00:00');
+    expect(stdout).toMatch(/^admin +up, on admin\.sock$/m);
     expect(stdout).toContain('degraded: the key lies beside the vault');
     expect(stdout).toContain('\\u{1b}[31mall');
     expect(stdout).not.toContain('\u001b');

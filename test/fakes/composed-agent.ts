@@ -25,6 +25,7 @@ export async function openComposed(log: Log = () => {}) {
     log,
     native: undefined,
     keyringChild: '/nonexistent/keyring-child',
+    adminChild: '/nonexistent/admin',
     degradations: [],
     stop() {},
     async restart() {},

@@ -74,10 +74,13 @@ describe.skipIf(!isThere || !isRoot)('under a real systemd --user', () => {
     await keyhold('start');
     const unmanaged = await agentPid();
     expect(await keyhold('setup', 'systemd')).toContain(`pid ${unmanaged}`);
-    const units = ['keyhold.socket', 'keyhold.service'].map((name) => join(person.home, '.config/systemd/user', name));
+    const units = ['keyhold.socket', 'keyhold-admin.socket', 'keyhold.service'].map((name) =>
+      join(person.home, '.config/systemd/user', name),
+    );
     const { stderr } = await inside('systemd-analyze', ['--user', 'verify', ...units], 'any');
     expect(stderr.split('\n').filter((line) => line.includes('keyhold'))).toEqual([]);
     expect(await systemctl('is-enabled', 'keyhold.socket')).toBe('enabled');
+    expect(await systemctl('is-enabled', 'keyhold-admin.socket')).toBe('enabled');
     expect(await keyhold('setup', 'systemd')).toContain('already');
   });
 

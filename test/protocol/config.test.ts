@@ -2,7 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { parseSetting, readConfig, settingNames, showSetting } from '../../protocol/config.ts';
 
 describe('readConfig', () => {
-  const defaults = { backend: 'auto', leaseIdle: undefined, leaseMax: 86_400, logLevel: 'info', auditKeep: 7_776_000 };
+  const defaults = {
+    backend: 'auto',
+    leaseIdle: undefined,
+    leaseMax: 86_400,
+    logLevel: 'info',
+    auditKeep: 7_776_000,
+    adminIdle: 60,
+  };
 
   test('an empty file means the defaults, and names of a newer version are skipped', () => {
     expect(readConfig({})).toEqual(defaults);

@@ -148,6 +148,7 @@ describe('the audit log of the whole agent', () => {
       log() {},
       native: undefined,
       keyringChild: '/nonexistent/keyring-child',
+      adminChild: '/nonexistent/admin',
       degradations: [],
       stop() {},
       async restart() {},

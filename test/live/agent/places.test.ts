@@ -10,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { get as httpGet } from 'node:http';
 import { createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { aHome, get, launchAgent, startAgent, status, store } from '../../fakes/built-agent.ts';
@@ -217,8 +218,31 @@ describe('an inherited socket', () => {
     await expect.poll(() => agent.log()).toContain('"socket":"own"');
   });
 
+  it.skipIf(!activate)('of each purpose is told by its name, in whatever order they come', async () => {
+    const home = aHome();
+    mkdirSync(`${home}/run`, { mode: 0o700 });
+    const sockets = ['admin.sock', 'agent.sock'].map((name) => `${home}/run/${name}`);
+    await using agent = launchAgent({
+      home,
+      under: [
+        'systemd-socket-activate',
+        `--setenv=KEYHOLD_HOME=${home}`,
+        `--setenv=PATH=${process.env.PATH}`,
+        '--fdname=admin:agent',
+        ...sockets.flatMap((socket) => ['-l', socket]),
+      ],
+    });
+    await expect.poll(() => existsSync(sockets[1]!), { timeout: 5_000 }).toBe(true);
+    expect(await agent.ask(...status)).toContain('status=ok');
+    const answered = new Promise((resolve) => httpGet({ socketPath: sockets[0]!, path: '/health' }, resolve));
+    expect(await answered).toMatchObject({ statusCode: 200 });
+    await agent.ask('action=stop', 'capability[]=keyhold');
+    expect(await agent.ended).toBe(0);
+    expect(sockets.map((socket) => existsSync(socket))).toEqual([true, true]);
+  });
+
   it.each([
-    ['two descriptors', 'LISTEN_FDS=2', '/dev/null'],
+    ['three descriptors', 'LISTEN_FDS=3', '/dev/null'],
     ['a file', 'LISTEN_FDS=1', '/dev/null'],
     ['nothing at all', 'LISTEN_FDS=1', '&-'],
   ])('that is %s is refused', async (_, variable, third) => {
@@ -226,7 +250,7 @@ describe('an inherited socket', () => {
       under: ['sh', '-c', `LISTEN_PID=$$ ${variable} exec "$0" 3<${third}`],
     });
     expect(await agent.ended).toBe(1);
-    expect(agent.stderr()).toMatch(/^keyhold-agent: cannot take the inherited socket: .*systemd\/README\.md\n$/);
+    expect(agent.stderr()).toMatch(/^keyhold-agent: cannot take the inherited sockets: .*systemd\/README\.md\n$/);
   });
 });
 

@@ -1,0 +1,154 @@
+import { type ChildProcess, type SendHandle, spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Seconds } from '../../protocol/credential.ts';
+import type { Log } from '../log.ts';
+import type { Native } from '../native/native.ts';
+import { type Caller, callerOf, whyRefused } from '../socket/caller.ts';
+import type { StreamHandle } from '../socket/connection.ts';
+import { seatBelt } from './seat-belt.ts';
+
+/** An accepted connection: node's own handle of it, of which nothing has been read. */
+type AcceptedHandle = StreamHandle & { close(): void };
+
+/** Connections that wait for the process to take them; whoever comes then is turned away by a close. */
+const WAITING_MAX = 64;
+/** Milliseconds that the process may take to come up, and to take a connection. */
+const TAKE_DEADLINE = 10_000;
+/** Milliseconds after a process that fell before it came up, in which none is started: one that cannot run costs little. */
+const FALLEN_PAUSE = 1_000;
+/** Milliseconds that a process which was let go may take to answer what it has begun. */
+const LEAVE_DEADLINE = 15_000;
+
+export type AttendantParts = {
+  /** What the log calls it. */
+  readonly name: string;
+  /** Its program, and what that is told. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** How long it stays without a connection. */
+  readonly idle: Seconds;
+  readonly native: Pick<Native, 'peer'> | undefined;
+  readonly log: Log;
+  /** Told of a caller that was turned away, because it is not its user's. */
+  readonly turnedAway: (caller: Caller) => void;
+};
+
+type UnderWay = { readonly handle: AcceptedHandle; readonly deadline: NodeJS.Timeout };
+type Running = {
+  readonly child: ChildProcess;
+  ready: boolean;
+  handed: number;
+  /** Handed on, and not said to be taken: ours until then. */
+  readonly underWay: UnderWay[];
+};
+
+/**
+ * A process that answers connections which the agent accepted, so that its libraries are not in the agent. It is started
+ * by the first connection and ends when none has been there for a while; the next one starts it again. The agent keeps
+ * the listening socket: it alone says who may connect, and no connection falls between two processes (ADR 0018).
+ */
+export class Attendant {
+  readonly #parts: AttendantParts;
+  readonly #waiting: AcceptedHandle[] = [];
+  #run: Running | undefined;
+  #pausedUntil = 0;
+  #isOver = false;
+
+  constructor(parts: AttendantParts) {
+    this.#parts = parts;
+  }
+
+  /** The process, if one is up or coming up. */
+  get pid(): number | undefined {
+    return this.#run?.child.pid;
+  }
+
+  /** Hands a connection on, and starts the process if it takes one. */
+  take(stream: StreamHandle): void {
+    const handle = stream as AcceptedHandle;
+    const uid = process.getuid!();
+    const caller = callerOf(handle.fd, this.#parts.native, uid);
+    if (whyRefused(caller, uid) !== undefined) {
+      this.#parts.log('refused', { uid: caller.uid, pid: caller.pid });
+      this.#parts.turnedAway(caller);
+      handle.close();
+      return;
+    }
+    this.#pass(handle);
+  }
+
+  /** Hands on what waits, for at most `deadline` milliseconds, and lets the process go: it answers what it has begun. */
+  async dispose(deadline: number): Promise<void> {
+    this.#isOver = true;
+    const isEmpty = () => this.#waiting.length === 0 && !this.#run?.underWay.length;
+    for (const end = performance.now() + deadline; !isEmpty() && performance.now() < end; ) await sleep(10);
+    for (const handle of this.#waiting.splice(0)) handle.close();
+    if (this.#run) this.#letGo(this.#run);
+  }
+
+  #pass(handle: AcceptedHandle): void {
+    const busy = this.#waiting.length + (this.#run?.underWay.length ?? 0) >= WAITING_MAX;
+    const run = this.#isOver || busy ? undefined : (this.#run ?? this.#start());
+    if (!run) handle.close();
+    else if (run.ready) this.#hand(run, handle);
+    else this.#waiting.push(handle);
+  }
+
+  #start(): Running | undefined {
+    if (performance.now() < this.#pausedUntil) return undefined;
+    const { program, args, idle } = this.#parts;
+    const child = spawn(process.execPath, [...seatBelt(program), program, String(idle), ...args], {
+      cwd: '/',
+      env: {},
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    const run: Running = { child, ready: false, handed: 0, underWay: [] };
+    const timer = setTimeout(() => child.kill('SIGKILL'), TAKE_DEADLINE).unref();
+    child.on('message', (message) => {
+      if (message === 'ready' && !run.ready) {
+        clearTimeout(timer);
+        run.ready = true;
+        for (const handle of this.#waiting.splice(0)) this.#hand(run, handle);
+      } else if (message === 'taken') {
+        const taken = run.underWay.shift();
+        clearTimeout(taken?.deadline);
+        taken?.handle.close();
+      } else if (message === run.handed && this.#run === run) this.#letGo(run);
+    });
+    const fell = () => {
+      clearTimeout(timer);
+      const left = run.underWay.splice(0);
+      for (const { deadline } of left) clearTimeout(deadline);
+      if (this.#run !== run) return;
+      this.#run = undefined;
+      const how = child.exitCode ?? String(child.signalCode);
+      this.#parts.log('attendant-failed', { reason: this.#parts.name, code: how });
+      if (!run.ready) this.#pausedUntil = performance.now() + FALLEN_PAUSE;
+      // Nobody has read from these: the next process can.
+      for (const handle of [...left.map(({ handle }) => handle), ...this.#waiting.splice(0)]) this.#pass(handle);
+    };
+    child.once('error', fell);
+    child.once('exit', fell);
+    // It keeps nobody from ending.
+    child.unref();
+    child.channel?.unref();
+    this.#run = run;
+    return run;
+  }
+
+  #hand(run: Running, handle: AcceptedHandle): void {
+    run.handed++;
+    // One that takes nothing any more (it was stopped, it hangs) is ended, and the next one gets what it left.
+    const deadline = setTimeout(() => run.child.kill('SIGKILL'), TAKE_DEADLINE).unref();
+    run.underWay.push({ handle, deadline });
+    run.child.send('connection', handle as unknown as SendHandle, () => {});
+  }
+
+  /** From here on it gets no connection; it ends by itself. */
+  #letGo(run: Running): void {
+    this.#run = undefined;
+    const timer = setTimeout(() => run.child.kill('SIGKILL'), LEAVE_DEADLINE).unref();
+    run.child.once('exit', () => clearTimeout(timer));
+    if (run.child.connected) run.child.disconnect();
+  }
+}
