@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { type About, aboutPlace, mergeAbout, saysMore } from '../protocol/about.ts';
 import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
 import type { CredentialReply, CredentialRequest } from '../protocol/handler.ts';
 import type { Profiles } from '../protocol/profiles.ts';
 import type { Secret } from '../protocol/secret.ts';
+import { toWire } from '../protocol/text.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
@@ -10,6 +12,8 @@ import { explain } from './explain.ts';
 import type { Log } from './log.ts';
 import { type Preference, preferenceOf, preferredTarget } from './profiles.ts';
 import { RoundState } from './round.ts';
+import { refusalOf, revokedReply } from './tombstones/tombstone.ts';
+import type { Tombstones } from './tombstones/tombstones.ts';
 import type { Entry } from './unlocked/set.ts';
 
 const notFound: CredentialReply = { status: 'not-found', message: 'no credential is held for this target' };
@@ -36,10 +40,12 @@ export class Agent {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #profiles: () => Profiles;
+  readonly #tombstones: Tombstones;
   readonly #round = new RoundState();
 
   /** `profiles` are those of the moment. */
-  constructor(custody: Custody, clock: Clock, log: Log, profiles: () => Profiles) {
+  constructor(custody: Custody, clock: Clock, log: Log, profiles: () => Profiles, tombstones: Tombstones) {
+    this.#tombstones = tombstones;
     this.#custody = custody;
     this.#clock = clock;
     this.#log = log;
@@ -54,11 +60,17 @@ export class Agent {
   }
 
   #answer(found: Entry | undefined, request: CredentialRequest): Promise<CredentialReply> {
-    if (!found) return Promise.resolve(notFound);
+    if (!found) return Promise.resolve(this.#missing(request));
     const expired = isExpired(found, this.#clock, request.minTtl);
     if (expired && request.capabilities.keyhold) return Promise.resolve(expiredReply);
     if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request);
     return Promise.resolve(this.#serve(found, request));
+  }
+
+  /** Nothing is held for a target: did it die by revocation? */
+  #missing({ target, exactPath }: CredentialRequest): CredentialReply {
+    const tombstone = this.#tombstones.find(target!, ({ path }) => !exactPath || path === target!.path);
+    return tombstone ? revokedReply(tombstone) : notFound;
   }
 
   /** What a get would be answered with, and why. It reads nothing from the backend and extends no lease. */
@@ -79,6 +91,7 @@ export class Agent {
         memoryOnly: entry.resting === undefined,
       })),
       chosen: this.#choose(request, preference),
+      isRevoked: this.#tombstones.find(request.target!) !== undefined,
       agent: {
         state: state === 'open' && !isServing ? 'locked' : state,
         failure: failure?.status,
@@ -97,9 +110,8 @@ export class Agent {
     if (request.ephemeral) return done;
     if (request.expiresAt !== undefined && request.expiresAt <= this.#clock.now()) return done;
     // The request's own secrets end with the request; a store waits for its turn and for the disk.
-    const target = request.target!;
-    const id = await this.#custody.inTurn(target, () => this.#keepCredential(target, request));
-    return id === undefined ? done : { status: 'ok', ids: [id] };
+    const target = this.#slotOf(request);
+    return this.#custody.inTurn(target, () => this.#keepCredential(target, request));
   }
 
   async erase(request: CredentialRequest): Promise<CredentialReply> {
@@ -187,30 +199,62 @@ export class Agent {
     return { status: 'ok', credential: { protocol, host, path, username, expiresAt, refreshToken }, ids: [id] };
   }
 
-  /** The id of what is kept now; undefined if nothing changed. */
-  async #keepCredential(target: Target, request: CredentialRequest): Promise<string | undefined> {
+  /**
+   * Where a store goes. A token that has a label and no username goes where that label stands already, or else has the label
+   * as its username: so that several tokens of one host do not take each other's place.
+   */
+  #slotOf({ target, about }: CredentialRequest): Target {
+    if (target!.username !== undefined || about?.label === undefined) return target!;
+    const { protocol, host, path } = target!;
+    const labelled = this.#custody.find(target!, (entry) => entry.path === path && entry.about?.label === about.label);
+    return { protocol, host, path, username: labelled ? labelled.username : toWire(about.label) };
+  }
+
+  /** Answers the id of what is kept now; none if nothing changed. */
+  async #keepCredential(target: Target, request: CredentialRequest): Promise<CredentialReply> {
     const before = this.#custody.at(target);
     const repeated = before && this.#custody.isServable(before) && isSame(before, request) ? before : undefined;
     if (repeated) {
       // git repeats what it was just given after every success: nothing to write, and nothing that it left out is lost.
       this.#custody.touch(repeated);
-      if (repeated.resting && request.timeout === undefined) return undefined;
+      const isNews = request.about !== undefined && saysMore(repeated.about, request.about);
+      if (repeated.resting && request.timeout === undefined && !isNews) return done;
     }
+    const secret = request.secret!;
+    const noted = await this.#note(secret, target, request, before);
+    if ('status' in noted) return noted;
     const held: Held = {
       ...target,
       id: before?.id ?? randomBytes(10).toString('hex'),
       authtype: request.authtype,
-      expiresAt: request.expiresAt ?? repeated?.expiresAt,
+      expiresAt: request.expiresAt ?? (repeated || noted.isSameValue ? before!.expiresAt : undefined),
       storedAt: this.#newestDate(target),
+      about: noted.about,
     };
-    const secrets = {
-      secret: request.secret,
-      refreshToken: request.refreshToken ?? repeated?.secrets?.refreshToken,
-    };
+    const secrets = { secret, refreshToken: request.refreshToken ?? repeated?.secrets?.refreshToken };
     await this.#custody.put(held, secrets, request.timeout === undefined, request.timeout);
     this.#log('stored', { id: held.id });
     // What lives in memory only and lives on there is the same as before.
-    return repeated && !repeated.resting ? undefined : held.id;
+    return repeated && !repeated.resting ? done : { status: 'ok', ids: [held.id] };
+  }
+
+  /** What is known of the token from now on; or why it is not kept: it is known to be dead. */
+  async #note(
+    secret: Secret,
+    target: Target,
+    { about = {}, force, timeout }: CredentialRequest,
+    before: Entry | undefined,
+  ): Promise<CredentialReply | { readonly about: About | undefined; readonly isSameValue: boolean }> {
+    const { marks } = this.#tombstones;
+    const known = mergeAbout(before?.about && aboutPlace(before.about), about);
+    const { about: seen } = await marks.note(secret, target, known, timeout === undefined);
+    const tombstone = this.#tombstones.of(await marks.marksOf(secret, target, known, this.#tombstones.keys()));
+    if (tombstone && !force) return refusalOf(tombstone);
+    if (tombstone) await this.#tombstones.exhume(tombstone);
+    const isSameValue = seen.fingerprint !== undefined && before?.about?.fingerprint === seen.fingerprint;
+    const all = isSameValue ? mergeAbout(before?.about, about) : known;
+    const { tokenId = all?.tokenId, ...rest } = seen;
+    return { about: mergeAbout(all, { ...rest, tokenId }), isSameValue };
   }
 
   /** The date of what is stored now: later than any that a request could confuse it with, even in the same second. */

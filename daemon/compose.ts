@@ -16,7 +16,10 @@ import { Meter } from './metrics/meter.ts';
 import { timed } from './metrics/timed.ts';
 import type { Native } from './native/native.ts';
 import { openProfiles } from './profiles.ts';
+import { openServices } from './services/catalogue.ts';
 import { Reception } from './socket/reception.ts';
+import { Marks } from './tombstones/marks.ts';
+import { Tombstones } from './tombstones/tombstones.ts';
 import { silentPolicy } from './unlocked/lease.ts';
 import { openRegion } from './unlocked/region.ts';
 
@@ -80,7 +83,9 @@ export function compose({
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
   const profiles = openProfiles(`${places.config}/profiles.json`);
-  const agent = new Agent(custody, clock, log, profiles.current);
+  const services = openServices(`${places.config}/services`);
+  const tombstones = new Tombstones(custody, new Marks({ custody, keep: region.keep, clock, services }), clock);
+  const agent = new Agent(custody, clock, log, profiles.current, tombstones);
 
   const audit = new Audit({
     file: `${places.state}/audit.db`,
@@ -110,10 +115,12 @@ export function compose({
   ];
   const management = {
     custody,
+    tombstones,
     log,
     backends,
     audit,
     keep: region.keep,
+    clock,
     profiles,
     meter,
     facts,

@@ -1,3 +1,4 @@
+import type { About } from '../protocol/about.ts';
 import { identityOf, type Seconds, type Target } from '../protocol/credential.ts';
 import { asFault, KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply } from '../protocol/handler.ts';
@@ -7,6 +8,7 @@ import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import { Serial } from './serial.ts';
+import { OwnRecords } from './tombstones/own-records.ts';
 import { endOf, type Lease, type LeasePolicy, passphrasePolicy, silentPolicy } from './unlocked/lease.ts';
 import { type Entry, UnlockedSet } from './unlocked/set.ts';
 import { Sweeper } from './unlocked/sweeper.ts';
@@ -38,6 +40,8 @@ export type CustodyParts = {
  * of what is unlocked, and the lock over it all. The agent's verbs and its management stand on this.
  */
 export class Custody {
+  /** What we keep ourselves beside the credentials. */
+  readonly own = new OwnRecords((verb) => this.#forChange(verb));
   readonly #keep: SecretKeeper;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -206,8 +210,7 @@ export class Custody {
     try {
       const before = this.#set.at(held);
       if (durable) {
-        this.#onRest(this.#backend!.name);
-        await this.#backend!.put(held, copy);
+        await this.#forChange('store').put(held, copy);
       } else if (before?.resting) await this.#backend!.remove(before.resting);
     } catch (error) {
       disposeSecrets(copy);
@@ -222,6 +225,15 @@ export class Custody {
     const entry = this.#set.add(held, durable, copy, now, timeout === undefined ? undefined : now + timeout);
     this.touch(entry);
     this.#sweeper.by(this.#set.dueAt(entry, this.#policy()));
+  }
+
+  /** Notes what is known of an entry from now on, at rest and then in memory. Its secrets and its lease stay. */
+  async annotate(entry: Entry, about: About | undefined): Promise<void> {
+    const backend = this.#forChange('change');
+    const resting = entry.resting && { ...entry.resting, about };
+    if (resting) await backend.annotate(resting);
+    entry.about = about;
+    entry.resting = resting;
   }
 
   /** Removes an entry at rest, then in memory. Throws what the backend throws; nothing has changed then. */
@@ -272,6 +284,7 @@ export class Custody {
     await this.#serial.idle();
     this.#sweeper.dispose();
     this.#set.clear();
+    this.own.clear();
     await this.#backend?.dispose();
   }
 
@@ -306,7 +319,7 @@ export class Custody {
         this.#forget();
         return;
       }
-      const all = await backend.list();
+      const all = this.own.learn(await backend.list());
       this.#set.forgetResting();
       // A backend lists in an order of its own; the one stored last must be the newest again.
       for (const held of [...all].sort((one, other) => one.storedAt - other.storedAt)) this.#set.know(held);
@@ -319,6 +332,13 @@ export class Custody {
       this.#log('open-failed', { code: this.#failure.code });
     }
     this.#triedAt = this.#clock.sinceBoot();
+  }
+
+  /** The backend for a change that is allowed now and that it will keep. */
+  #forChange(verb: string): Backend {
+    this.refuseLocked(verb);
+    this.#onRest(this.#backend!.name);
+    return this.#backend!;
   }
 
   /** While a backend is being opened a change that was let in before may still end. */
@@ -356,6 +376,7 @@ export class Custody {
 
   #forget(): void {
     this.#set.clear();
+    this.own.clear();
     this.#backend?.lock();
     this.#failure = undefined;
     this.#state = 'locked';

@@ -26,6 +26,8 @@ export type Explained = {
   readonly candidates: readonly Candidate[];
   /** The one that `get` would choose. */
   readonly chosen: Held | undefined;
+  /** Whether what the request could have meant is known to be revoked. */
+  readonly isRevoked: boolean;
   readonly agent: {
     readonly state: 'opening' | 'open' | 'locked' | 'failed';
     readonly failure: Exclude<Status, 'ok'> | undefined;
@@ -102,10 +104,10 @@ function ruleOf(chosen: Held, rivals: number, account: string | undefined): Rule
   return account !== undefined && chosen.username === account ? 'profile' : 'last';
 }
 
-function outcomeOf({ agent, chosen, now, minTtl }: Explained): Status {
+function outcomeOf({ agent, chosen, isRevoked, now, minTtl }: Explained): Status {
   if (agent.state === 'failed') return agent.failure ?? 'unavailable';
   if (agent.state !== 'open') return 'locked';
-  if (!chosen) return 'not-found';
+  if (!chosen) return isRevoked ? 'revoked' : 'not-found';
   return isExpired(chosen, now, minTtl) ? 'expired' : 'ok';
 }
 
@@ -119,6 +121,7 @@ function humanOf(outcome: Status, needsPassphrase: boolean): string {
     case 'locked':
       return needsPassphrase ? 'the passphrase, by: keyhold unlock' : 'to run: keyhold unlock';
     case 'not-found':
+    case 'revoked':
     case 'expired':
       return 'nothing by keyhold; the tool asks its next helper, and then the person';
     default:

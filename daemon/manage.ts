@@ -1,11 +1,11 @@
+import { mergeAbout } from '../protocol/about.ts';
 import type { Attributes } from '../protocol/attributes.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
 import type { SecretKeeper } from '../protocol/secret.ts';
-import { fromWire, toWire } from '../protocol/text.ts';
+import { toWire } from '../protocol/text.ts';
 import { auditActs } from './audit/acts.ts';
 import type { Audit } from './audit/audit.ts';
-import type { Use } from './audit/usage.ts';
 import {
   type Backend,
   type BackendName,
@@ -16,24 +16,29 @@ import {
 } from './backends/backend.ts';
 import { openBackup, sealBackup } from './backends/backup.ts';
 import type { Backends } from './backends/index.ts';
-import { disposeSecrets } from './backends/secrets.ts';
+import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import type { Vault } from './backends/vault/vault.ts';
 import type { KeyPlace } from './backends/vault/vault-key.ts';
+import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
 import type { Log } from './log.ts';
 import type { Meter } from './metrics/meter.ts';
 import { migrate } from './migrate.ts';
 import type { ProfileBook } from './profiles.ts';
-import type { Entry } from './unlocked/set.ts';
+import { tokenActs } from './tokens.ts';
+import { isOwn } from './tombstones/own-records.ts';
+import type { Tombstones } from './tombstones/tombstones.ts';
 import { version, WIRE_VERSION } from './version.ts';
 
 /** What management needs beside the custody itself. */
 export type Management = {
   readonly custody: Custody;
+  readonly tombstones: Tombstones;
   readonly log: Log;
   readonly backends: Backends;
   readonly audit: Audit;
   readonly keep: SecretKeeper;
+  readonly clock: Clock;
   readonly profiles: ProfileBook;
   readonly meter: Meter;
   /** Facts of this process that `status` tells: where secrets lie, how callers are told apart, how many there are. */
@@ -46,7 +51,7 @@ export type Management = {
   readonly restart: () => Promise<void>;
 };
 
-type Act = (management: Management, request: CredentialRequest) => Promise<CredentialReply>;
+export type Act = (management: Management, request: CredentialRequest) => Promise<CredentialReply>;
 
 const done: CredentialReply = { status: 'ok' };
 
@@ -79,13 +84,9 @@ const acts: Readonly<Record<string, Act>> = {
     };
   },
 
-  async list({ custody, audit }) {
-    await custody.ready();
-    return {
-      status: 'ok',
-      details: [...custody.held()].map((entry) => ['item[]', itemOf(entry, audit.useOf(entry.id))]),
-    };
-  },
+  list: tokenActs.list,
+  annotate: tokenActs.annotate,
+  bury: tokenActs.bury,
 
   async metrics({ custody, meter, facts }) {
     const { held, unlocked } = custody.counts;
@@ -170,11 +171,16 @@ const acts: Readonly<Record<string, Act>> = {
     return done;
   },
 
-  async backup({ custody }, { attributes }) {
+  async backup({ custody, keep }, { attributes }) {
     const passphrase = requiredPassphrase(attributes, 'back up');
     await custody.ready();
     const items: { held: Held; secrets: Secrets }[] = [];
     try {
+      // First, so that what is restored is marked by the key that it was marked with.
+      for (const held of custody.own.all()) {
+        const secret = await custody.own.secretOf(held);
+        items.push({ held, secrets: copySecrets({ secret }, keep) });
+      }
       for (const entry of [...custody.held()]) {
         const secrets = await custody.secretsOf(entry);
         if (secrets) items.push({ held: bare(entry), secrets });
@@ -188,19 +194,21 @@ const acts: Readonly<Record<string, Act>> = {
     }
   },
 
-  async restore({ custody, keep }, { attributes }) {
+  async restore(management, { attributes }) {
+    const { custody, keep } = management;
     const passphrase = requiredPassphrase(attributes, 'restore');
     await custody.ready();
     const backup = await openBackup(passphrase, attributes.text('header') ?? '', keep);
     const items = [];
     try {
       items.push(...backup.read(attributes.list('record[]')));
-      for (const { held, secrets } of items) await custody.take(held, secrets);
+      for (const { held, secrets } of items) await restoreOne(held, secrets, management);
     } finally {
       for (const { secrets } of items) disposeSecrets(secrets);
       backup.dispose();
     }
-    return { status: 'ok', details: [['restored', String(items.length)]] };
+    const restored = items.filter(({ held }) => !isOwn(held)).length;
+    return { status: 'ok', details: [['restored', String(restored)]] };
   },
 
   'audit-list': ({ audit }, { attributes }) => auditActs.list(audit, attributes),
@@ -232,6 +240,23 @@ async function carry({ custody, backends, log }: Management, name: BackendName):
     await next.dispose();
     throw error;
   }
+}
+
+/** A credential is marked anew: the key of marks here may be another. */
+async function restoreOne(
+  held: Held,
+  secrets: Secrets,
+  { custody, tombstones, keep, clock }: Management,
+): Promise<void> {
+  if (isOwn(held)) {
+    if (custody.own.has(held)) return;
+    const { secret } = copySecrets({ secret: secrets.secret }, keep);
+    // As the newest: a key that is here already stays the one that new marks are made with.
+    await custody.own.put(secret ? { ...held, storedAt: clock.now() } : held, secret);
+    return;
+  }
+  const noted = secrets.secret && (await tombstones.marks.note(secrets.secret, held, held.about, true));
+  await custody.take({ ...held, about: mergeAbout(held.about, noted?.about ?? {}) }, secrets);
 }
 
 /** Told by the name, because the vault's own module is loaded only where a vault is used. */
@@ -277,27 +302,6 @@ function failureOf({ state, failure }: Custody): Degradation[] {
     : [];
 }
 
-/** What an entry is and when it was used, for people: never a value. */
-function itemOf(entry: Entry, use: Use | undefined): string {
-  const text = (value: string | undefined) => (value === undefined ? undefined : fromWire(value));
-  return toWire(
-    JSON.stringify({
-      id: entry.id,
-      protocol: entry.protocol,
-      host: entry.host,
-      path: text(entry.path),
-      username: text(entry.username),
-      authtype: entry.authtype,
-      storedAt: entry.storedAt,
-      expiresAt: entry.expiresAt,
-      unlocked: entry.secrets !== undefined,
-      memoryOnly: entry.resting === undefined,
-      lastUsed: use?.last,
-      uses: use?.count ?? 0,
-    }),
-  );
-}
-
-function bare({ id, protocol, host, path, username, authtype, expiresAt, storedAt }: Held): Held {
-  return { id, protocol, host, path, username, authtype, expiresAt, storedAt };
+function bare({ id, protocol, host, path, username, authtype, expiresAt, storedAt, about }: Held): Held {
+  return { id, protocol, host, path, username, authtype, expiresAt, storedAt, about };
 }

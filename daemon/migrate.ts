@@ -17,22 +17,38 @@ export async function migrate(
   log: Log,
 ): Promise<{ readonly carried: number; readonly left: number }> {
   const carried: Held[] = [];
+  const own: Held[] = [];
   let before: Backend | undefined;
   let fault: unknown;
   await custody.replace(async (old) => {
     before = old;
     try {
+      await carryOwn(custody, old, next, own);
       await carry(custody, next, carried);
       beforeFarewell();
       return next;
     } catch (error) {
       fault = error;
-      for (const held of carried) await next.remove(held).catch(() => {});
+      for (const held of [...carried, ...own]) await next.remove(held).catch(() => {});
       return old;
     }
   });
   if (fault) throw fault;
-  return { carried: carried.length, left: await bidFarewell(before!, carried, log) };
+  return { carried: carried.length, left: await bidFarewell(before!, carried, own, log) };
+}
+
+/** The records of our own come first: what is carried half is then still marked by the key that it was marked with. */
+async function carryOwn(custody: Custody, old: Backend, next: Backend, carried: Held[]): Promise<void> {
+  for (const held of custody.own.all()) {
+    const secrets = await old.get(held);
+    if (!secrets) continue;
+    try {
+      await next.put(held, secrets);
+      carried.push(held);
+    } finally {
+      disposeSecrets(secrets);
+    }
+  }
 }
 
 async function carry(custody: Custody, next: Backend, carried: Held[]): Promise<void> {
@@ -55,13 +71,15 @@ async function carry(custody: Custody, next: Backend, carried: Held[]): Promise<
 }
 
 /** From here on the copies elsewhere are what counts, so a backend that keeps its own is a pity and no failure. */
-async function bidFarewell(before: Backend, carried: readonly Held[], log: Log): Promise<number> {
+async function bidFarewell(before: Backend, carried: readonly Held[], own: readonly Held[], log: Log): Promise<number> {
   let left = 0;
   for (const held of carried) {
     await before.remove(held).catch(() => {
       left++;
     });
   }
+  // No secret of anybody's: not worth a word where they stay.
+  for (const held of own) await before.remove(held).catch(() => {});
   await before.dispose().catch(() => {});
   if (left > 0) log('farewell-failed', { backend: before.name, count: left });
   return left;

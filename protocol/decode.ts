@@ -1,3 +1,4 @@
+import { readAbout } from './about.ts';
 import type { Attributes } from './attributes.ts';
 import { type Capabilities, readCapabilities } from './capabilities.ts';
 import { type Target, whyNoTarget } from './credential.ts';
@@ -43,6 +44,8 @@ export function decodeRequest(attributes: Attributes, action = attributes.text('
     expiresAt: action === 'store' ? seconds(attributes, 'password_expiry_utc') : undefined,
     ephemeral: isTrue(attributes.text('ephemeral')),
     timeout: action === 'store' ? seconds(attributes, 'timeout') : undefined,
+    about: action === 'store' && capabilities.keyhold ? readAbout(attributes) : undefined,
+    force: capabilities.keyhold && isTrue(attributes.text('force')),
     state: attributes.list('state[]'),
     attributes,
   };

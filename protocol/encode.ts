@@ -1,3 +1,4 @@
+import { aboutAttributes } from './about.ts';
 import { isKeyText } from './attributes.ts';
 import type { Capabilities } from './capabilities.ts';
 import { KeyholdError } from './errors.ts';
@@ -34,6 +35,8 @@ export function encodeRequest(request: CredentialRequest, out: ByteWriter): void
       write('password_expiry_utc', request.expiresAt?.toString());
       write('ephemeral', request.ephemeral ? '1' : undefined);
       write('timeout', request.timeout?.toString());
+      for (const [key, value] of aboutAttributes(request.about ?? {})) write(key, value);
+      write('force', request.force ? '1' : undefined);
       write('wait', request.wait?.toString());
       write('interactive', request.interactive === false ? '0' : undefined);
       write('min_ttl', request.minTtl?.toString());

@@ -1,3 +1,4 @@
+import type { AboutChange } from './about.ts';
 import type { Attributes } from './attributes.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Credential, EpochSeconds, Seconds, Target } from './credential.ts';
@@ -22,6 +23,10 @@ export type CredentialRequest = {
   readonly ephemeral?: boolean | undefined;
   /** Held in memory only, for so long. */
   readonly timeout?: Seconds | undefined;
+  /** What a store says of the token. */
+  readonly about?: AboutChange | undefined;
+  /** Keep it although it is known to be revoked. */
+  readonly force?: boolean | undefined;
   /** git's opaque memory between its rounds; only ours, and only if its seal is good, means anything. */
   readonly state?: readonly string[] | undefined;
 

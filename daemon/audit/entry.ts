@@ -27,6 +27,8 @@ export type AuditEntry = {
   /** Of `prune`: the last entry that was taken away, and its hash. */
   readonly through?: number | undefined;
   readonly hash?: string | undefined;
+  /** Why, in the words of who asked. */
+  readonly reason?: string | undefined;
 };
 
 /** The end of a chain: the number of its last entry and that entry's hash. */
@@ -53,6 +55,7 @@ const fields = [
   'times',
   'through',
   'hash',
+  'reason',
 ] as const satisfies readonly (keyof AuditEntry)[];
 
 /** The bytes of an entry: JSON with its fields in one order and nothing between them, in UTF-8. */

@@ -1,6 +1,7 @@
 import { asFault } from '../../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Handler } from '../../protocol/handler.ts';
 import type { Status } from '../../protocol/status.ts';
+import { fromWire } from '../../protocol/text.ts';
 import type { Clock } from '../clock.ts';
 import { type Kind, Meter } from '../metrics/meter.ts';
 import type { Caller } from '../socket/caller.ts';
@@ -9,6 +10,8 @@ import type { AuditEntry } from './entry.ts';
 import { type Processes, processes, programBehind } from './program.ts';
 import { type Asker, projectOf } from './usage.ts';
 
+/** Characters of a reason in the log. */
+const REASON_MAX = 256;
 /** The tool of a request that came through no helper. */
 const DIRECT = 'wire';
 
@@ -16,6 +19,8 @@ const DIRECT = 'wire';
 const changes: ReadonlySet<string> = new Set([
   'store',
   'erase',
+  'annotate',
+  'bury',
   'lock',
   'unlock',
   'stop',
@@ -144,7 +149,8 @@ export class Witness {
     return reply;
   }
 
-  #entryOf(peer: Peer, { action, target, tool, cwd }: CredentialRequest, outcome: Status): AuditEntry {
+  #entryOf(peer: Peer, request: CredentialRequest, outcome: Status): AuditEntry {
+    const { action, target, tool, cwd } = request;
     peer.isHelper = tool !== undefined;
     // They still wait for the answer, so their process is still there.
     const { uid, pid, program } = peer.who();
@@ -158,8 +164,17 @@ export class Witness {
       program: program || undefined,
       cwd: cwd === undefined ? undefined : projectOf(cwd),
       target: outcome === 'ok' || !target ? undefined : `${target.protocol}://${target.host}`,
+      reason: reasonOf(request),
     };
   }
+}
+
+/** What the caller says it is for, and that a store was forced over a tombstone. */
+function reasonOf({ capabilities, attributes, force }: CredentialRequest): string | undefined {
+  if (!capabilities.keyhold) return undefined;
+  const reason = attributes.text('reason');
+  if (reason !== undefined && reason !== '') return fromWire(reason).slice(0, REASON_MAX);
+  return force ? 'forced' : undefined;
 }
 
 /** Who is on one connection; looked up once, when it is needed. */

@@ -1,3 +1,4 @@
+import type { About } from '../../protocol/about.ts';
 import type { EpochSeconds, Target } from '../../protocol/credential.ts';
 import type { Secret } from '../../protocol/secret.ts';
 
@@ -8,6 +9,8 @@ export type Held = Target & {
   readonly authtype?: string | undefined;
   readonly expiresAt?: EpochSeconds | undefined;
   readonly storedAt: EpochSeconds;
+  /** What is known of it beside that; records from before it was noted have none. */
+  readonly about?: About | undefined;
 };
 
 export type Secrets = { readonly secret?: Secret | undefined; readonly refreshToken?: Secret | undefined };
@@ -50,6 +53,8 @@ export interface Backend {
   get(held: Held): Promise<Secrets | undefined>;
   /** Keeps it, in place of what rests for the same target. Settles when it is durable. The secrets are borrowed. */
   put(held: Held, secrets: Secrets): Promise<void>;
+  /** Replaces what is known of a held credential and leaves its secrets. Durable; of what is gone it does nothing. */
+  annotate(held: Held): Promise<void>;
   /** Removes it for good. Removing what is gone already is no error. */
   remove(held: Held): Promise<void>;
   /** Makes its key available. With the key at hand already it does nothing. */

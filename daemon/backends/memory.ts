@@ -46,6 +46,13 @@ export async function openMemory({ keep }: { readonly keep: SecretKeeper }): Pro
       if (replaced) disposeSecrets(replaced.secrets);
     },
 
+    async annotate(held) {
+      refuseDisposed();
+      const identity = identityOf(held);
+      const found = resting.get(identity);
+      if (found) resting.set(identity, { held, secrets: found.secrets });
+    },
+
     async remove(held) {
       refuseDisposed();
       const identity = identityOf(held);

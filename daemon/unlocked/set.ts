@@ -7,7 +7,8 @@ import { TargetIndex } from './match.ts';
 /** What is held for one target: always what it is, and while its lease lasts also its secrets. */
 export type Entry = Held & {
   /** The backend's own record of it, or undefined for what is held in memory only. */
-  readonly resting: Held | undefined;
+  resting: Held | undefined;
+  about?: Held['about'];
   /** When it is forgotten altogether, on the boot-time clock: git's `timeout=`. */
   readonly forgetAt: Seconds | undefined;
   secrets: Secrets | undefined;

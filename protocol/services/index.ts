@@ -22,6 +22,7 @@ export * from './manifest.ts';
 export { checkName, type NameCheck, type NameHints, proposeName } from './names.ts';
 export { manifestSchema } from './schema.ts';
 export type { Schema } from './schema-terms.ts';
+export { type Shown, shownOf } from './shown.ts';
 export {
   fill,
   fillMember,

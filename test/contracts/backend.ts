@@ -104,6 +104,23 @@ export function testBackend(name: string, open: () => Promise<Harness>, { items 
       expect(await text(backend, held)).toEqual({ secret: 'access-EXAMPLE', refreshToken: 'refresh-EXAMPLE' });
     });
 
+    it('keeps what is known of a credential, and changes it without its secrets', async () => {
+      const held = aHeld({
+        about: { label: 'laptop', scopes: ['read', 'write'], createdAt: 5, origin: 'a \u202epage' },
+      });
+      await backend.put(held, {
+        secret: secretFromText('access-EXAMPLE'),
+        refreshToken: secretFromText('refresh-EXAMPLE'),
+      });
+      expect(await backend.list()).toEqual([held]);
+      const renamed = { ...held, about: { label: 'desktop' } };
+      await backend.annotate(renamed);
+      expect(await backend.list()).toEqual([renamed]);
+      expect(await text(backend, held)).toEqual({ secret: 'access-EXAMPLE', refreshToken: 'refresh-EXAMPLE' });
+      await backend.annotate(aHeld({ host: 'never.example.com' }));
+      expect(await backend.list()).toEqual([renamed]);
+    });
+
     it('tells an empty secret from an absent one', async () => {
       const [empty, absent] = [aHeld({ username: 'empty' }), aHeld({ username: 'absent', id: 'absent' })];
       await backend.put(empty, { secret: secretFromText('') });
@@ -172,7 +189,8 @@ export function testBackend(name: string, open: () => Promise<Harness>, { items 
     it('says of what survives the process whether it is durable', async () => {
       expect(backend.durable).toBe(harness.reopen !== undefined);
       if (!harness.reopen) return;
-      const kept = aHeld({ username: 'kept', path: 'a/b', authtype: 'Basic', expiresAt: 5 });
+      const about = { label: 'kept', fingerprint: '0123456789abcdef' };
+      const kept = aHeld({ username: 'kept', path: 'a/b', authtype: 'Basic', expiresAt: 5, about });
       await backend.put(kept, { secret: secretFromText('kept-EXAMPLE'), refreshToken: secretFromText('') });
       await backend.put(aHeld({ username: 'gone', id: 'gone' }), { secret: aSecret() });
       await backend.remove(aHeld({ username: 'gone' }));

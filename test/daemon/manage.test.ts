@@ -50,6 +50,49 @@ describe('management', () => {
     expect(answer).not.toContain('EXAMPLE');
   });
 
+  const items = (answer: string) =>
+    valuesOf(answer, 'item[]').map((line) => JSON.parse(Buffer.from(line, 'utf8').toString()));
+
+  it('lists what is known of a token, and changes it', async () => {
+    const about = ['capability[]=keyhold', 'label=laptop', 'origin=the admin', 'scopes=read write', 'created_at=5'];
+    await ask(...store('a.test', 'pass-EXAMPLE'), ...about);
+    const [item] = items(await manage('list'));
+    expect(item).toMatchObject({
+      label: 'laptop',
+      origin: 'the admin',
+      scopes: ['read', 'write'],
+      createdAt: 5,
+      fingerprint: expect.stringMatching(/^[0-9a-f]{16}$/),
+    });
+    expect(await manage('annotate', `id=${item.id}`)).toMatch(/^status=bad-request\n/);
+    expect(await manage('annotate', `id=${item.id}`, 'label=desktop', 'scopes=', 'account=ada')).toBe('status=ok\n');
+    const [changed] = items(await manage('list'));
+    expect(changed).toMatchObject({ id: item.id, label: 'desktop', account: 'ada', origin: 'the admin' });
+    expect(changed.scopes).toBeUndefined();
+    expect(await ask(...get('a.test'))).toContain('pass-EXAMPLE');
+    const [entry] = items(await manage('audit-list', 'event=annotate'));
+    expect(entry).toMatchObject({ action: 'annotate', credential: item.id, outcome: 'ok' });
+  });
+
+  it('buries what is revoked, lists it as deleted, and says so in the audit log', async () => {
+    await ask(...store('a.test', 'pass-EXAMPLE'), 'capability[]=keyhold', 'label=laptop');
+    const [{ id }] = items(await manage('list'));
+    expect(await manage('bury', `id=${id}`, 'reason=lost in a train', 'actor=ada')).toBe('status=ok\n');
+    expect(items(await manage('list'))).toEqual([]);
+    const deleted = await manage('list', 'deleted=1');
+    expect(items(deleted)).toMatchObject([{ id, label: 'laptop', reason: 'lost in a train', actor: 'ada' }]);
+    expect(deleted).not.toContain('EXAMPLE');
+    expect(await manage('status')).toContain('held=0\n');
+    expect(items(await manage('audit-list', 'event=bury'))).toMatchObject([
+      { credential: id, reason: 'lost in a train' },
+    ]);
+    expect(await ask(...store('b.test', 'pass-EXAMPLE'), 'capability[]=keyhold')).toMatch(/^status=revoked\n/);
+    const forced = await ask(...store('b.test', 'pass-EXAMPLE'), 'capability[]=keyhold', 'force=1');
+    expect(forced).toMatch(/^status=ok\n/);
+    const [entry] = items(await manage('audit-list', 'event=store'));
+    expect(entry).toMatchObject({ action: 'store', reason: 'forced' });
+  });
+
   it('locks and unlocks', async () => {
     expect(await manage('lock')).toBe('status=ok\n');
     for (const action of ['list', 'backup', 'backend-use', 'backend-migrate']) {
@@ -96,5 +139,27 @@ describe('management', () => {
     expect(await manage('status')).toContain('held=0\n');
     expect(await manage('restore', 'passphrase=phrase-EXAMPLE', ...records)).toBe('status=ok\nrestored=3\n');
     for (const name of ['a', 'b', 'c']) expect(await ask(...get(`${name}.test`))).toContain(`${name}-EXAMPLE`);
+  });
+
+  it('backs up what is known and the tombstones, for another machine that has marks of its own', async () => {
+    await ask(...store('a.test', 'alive-EXAMPLE'), 'capability[]=keyhold', 'label=laptop');
+    await ask(...store('b.test', 'dead-EXAMPLE'));
+    await agent.revoke('b.test', 'lost');
+    const sealed = await manage('backup', 'passphrase=phrase-EXAMPLE');
+    const records = [`header=${valuesOf(sealed, 'header')[0]}`].concat(
+      valuesOf(sealed, 'record[]').map((record) => `record[]=${record}`),
+    );
+    await agent.dispose();
+    agent = await openComposed();
+    await ask(...store('c.test', 'alive-EXAMPLE'));
+    const restore = () => manage('restore', 'passphrase=phrase-EXAMPLE', ...records);
+    expect(await restore()).toBe('status=ok\nrestored=1\n');
+    expect(await restore()).toBe('status=ok\nrestored=1\n');
+    const [one, other] = items(await manage('list'));
+    expect([one.host, other.host, other.label]).toEqual(['c.test', 'a.test', 'laptop']);
+    expect(other.fingerprint).toBe(one.fingerprint);
+    expect(items(await manage('list', 'deleted=1'))).toMatchObject([{ host: 'b.test', reason: 'lost' }]);
+    expect(await ask(...get('b.test'), 'capability[]=keyhold')).toMatch(/^status=revoked\n/);
+    expect(await ask(...store('d.test', 'dead-EXAMPLE'), 'capability[]=keyhold')).toMatch(/^status=revoked\n/);
   });
 });

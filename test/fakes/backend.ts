@@ -1,13 +1,14 @@
 import type { Backend, Held, UnlockMeans } from '../../daemon/backends/backend.ts';
 import { openMemory } from '../../daemon/backends/memory.ts';
+import { isOwn } from '../../daemon/tombstones/own-records.ts';
 import { type FaultCode, KeyholdError } from '../../protocol/errors.ts';
 import { heapSecret } from '../../protocol/secret.ts';
 
-type Call = 'list' | 'get' | 'put' | 'remove' | 'unlock';
+type Call = 'list' | 'get' | 'put' | 'annotate' | 'remove' | 'unlock';
 
 /**
  * A backend that keeps what it was given through a lock, as a durable one does, and whose calls can be counted, made
- * to fail, and held up until the test lets them go.
+ * to fail, and held up until the test lets them go. What the agent keeps of its own is neither counted nor held up.
  */
 export class FakeBackend implements Backend {
   readonly name = 'vault';
@@ -17,7 +18,7 @@ export class FakeBackend implements Backend {
   locked = false;
   disposed = false;
   /** How often each call was made. */
-  readonly calls: Record<Call, number> = { list: 0, get: 0, put: 0, remove: 0, unlock: 0 };
+  readonly calls: Record<Call, number> = { list: 0, get: 0, put: 0, annotate: 0, remove: 0, unlock: 0 };
   /** Calls that fail, and how. */
   readonly faults = new Map<Call, FaultCode>();
   readonly #memory = openMemory({ keep: heapSecret });
@@ -39,14 +40,21 @@ export class FakeBackend implements Backend {
   async list() {
     return (await this.#reach('list')).list();
   }
+  /** What rests here without what is the agent's own. */
+  async credentials(): Promise<readonly Held[]> {
+    return (await (await this.#memory).list()).filter((held) => !isOwn(held));
+  }
   async get(held: Held) {
-    return (await this.#reach('get')).get(held);
+    return (await this.#reach('get', held)).get(held);
   }
   async put(held: Held, secrets: Parameters<Backend['put']>[1]) {
-    await (await this.#reach('put')).put(held, secrets);
+    await (await this.#reach('put', held)).put(held, secrets);
+  }
+  async annotate(held: Held) {
+    await (await this.#reach('annotate', held)).annotate(held);
   }
   async remove(held: Held) {
-    await (await this.#reach('remove')).remove(held);
+    await (await this.#reach('remove', held)).remove(held);
   }
   async unlock({ passphrase }: UnlockMeans) {
     this.calls.unlock++;
@@ -63,15 +71,16 @@ export class FakeBackend implements Backend {
     this.disposed = true;
   }
 
-  async #reach(call: Call): Promise<Backend> {
-    this.calls[call]++;
+  async #reach(call: Call, held?: Held): Promise<Backend> {
+    const isOfTheirs = held === undefined || !isOwn(held);
+    if (isOfTheirs) this.calls[call]++;
     if (this.locked) throw new KeyholdError('backend_locked', 'cannot use it: it is locked');
-    await this.#obstacles(call);
+    await this.#obstacles(call, isOfTheirs);
     return this.#memory;
   }
 
-  async #obstacles(call: Call): Promise<void> {
-    await this.#held.get(call)?.promise;
+  async #obstacles(call: Call, canWait = true): Promise<void> {
+    if (canWait) await this.#held.get(call)?.promise;
     const fault = this.faults.get(call);
     if (fault) throw new KeyholdError(fault, `cannot ${call}: the test says ${fault}`);
   }

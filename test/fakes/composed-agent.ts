@@ -40,6 +40,13 @@ export async function openComposed(log: Log = () => {}) {
       writeFileSync(`${places.config}/profiles.json`, JSON.stringify(document), { mode: 0o600 });
       await exchange(places.agentSocket, ['action=profile-reload', 'capability[]=keyhold']);
     },
+    /** Buries what is held for a host, as who has revoked it does. */
+    async revoke(host: string, reason: string) {
+      const manage = (...lines: string[]) => exchange(places.agentSocket, [...lines, 'capability[]=keyhold']);
+      const items = (await manage('action=list')).match(/(?<=^item\[\]=).*$/gm) ?? [];
+      const held = items.map((item) => JSON.parse(item)).filter((item) => item.host === host);
+      for (const { id } of held) await manage('action=bury', `id=${id}`, `reason=${reason}`);
+    },
     /** Ends it. Answers the bytes of its audit log, as it lay there before and behind the end. */
     async dispose() {
       await listener.close();

@@ -3,12 +3,15 @@ import type { Backend } from '../../daemon/backends/backend.ts';
 import { Custody, type LockMark } from '../../daemon/custody.ts';
 import type { Log } from '../../daemon/log.ts';
 import { migrate } from '../../daemon/migrate.ts';
+import { Marks } from '../../daemon/tombstones/marks.ts';
+import { Tombstones } from '../../daemon/tombstones/tombstones.ts';
 import type { LeasePolicy } from '../../daemon/unlocked/lease.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { type Capabilities, noCapabilities } from '../../protocol/capabilities.ts';
 import type { CredentialReply, CredentialRequest } from '../../protocol/handler.ts';
 import { noProfiles, type Profiles } from '../../protocol/profiles.ts';
 import { expose, heapSecret, secretFromText } from '../../protocol/secret.ts';
+import type { Manifest } from '../../protocol/services/index.ts';
 import { FakeBackend } from './backend.ts';
 import { FakeClock } from './clock.ts';
 
@@ -59,6 +62,7 @@ export class Core {
   readonly log: string[] = [];
   readonly rested: string[] = [];
   readonly custody: Custody;
+  readonly tombstones: Tombstones;
   readonly agent: Agent;
   readonly migrate: (next: Backend, beforeFarewell: () => void) => ReturnType<typeof migrate>;
 
@@ -67,11 +71,13 @@ export class Core {
     marked = false,
     lease,
     profiles = () => noProfiles,
+    services = [],
   }: {
     backend?: FakeBackend;
     marked?: boolean;
     lease?: LeasePolicy;
     profiles?: () => Profiles;
+    services?: readonly Manifest[];
   } = {}) {
     this.backend = backend;
     const mark = {
@@ -94,7 +100,10 @@ export class Core {
       onRest: (name) => this.rested.push(name),
       lease,
     });
-    this.agent = new Agent(this.custody, this.clock, log, profiles);
+    const { custody, clock } = this;
+    const marks = new Marks({ custody, keep: heapSecret, clock, services: () => services });
+    this.tombstones = new Tombstones(custody, marks, clock);
+    this.agent = new Agent(custody, clock, log, profiles, this.tombstones);
     this.migrate = (next, beforeFarewell) => migrate(this.custody, next, beforeFarewell, log);
     void this.custody.open(async (): Promise<Backend> => backend);
   }

@@ -5,7 +5,8 @@ import { accountFor, chooseProfile, noProfiles, readProfiles } from '../../proto
 import { expose, heapSecret, type Secret } from '../../protocol/secret.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
 
-type Entry = Credential & { readonly heldUntil: number };
+type Entry = Credential & { readonly heldUntil: number; readonly label?: string | undefined };
+type Grave = { readonly target: Target; readonly secret: Secret; readonly passing: string };
 
 /**
  * The smallest store that follows the rules of PROTOCOL.md §3 and §6, in memory: what a wire test plays against, and what the
@@ -14,6 +15,7 @@ type Entry = Credential & { readonly heldUntil: number };
 export class FakeStore {
   readonly #clock: Clock;
   #entries: Entry[] = [];
+  #graves: Grave[] = [];
   #locked = false;
   readonly #denied = new Set<string>();
   #profiles = noProfiles;
@@ -27,6 +29,9 @@ export class FakeStore {
     if ((action === 'lock' || action === 'unlock') && request.capabilities.keyhold) {
       this.#locked = action === 'lock';
       return { status: 'ok' };
+    }
+    if (action === 'annotate' || action === 'bury') {
+      return { status: 'not-found', message: `cannot ${action}: nothing with that id is held` };
     }
     if (!target) return { status: 'unsupported', message: 'cannot answer: this agent knows no such action' };
     if (this.#denied.has(target.host)) return { status: 'denied', message: 'this caller may not use it' };
@@ -44,6 +49,15 @@ export class FakeStore {
 
   deny(host: string): void {
     this.#denied.add(host);
+  }
+
+  /** Buries what is held for a host. */
+  revoke(host: string, reason: string): void {
+    const passing = `was revoked on ${new Date(this.#clock.now() * 1_000).toISOString().slice(0, 10)} (${reason})`;
+    for (const entry of this.#entries.filter((one) => one.host === host)) {
+      this.#graves.push({ target: entry, secret: entry.secret!, passing });
+    }
+    this.#entries = this.#entries.filter((one) => one.host !== host);
   }
 
   /** How many credentials are held. */
@@ -64,16 +78,29 @@ export class FakeStore {
     const credential = fresh.at(-1);
     if (credential) return { status: 'ok', credential };
     if (usable.length > 0) return { status: 'expired', message: 'the credential is past its expiry; store a new one' };
+    const grave = this.#graves.findLast((one) => isMatch(one.target, target));
+    if (grave) return { status: 'revoked', message: `the token ${grave.passing}; store a new one` };
     return { status: 'not-found', message: 'no credential is held for this target' };
   }
 
-  #store(target: Target, request: CredentialRequest): CredentialReply {
-    const { secret, authtype, refreshToken, expiresAt, ephemeral, timeout } = request;
+  #store({ ...target }: Target, request: CredentialRequest): CredentialReply {
+    const { about, force, secret, authtype, refreshToken, expiresAt, ephemeral, timeout } = request;
     const past = expiresAt !== undefined && expiresAt <= this.#clock.now();
     if (!secret || ephemeral || past) return { status: 'ok' };
+    const grave = this.#graves.find((one) => one.secret.equals(secret));
+    if (grave && !force) {
+      const next = 'make a new one, or force it (keyhold token set --force)';
+      return { status: 'revoked', message: `cannot store: this token ${grave.passing}; ${next}` };
+    }
+    this.#graves = this.#graves.filter((one) => one !== grave);
+    if (about?.label !== undefined && target.username === undefined) {
+      const labelled = this.#matching(target).find(({ label }) => label === about.label);
+      target = { ...target, username: labelled ? labelled.username : toWire(about.label) };
+    }
     this.#entries = this.#entries.filter((entry) => !isSame(entry, target));
     this.#entries.push({
       ...target,
+      label: about?.label,
       authtype,
       expiresAt,
       secret: copyOf(secret),
@@ -96,15 +123,20 @@ export class FakeStore {
     return this.#entries;
   }
 
-  #matching({ protocol, host, path, username }: Target, { exactPath }: CredentialRequest): Entry[] {
+  #matching(target: Target, { exactPath }: Pick<CredentialRequest, 'exactPath'> = {}): Entry[] {
     return this.#alive().filter(
-      (entry) =>
-        entry.protocol === protocol &&
-        entry.host === host &&
-        ((path === undefined && !exactPath) || entry.path === path) &&
-        (username === undefined || entry.username === username),
+      (entry) => isMatch(entry, target) && (!exactPath || entry.path === target.path),
     );
   }
+}
+
+function isMatch(entry: Target, { protocol, host, path, username }: Target): boolean {
+  return (
+    entry.protocol === protocol &&
+    entry.host === host &&
+    (path === undefined || entry.path === path) &&
+    (username === undefined || entry.username === username)
+  );
 }
 
 function isSame(one: Target, other: Target): boolean {

@@ -13,9 +13,11 @@ describe('the transcripts, with the agent', () => {
   it.each(playable.map((scene) => [scene.file, scene.title, scene] as const))(
     '%s: %s',
     async (_file, _title, scene) => {
-      const { clock, wire, profiles, dispose } = await openComposed();
+      const { clock, wire, profiles, revoke, dispose } = await openComposed();
       try {
-        expect((await play(scene, { handler: unused, clock, profiles }, wire)).join('\n')).toBe(scene.lines.join('\n'));
+        expect((await play(scene, { handler: unused, clock, profiles, revoke }, wire)).join('\n')).toBe(
+          scene.lines.join('\n'),
+        );
       } finally {
         // Every secret of a transcript ends like this; the log is written, and holds none of them.
         expect((await dispose()).includes('EXAMPLE')).toBe(false);

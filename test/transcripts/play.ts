@@ -12,7 +12,8 @@ import type { Wire, WireConnection } from './wires.ts';
  * Before the helper may stand variables, `NAME=value`; in its words `~` is a blank.
  *
  * `>|` and `<|` are bytes without a LF behind them. In what is said, `\xNN` is a byte and `{a*70000}` is repetition.
- * Directions: `clock +61 s` | `clock ISO-8601` | `deny HOST` | `profiles JSON` | `new connection` | `end` (the caller closes its side) |
+ * Directions: `clock +61 s` | `clock ISO-8601` | `deny HOST` | `revoke HOST REASON` |
+ * `profiles JSON` | `new connection` | `end` (the caller closes its side) |
  * `closed` (the agent has closed) | `places NAME=value …` (where things are for uid 1000 in this environment).
  */
 export interface Stage {
@@ -20,6 +21,8 @@ export interface Stage {
   readonly clock: { advance(seconds: number): void; set(at: string): void };
   /** Makes policy refuse a host. A stage without it skips the scenes that need it. */
   deny?(host: string): void;
+  /** Notes that what is held for a host is revoked for certain. */
+  revoke(host: string, reason: string): void | Promise<void>;
   /** Gives the person profiles: what profiles.json holds. */
   profiles(document: unknown): void | Promise<void>;
 }
@@ -124,7 +127,10 @@ export async function play(scene: Scene, stage: Stage, wire: Wire): Promise<stri
       connection = undefined;
       seen = 0;
     } else if (verb === 'deny') stage.deny!(what!);
-    else if (verb === 'profiles') await stage.profiles(JSON.parse(what!));
+    else if (verb === 'revoke') {
+      const [host, reason] = what!.split(/ (.*)/) as [string, string];
+      await stage.revoke(host, reason);
+    } else if (verb === 'profiles') await stage.profiles(JSON.parse(what!));
     else if (verb === 'clock' && what!.startsWith('+')) stage.clock.advance(Number.parseFloat(what!.slice(1)));
     else if (verb === 'clock') stage.clock.set(what!);
     else throw new Error(`cannot play ${scene.file}: no such direction: ${direction}`);

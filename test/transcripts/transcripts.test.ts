@@ -12,6 +12,7 @@ function openStage(): Stage {
     handler: store.handler,
     clock,
     deny: (host) => store.deny(host),
+    revoke: (host, reason) => store.revoke(host, reason),
     profiles: (document) => store.profiles(document),
   };
 }

@@ -130,6 +130,13 @@ class KeyringBackend implements Backend {
     });
   }
 
+  annotate(held: Held): Promise<void> {
+    return this.#inOrder(async (index, items) => {
+      const now = await settled(held, index, items);
+      if (now) index.write(held, { state: 'whole', items: now.items });
+    });
+  }
+
   remove(held: Held): Promise<void> {
     return this.#inOrder(async (index, items) => {
       const row = index.find(held);

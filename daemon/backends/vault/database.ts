@@ -41,7 +41,7 @@ export class Database {
   readonly #file: string;
   readonly #sqlite: DatabaseSync;
   readonly #statements: Record<
-    'header' | 'setHeader' | 'rows' | 'has' | 'secrets' | 'put' | 'remove' | 'wipe',
+    'header' | 'setHeader' | 'rows' | 'has' | 'secrets' | 'put' | 'annotate' | 'remove' | 'wipe',
     StatementSync
   >;
   #readOnly = false;
@@ -60,6 +60,7 @@ export class Database {
         `INSERT INTO record (found, held, secrets) VALUES (?, ?, ?)
           ON CONFLICT (found) DO UPDATE SET held = excluded.held, secrets = excluded.secrets`,
       ),
+      annotate: sqlite.prepare('UPDATE record SET held = ? WHERE found = ?'),
       remove: sqlite.prepare('DELETE FROM record WHERE found = ?'),
       wipe: sqlite.prepare('PRAGMA wal_checkpoint(TRUNCATE)'),
     };
@@ -100,6 +101,11 @@ export class Database {
     this.#change('store in', () => this.#statements.put.run(found, held, secrets));
     // The new value is durable, so the store stands even if the old one's bytes cannot be wiped at once.
     if (replaces || this.#wipePending) this.#wipe();
+  }
+
+  /** Replaces what describes a row. What it said before was no secret, and is wiped at the next occasion. */
+  annotate(found: Uint8Array, held: Uint8Array): void {
+    this.#change('store in', () => this.#statements.annotate.run(held, found));
   }
 
   /** Throws `backend_failed` or `backend_full` if it is gone but its sealed bytes could not be wiped off the disk. */

@@ -22,6 +22,8 @@ export interface Records {
   get(target: Target): Secrets | undefined;
   /** Keeps a record, in place of the one for the same target. The secrets are borrowed; `note` is sealed beside held. */
   put(held: Held, secrets: Secrets, note?: string): void;
+  /** Replaces what is known of a record, and leaves its secrets; without such a record it does nothing. */
+  annotate(held: Held, note?: string): void;
   /** Removes a record and wipes its bytes off the file. Removing what is not there is no error. */
   remove(target: Target): void;
   /** Wipes the keys and releases the file. */
@@ -69,6 +71,14 @@ export function unlockRecords(database: Database, file: string, dataKey: Secret,
   const secretsKey = derive(dataKey, 'keyhold vault 1: secrets', keep);
   dataKey.dispose();
   const find = (target: Target) => mac(findKey, identityOf(target)).subarray(0, FOUND_LENGTH);
+  const describe = (found: Uint8Array, held: Held, note: string) => {
+    const description = Buffer.from(JSON.stringify({ held, note }));
+    try {
+      return seal(heldKey, description, boundTo('held', found));
+    } finally {
+      description.fill(0);
+    }
+  };
 
   return {
     all() {
@@ -96,18 +106,17 @@ export function unlockRecords(database: Database, file: string, dataKey: Secret,
 
     put(held, secrets, note = '') {
       const found = find(held);
-      const description = Buffer.from(JSON.stringify({ held, note }));
       const plain = encodeSecrets(secrets);
       try {
-        database.put(
-          found,
-          seal(heldKey, description, boundTo('held', found)),
-          seal(secretsKey, plain, boundTo('secrets', found)),
-        );
+        database.put(found, describe(found, held, note), seal(secretsKey, plain, boundTo('secrets', found)));
       } finally {
         plain.fill(0);
-        description.fill(0);
       }
+    },
+
+    annotate(held, note = '') {
+      const found = find(held);
+      database.annotate(found, describe(found, held, note));
     },
 
     remove(target) {

@@ -152,6 +152,10 @@ class FileVault implements Vault {
     this.#unlocked().put(held, secrets);
   }
 
+  async annotate(held: Held): Promise<void> {
+    this.#unlocked().annotate(held);
+  }
+
   async remove(held: Held): Promise<void> {
     this.#unlocked().remove(held);
   }

@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto';
+import type { Target } from '../../protocol/credential.ts';
+import { KeyholdError } from '../../protocol/errors.ts';
+import { disposeSecrets } from '../backends/secrets.ts';
+import type { Clock } from '../clock.ts';
+import type { Custody } from '../custody.ts';
+import { TargetIndex } from '../unlocked/match.ts';
+import type { Entry } from '../unlocked/set.ts';
+import type { Mark, Marks } from './marks.ts';
+import { type Obituary, recordOf, type Tombstone, tombstoneIn } from './tombstone.ts';
+
+/** Tombstones that are kept: years of daily rotation. Beyond that the oldest go. */
+export const TOMBSTONES_MAX = 4_096;
+
+/**
+ * The tokens that are known to be dead. A tombstone is made by who has made sure that the service takes the token no more, and
+ * never by a tool's erase: a server that is out of order refuses tokens that live.
+ */
+export class Tombstones {
+  readonly marks: Marks;
+  readonly #custody: Custody;
+  readonly #clock: Clock;
+  /** Drawn from the records, and how many changes these had seen then. */
+  #drawn = -1;
+  #all: readonly Tombstone[] = [];
+  #byTarget = new TargetIndex<Tombstone>();
+
+  constructor(custody: Custody, marks: Marks, clock: Clock) {
+    this.#custody = custody;
+    this.marks = marks;
+    this.#clock = clock;
+  }
+
+  /** All of them, the oldest first. */
+  all(): readonly Tombstone[] {
+    this.#draw();
+    return this.#all;
+  }
+
+  /** The newest of those that a request for `target` could have meant. */
+  find(target: Target, accepts: (tombstone: Tombstone) => boolean = () => true): Tombstone | undefined {
+    this.#draw();
+    return this.#all.length === 0 ? undefined : this.#byTarget.find(target, accepts);
+  }
+
+  /** The tombstone of a value by one of its marks. */
+  of(marks: readonly Mark[]): Tombstone | undefined {
+    return this.all().findLast(({ mark }) =>
+      marks.some(({ key, digits }) => mark?.key === key && mark.digits === digits),
+    );
+  }
+
+  /** The keys that the marks of tombstones were made with. */
+  keys(): ReadonlySet<string> {
+    return new Set(this.all().flatMap(({ mark }) => (mark ? [mark.key] : [])));
+  }
+
+  /**
+   * Notes durably that a credential is dead, and then removes it. Whoever calls has made sure of it. Throws `not_found` if it was
+   * removed or replaced meanwhile, and what the backend throws; without a tombstone nothing is removed.
+   */
+  bury(entry: Entry, obituary: Obituary = {}): Promise<Tombstone> {
+    return this.#custody.inTurn(entry, () => this.#bury(entry, obituary));
+  }
+
+  /** Forgets that a value is dead: somebody insists that it lives. */
+  async exhume(tombstone: Tombstone): Promise<void> {
+    await this.#custody.own.remove(recordOf(tombstone));
+  }
+
+  async #bury(entry: Entry, { reason, actor }: Obituary): Promise<Tombstone> {
+    this.#custody.refuseLocked('bury');
+    const now = this.#custody.at(entry);
+    if (now?.id !== entry.id) {
+      throw new KeyholdError('not_found', 'cannot bury: the credential was removed meanwhile');
+    }
+    const { id: credential, protocol, host, path, username, about, storedAt, expiresAt } = now;
+    const tombstone: Tombstone = {
+      ...{ protocol, host, path, username, credential, about, storedAt, expiresAt, reason, actor },
+      id: randomBytes(10).toString('hex'),
+      revokedAt: this.#clock.now(),
+      mark: await this.#markOf(now),
+    };
+    await this.#custody.own.put(recordOf(tombstone));
+    await this.#custody.remove(now);
+    for (const old of this.all().slice(0, -TOMBSTONES_MAX)) await this.exhume(old);
+    return tombstone;
+  }
+
+  async #markOf(entry: Entry): Promise<Mark | undefined> {
+    const secrets = await this.#custody.secretsOf(entry);
+    try {
+      if (!secrets?.secret) return undefined;
+      return (await this.marks.note(secrets.secret, entry, entry.about, true)).mark;
+    } finally {
+      if (secrets) disposeSecrets(secrets);
+    }
+  }
+
+  #draw(): void {
+    const { own } = this.#custody;
+    if (own.changes === this.#drawn) return;
+    this.#drawn = own.changes;
+    this.#all = own.of('tombstone').flatMap((record) => tombstoneIn(record) ?? []);
+    this.#byTarget = new TargetIndex();
+    for (const tombstone of this.#all) this.#byTarget.add(tombstone);
+  }
+}
