@@ -207,8 +207,14 @@ const acts: Readonly<Record<string, Act>> = {
       for (const { secrets } of items) disposeSecrets(secrets);
       backup.dispose();
     }
-    const restored = items.filter(({ held }) => !isOwn(held)).length;
-    return { status: 'ok', details: [['restored', String(restored)]] };
+    const own = items.filter(({ held }) => isOwn(held)).length;
+    return {
+      status: 'ok',
+      details: [
+        ['restored', String(items.length - own)],
+        ['own', String(own)],
+      ],
+    };
   },
 
   'audit-list': ({ audit }, { attributes }) => auditActs.list(audit, attributes),

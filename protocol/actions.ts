@@ -145,7 +145,7 @@ export const actions = {
   restore: {
     summary: 'take records of a backup back in; up to 1,000 a request',
     reads: 'passphrase header record[]',
-    answers: 'restored',
+    answers: 'restored own',
     statuses: ['ok', 'locked', 'denied', 'unavailable', 'bad-request'],
   },
   'audit-list': {

@@ -104,8 +104,13 @@ async function restore(file: string, options: SecretOptions): Promise<void> {
   const { header, records } = readBackup(file);
   const passphrase = await readSecret(options, 'the passphrase');
   let restored = 0;
+  let own = 0;
   try {
-    for (const batch of batches(records)) restored += await restoreBatch(passphrase, header, batch);
+    for (const batch of batches(records)) {
+      const done = await restoreBatch(passphrase, header, batch);
+      restored += done.restored;
+      own += done.own;
+    }
   } catch (error) {
     if (restored === 0 || !(error instanceof CommandFailure)) throw error;
     throw new CommandFailure(error.exitCode, `${error.message}; ${restored} were restored, and it may be run again`);
@@ -113,16 +118,16 @@ async function restore(file: string, options: SecretOptions): Promise<void> {
     passphrase.dispose();
   }
   show(options.json, { file, restored }, (page) =>
-    page.line(`Restored ${restored} of ${records.length} ${records.length === 1 ? 'record' : 'records'}.`),
+    page.line(`Restored ${restored} of ${records.length - own} ${records.length - own === 1 ? 'record' : 'records'}.`),
   );
 }
 
-async function restoreBatch(passphrase: Secret, header: string, record: readonly string[]): Promise<number> {
+async function restoreBatch(passphrase: Secret, header: string, record: readonly string[]) {
   const { details } = await withAgent(
     (agent) => ask(agent, 'restore', { attributes: { passphrase, header, record } }),
     LONG,
   );
-  return Number(detail(details, 'restored') ?? record.length);
+  return { restored: Number(detail(details, 'restored') ?? record.length), own: Number(detail(details, 'own') ?? 0) };
 }
 
 function readBackup(file: string): { header: string; records: string[] } {

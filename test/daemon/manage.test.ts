@@ -137,7 +137,7 @@ describe('management', () => {
     for (const name of ['a', 'b', 'c']) await ask('action=erase', 'protocol=https', `host=${name}.test`);
     expect(await manage('restore', 'passphrase=wrong-EXAMPLE', ...records)).toMatch(/^status=denied\n/);
     expect(await manage('status')).toContain('held=0\n');
-    expect(await manage('restore', 'passphrase=phrase-EXAMPLE', ...records)).toBe('status=ok\nrestored=3\n');
+    expect(await manage('restore', 'passphrase=phrase-EXAMPLE', ...records)).toBe('status=ok\nrestored=3\nown=1\n');
     for (const name of ['a', 'b', 'c']) expect(await ask(...get(`${name}.test`))).toContain(`${name}-EXAMPLE`);
   });
 
@@ -153,8 +153,8 @@ describe('management', () => {
     agent = await openComposed();
     await ask(...store('c.test', 'alive-EXAMPLE'));
     const restore = () => manage('restore', 'passphrase=phrase-EXAMPLE', ...records);
-    expect(await restore()).toBe('status=ok\nrestored=1\n');
-    expect(await restore()).toBe('status=ok\nrestored=1\n');
+    expect(await restore()).toBe('status=ok\nrestored=1\nown=2\n');
+    expect(await restore()).toBe('status=ok\nrestored=1\nown=2\n');
     const [one, other] = items(await manage('list'));
     expect([one.host, other.host, other.label]).toEqual(['c.test', 'a.test', 'laptop']);
     expect(other.fingerprint).toBe(one.fingerprint);
