@@ -124,9 +124,7 @@ export class FakeStore {
   }
 
   #matching(target: Target, { exactPath }: Pick<CredentialRequest, 'exactPath'> = {}): Entry[] {
-    return this.#alive().filter(
-      (entry) => isMatch(entry, target) && (!exactPath || entry.path === target.path),
-    );
+    return this.#alive().filter((entry) => isMatch(entry, target) && (!exactPath || entry.path === target.path));
   }
 }
 
