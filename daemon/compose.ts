@@ -16,6 +16,7 @@ import { Meter } from './metrics/meter.ts';
 import { timed } from './metrics/timed.ts';
 import type { Native } from './native/native.ts';
 import { openProfiles } from './profiles.ts';
+import { same } from './same.ts';
 import { openServices } from './services/catalogue.ts';
 import { Reception } from './socket/reception.ts';
 import { Marks } from './tombstones/marks.ts';
@@ -143,6 +144,8 @@ export function compose({
         return agent.erase(request);
       case 'explain':
         return request.capabilities.keyhold ? agent.explain(request) : unknown;
+      case 'same':
+        return request.capabilities.keyhold ? same(custody, request) : unknown;
       default:
         return manage(management, request) ?? unknown;
     }

@@ -197,6 +197,15 @@ export class Custody {
     return entry.secrets && copySecrets(entry.secrets, this.#keep);
   }
 
+  /** The same for who only compares: what is not in memory is read, and does not stay there. */
+  async secretsAside(entry: Entry): Promise<Secrets | undefined> {
+    if (this.isServable(entry)) return copySecrets(entry.secrets!, this.#keep);
+    const secrets = entry.resting && (await this.#backend!.get(entry.resting));
+    if (secrets && this.isServing) return secrets;
+    if (secrets) disposeSecrets(secrets);
+    return undefined;
+  }
+
   /** Keeps a credential whose metadata is known already: a restored or migrated one. */
   async take(held: Held, secrets: Secrets): Promise<void> {
     await this.settled();

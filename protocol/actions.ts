@@ -91,6 +91,12 @@ export const actions = {
     answers: 'outcome rule? profile? profile_by? profile_folder? account? backend state human candidates candidate[]',
     statuses: ['ok', 'bad-request'],
   },
+  same: {
+    summary: 'whether a value is one that is held for a target; no lease is extended and no use counted',
+    reads: 'protocol host path? username? password',
+    answers: 'same compared',
+    statuses: ['ok', 'not-found', 'locked', 'denied', 'unavailable', 'bad-request'],
+  },
   'profile-reload': {
     summary: 'read the profiles again, which were changed',
     reads: '',

@@ -9,14 +9,14 @@ import type { Secret } from './secret.ts';
 import { isStatus } from './status.ts';
 import { fromWire } from './text.ts';
 
-const targeted: ReadonlySet<string> = new Set(['get', 'store', 'erase', 'explain']);
+const targeted: ReadonlySet<string> = new Set(['get', 'store', 'erase', 'explain', 'same']);
 
 /** Seconds and dates on the wire: up to 12 digits, which is the year 33658. */
 const DIGITS = /^[0-9]{1,12}$/;
 
 /**
  * The tolerant reader: attributes to a request. Unknown attributes are skipped. Throws `bad_request` for a get, store
- * erase or explain without a proper target, and for a store whose values are unfit to be kept. PROTOCOL.md §3.
+ * erase, explain or same without a proper target, and for a store whose values are unfit to be kept. PROTOCOL.md §3.
  */
 export function decodeRequest(attributes: Attributes, action = attributes.text('action') ?? ''): CredentialRequest {
   const capabilities = readCapabilities(attributes.list('capability[]'));

@@ -3,7 +3,9 @@ import { checkAgent } from '../doctor/agent.ts';
 import { checkBuild } from '../doctor/build.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { checkGit } from '../doctor/git.ts';
+import { checkHelpers } from '../doctor/helpers.ts';
 import { checkPlaces } from '../doctor/places.ts';
+import { checkServices } from '../doctor/services.ts';
 import { locate } from '../locate.ts';
 import { CommandFailure } from './failure.ts';
 import { show } from './page.ts';
@@ -15,9 +17,17 @@ export function addDoctor(program: Command): void {
 }
 
 async function doctor({ json }: VerbOptions): Promise<void> {
-  const findings = [...checkPlaces(locate()), ...(await checkAgent()), ...checkBuild(), ...checkGit()];
+  const { findings: shadowing, shadows } = await checkServices();
+  const findings = [
+    ...checkPlaces(locate()),
+    ...(await checkAgent()),
+    ...checkBuild(),
+    ...checkGit(),
+    ...(await checkHelpers()),
+    ...shadowing,
+  ];
   const toMend = findings.filter(({ state }) => state === 'mend').length;
-  show(json, { healthy: toMend === 0, findings }, (page) => {
+  show(json, { healthy: toMend === 0, findings, shadows }, (page) => {
     for (const { state, check, what, remedy } of findings) {
       page.line(`${state.padEnd(4)}  ${check}: ${what}`, styleOf(state), '      ');
       if (remedy) page.line(`      ${remedy}`, undefined, '      ');

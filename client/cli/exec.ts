@@ -1,9 +1,9 @@
 import { writeSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { ProfileChoice } from '../../protocol/profiles.ts';
-import { environmentOf, type Manifest } from '../../protocol/services/index.ts';
+import type { Manifest } from '../../protocol/services/index.ts';
 import { printable } from '../../protocol/text.ts';
-import { shadowsOf } from '../doctor/shadows.ts';
+import { shadowsFor } from '../doctor/services.ts';
 import { findCommand, whyTooLong } from '../exec/command.ts';
 import { childEnvironment, type Environment, originalEnvironment } from '../exec/environment.ts';
 import { fetchTokens, wipe } from '../exec/fetch.ts';
@@ -74,7 +74,7 @@ async function exec(words: readonly string[], options: ExecOptions): Promise<voi
   }
   const warnings = [
     ...lost.map((what) => `not handed on to ${words[0]}: ${what}`),
-    ...services.flatMap((service) => filesThatWin(service, environment)),
+    ...(await Promise.all(services.map((service) => whatWins(service, environment)))).flat(),
   ];
   await become(words, plan, environment, warnings);
 }
@@ -129,15 +129,12 @@ function cannotRun([name = '']: readonly string[], why: string): string {
   return `cannot run ${name}: ${why}`;
 }
 
-/** Files of a service's own from which its program takes a token though the variable is set. */
-function filesThatWin(manifest: Manifest, environment: Environment): string[] {
-  const withToken = {
-    ...environment,
-    ...Object.fromEntries(environmentOf(manifest).token.map((name) => [name, 'set'])),
-  };
-  return shadowsOf(manifest, withToken)
-    .filter(({ source, wins }) => source === 'file' && wins)
-    .map(({ what }) => `${what} wins over what ${manifest.id} is given here; see: keyhold service show ${manifest.id}`);
+/** What a service's program takes a token from though the variable is set. */
+async function whatWins(manifest: Manifest, environment: Environment): Promise<string[]> {
+  const shadows = await shadowsFor(manifest, environment);
+  return shadows
+    .filter(({ source, winsOverExec }) => source === 'file' && winsOverExec)
+    .map(({ what, fix }) => `${what} wins over what ${manifest.id} is given here; ${fix}`);
 }
 
 /** At once: what node's streams still hold when the command takes over would be lost. */

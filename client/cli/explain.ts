@@ -1,9 +1,12 @@
 import { type Command, Option } from 'commander';
 import type { Target } from '../../protocol/credential.ts';
 import { adapters } from '../../protocol/tools/index.ts';
+import type { Connection } from '../dial.ts';
+import { holdingsOf } from '../doctor/compare.ts';
 import type { GitHelper } from '../doctor/git.ts';
 import { gitChain, gitTakesAuthtype } from '../doctor/git-chain.ts';
-import { type Shadow, shadowsOf } from '../doctor/shadows.ts';
+import { inWords, shadowsFor } from '../doctor/services.ts';
+import type { Shadow } from '../doctor/shadows.ts';
 import { MARKER } from '../exec/plan.ts';
 import { serviceOf } from '../services/named.ts';
 import { ask, detail, documents, type Ok, requestOf, withAgent } from './agent.ts';
@@ -22,21 +25,21 @@ type Surroundings = {
   readonly shadows: readonly Shadow[];
 };
 
-/** `keyhold token explain`: reads no backend, asks nobody, extends no lease. */
+/** `keyhold token explain`: asks nobody and extends no lease; a backend is read only to compare what wins over it. */
 export function addExplain(command: Command): void {
   command.addOption(new Option('--tool <name>', 'who asks').choices(adapters.map(({ name }) => name))).action(explain);
 }
 
 async function explain({ for: url, username, tool, json }: ExplainOptions): Promise<void> {
   const target = targetOf(url, username);
-  const answer = await withAgent(async (agent) => {
+  const [answer, around] = await withAgent(async (agent) => {
     const request = requestOf('explain', { target });
     const capabilities = { ...request.capabilities, authtype: takesAuthtype(tool) };
     const reply = await agent({ ...request, capabilities });
     // The same refusal as any other question's.
-    return reply.status === 'ok' ? reply : await ask(agent, 'explain', { target });
+    const answered = reply.status === 'ok' ? reply : await ask(agent, 'explain', { target });
+    return [answered, await surroundingsOf(target, tool, agent)] as const;
   });
-  const around = surroundingsOf(target, tool);
   show(json, documentOf(target, tool, answer, around), (page) => draw(page, target, answer, around));
 }
 
@@ -48,12 +51,13 @@ function takesAuthtype(tool: string | undefined): boolean {
 
 const headerTools: ReadonlySet<string> = new Set(['keyhold', 'cargo', 'bazel', 'goauth', 'header']);
 
-function surroundingsOf(target: Target, tool: string | undefined): Surroundings {
+async function surroundingsOf(target: Target, tool: string | undefined, agent: Connection): Promise<Surroundings> {
   const manifest = serviceOf(target);
+  const holdings = manifest && (await holdingsOf(agent));
   return {
     service: manifest?.id,
     helpers: tool === undefined || tool === 'git' ? gitChain(target) : undefined,
-    shadows: manifest ? shadowsOf(manifest, process.env) : [],
+    shadows: manifest ? await shadowsFor(manifest, process.env, agent, holdings) : [],
   };
 }
 
@@ -101,7 +105,10 @@ function draw(page: Page, target: Target, { details }: Ok, { service, helpers, s
   const more = Number(of('candidates')) - candidates.length;
   if (more > 0) page.line(`and ${more} more for this host.`);
   for (const line of helperLines(helpers)) page.line(line, 'yellow', '  ');
-  for (const { what, wins } of shadows) page.line(`${wins ? 'wins over this' : 'also there'}: ${what}`, 'yellow', '  ');
+  for (const shadow of shadows) {
+    page.line(inWords(shadow), 'yellow', '  ');
+    page.line(`  ${shadow.fix}`, undefined, '  ');
+  }
 }
 
 const rules: Readonly<Record<string, string>> = {

@@ -30,6 +30,8 @@ const changes: ReadonlySet<string> = new Set([
   'backend-passphrase',
   'backup',
   'restore',
+  // Who was told that a value is held: with a miss nothing was learnt.
+  'same',
 ]);
 
 /** How a request ends that was understood, and not done. A miss is none of these: tools ask everybody for everything. */

@@ -39,6 +39,7 @@ export class FakeStore {
     if (action === 'get') return this.#get(target, request);
     if (action === 'store') return this.#store(target, request);
     if (action === 'erase') return this.#erase(target, request);
+    if (action === 'same' && request.capabilities.keyhold) return this.#same(target, request);
     return { status: 'unsupported', message: 'cannot answer: it explains nothing' };
   };
 
@@ -81,6 +82,15 @@ export class FakeStore {
     const grave = this.#graves.findLast((one) => isMatch(one.target, target));
     if (grave) return { status: 'revoked', message: `the token ${grave.passing}; store a new one` };
     return { status: 'not-found', message: 'no credential is held for this target' };
+  }
+
+  #same(target: Target, { secret }: CredentialRequest): CredentialReply {
+    if (!secret) return { status: 'bad-request', message: 'cannot compare: there is no password to compare with' };
+    const held = this.#matching(target).slice(-16);
+    if (held.length === 0) return { status: 'not-found', message: 'no credential is held for this target' };
+    const same = held.some((entry) => entry.secret?.equals(secret));
+    const details = [['same', String(same)] as const, ['compared', String(held.length)] as const];
+    return { status: 'ok', details };
   }
 
   #store({ ...target }: Target, request: CredentialRequest): CredentialReply {

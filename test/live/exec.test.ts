@@ -315,11 +315,11 @@ describe('keyhold exec', () => {
 
     test('warns of a file that its program looks at first', async () => {
       mkdirSync(join(home, '.apkg'), { recursive: true });
-      writeFileSync(join(home, '.apkg/credentials.json'), '{}');
+      writeFileSync(join(home, '.apkg/credentials.json'), '{"accessToken":"stale-EXAMPLE"}');
       const { code, stderr } = await keyhold(['exec', '--service', 'apkg', '--', 'true']);
       expect(code).toBe(0);
       expect(stderr).toBe(
-        `keyhold: the file ${home}/.apkg/credentials.json wins over what apkg is given here; see: keyhold service show apkg\n`,
+        `keyhold: the file ${home}/.apkg/credentials.json wins over what apkg is given here; take the session out of the file: keyhold auth logout, or: apkg logout\n`,
       );
     });
   });

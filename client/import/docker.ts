@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import type { Target } from '../../protocol/credential.ts';
+import { at, basicOf, Found, type Source, targetOfUrl } from './source.ts';
+
+/** Who a docker client says it is where the secret is an identity token. */
+const TOKEN_USER = '<token>';
+
+/** docker's config.json, and the auth.json that podman, buildah and skopeo keep in the same form. */
+export const docker: Source = {
+  name: 'docker',
+  title: 'docker, podman, buildah, skopeo',
+  format: 'json',
+  files: ({ home, environment }) => [
+    join(environment['DOCKER_CONFIG'] || join(home, '.docker'), 'config.json'),
+    environment['REGISTRY_AUTH_FILE'] ||
+      join(environment['XDG_CONFIG_HOME'] || join(home, '.config'), 'containers/auth.json'),
+    ...(environment['XDG_RUNTIME_DIR'] ? [join(environment['XDG_RUNTIME_DIR'], 'containers/auth.json')] : []),
+  ],
+  find(leaves) {
+    const found = new Found();
+    for (const { path, value } of leaves) {
+      const [auths, key = '', word] = path;
+      if (auths !== 'auths' || path.length !== 3) continue;
+      const identity = at(leaves, 'auths', key, 'identitytoken');
+      if (word === 'identitytoken') {
+        const paths = at(leaves, 'auths', key, 'auth') === undefined ? [path] : [path, ['auths', key, 'auth']];
+        found.add(targetOf(key, TOKEN_USER), value, paths);
+      } else if (word === 'auth' && identity === undefined) {
+        const basic = basicOf(value);
+        if (basic) found.add(targetOf(key, basic.username), basic.secret.replace(/\0+$/, ''), [path]);
+        else found.pass(path, 'it is not base64 of a user and a password');
+      }
+    }
+    return found;
+  },
+};
+
+/** A registry is named by its host, or by a URL: Docker Hub by `https://index.docker.io/v1/`. */
+function targetOf(key: string, username: string): Target | undefined {
+  return targetOfUrl(key.includes('://') ? key : `https://${key}`, username);
+}

@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import type { Target } from '../../protocol/credential.ts';
+import { at, basicOf, Found, type Source, targetOfUrl } from './source.ts';
+
+/** npm's and pnpm's user configuration: `//HOST/PATH/:_authToken=…`. Of a `${VARIABLE}` nothing is in the file. */
+export const npm: Source = {
+  name: 'npm',
+  title: 'npm, pnpm, yarn 1',
+  format: 'npmrc',
+  files: ({ home, environment }) => [
+    environment['NPM_CONFIG_USERCONFIG'] || environment['npm_config_userconfig'] || join(home, '.npmrc'),
+  ],
+  find(leaves) {
+    const found = new Found();
+    for (const { path, value } of leaves) {
+      const [key = ''] = path;
+      const [, registry, word] = /^(\/\/.+?)\/?:(_authToken|_auth|_password)$/.exec(key) ?? [];
+      if (registry === undefined || value.includes('${')) continue;
+      const text = unquoted(value);
+      const username = at(leaves, `${registry}/:username`) ?? at(leaves, `${registry}:username`);
+      if (word === '_authToken') found.add(targetOf(registry), text, [path]);
+      else if (word === '_password') {
+        found.add(targetOf(registry, username), Buffer.from(text, 'base64').toString('latin1'), [path]);
+      } else {
+        const basic = basicOf(text);
+        if (basic) found.add(targetOf(registry, basic.username), basic.secret, [path]);
+        else found.pass(path, 'it is not base64 of a user and a password');
+      }
+    }
+    return found;
+  },
+};
+
+function targetOf(registry: string, username?: string): Target | undefined {
+  return targetOfUrl(`https:${registry}`, username, false);
+}
+
+/** A value in double quotes is JSON to npm, one in single quotes is bare. */
+function unquoted(value: string): string {
+  return /^(["']).*\1$/.test(value) && value.length > 1 ? value.slice(1, -1) : value;
+}
