@@ -73,7 +73,7 @@ async function onPlanned(tool: SetupTool, command: Command): Promise<void> {
 }
 
 function drawPlanned(page: Page, tool: string, { changed, files, links, notices }: SetupReport, dryRun: boolean): void {
-  if (!changed) page.line(`${tool} asks keyhold already`, 'green');
+  if (!changed && files.length > 0) page.line(`${tool} asks keyhold already`, 'green');
   for (const { file, changed: isNew, lines } of files) {
     if (!isNew) page.line(`as it should be already: ${file}`);
     else page.line(`${dryRun ? 'would add to' : 'added to'} ${file}:`, dryRun ? 'yellow' : 'green');
@@ -81,7 +81,10 @@ function drawPlanned(page: Page, tool: string, { changed, files, links, notices 
   }
   for (const { path, target } of changed ? links : [])
     page.line(`${dryRun ? 'would link' : 'linked'} ${path} to ${target}`);
-  for (const notice of notices) page.line(notice, 'yellow');
+  for (const notice of notices) {
+    if (notice.startsWith(' ')) page.verbatim(notice);
+    else page.line(notice, 'yellow');
+  }
 }
 
 function drawUndone(page: Page, tool: string, { files, links }: UndoReport, dryRun: boolean): void {
