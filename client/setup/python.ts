@@ -52,6 +52,11 @@ export const twine: SetupTool = {
           file: join(folder, `${MODULE}.py`),
           edits: [{ kind: 'block', text: backendModule(program('keyhold-helper')), unless: '\\S.*' }],
         },
+        // Where a file has this name, Python cannot put a folder of compiled code there that nobody would take away.
+        {
+          file: join(folder, '__pycache__'),
+          edits: [{ kind: 'block', text: 'No folder, so that none is left behind.\n' }],
+        },
         {
           file,
           edits: [

@@ -1,0 +1,129 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { basic } from '../../fakes/tools/http.ts';
+import { aWheel, type PythonIndex, startPythonIndex } from '../../fakes/tools/python-index.ts';
+import { need } from '../../need.ts';
+import { aWiredPerson, soon, type Wired } from './wired.ts';
+
+const LOCKED = 'keyhold: the credentials are locked; run: keyhold unlock';
+/** Where Debian keeps pip. */
+const PACKAGES = '/usr/lib/python3/dist-packages';
+const pip = need('python3', 'apt-get install python3') && hasPip();
+const twine = need('twine', 'apt-get install twine');
+
+let index: PythonIndex;
+let person: Wired;
+
+const begin = async () => {
+  index = await startPythonIndex();
+  index.accepted.add(basic('ada', 'pip-EXAMPLE'));
+  person = await aWiredPerson({ PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_NO_CACHE_DIR: '1', PIP_RETRIES: '0' });
+};
+const keep = (more: Record<string, string> = {}) =>
+  person.keep({ protocol: 'http', host: index.host, username: 'ada', password: 'pip-EXAMPLE', ...more });
+afterEach(async () => {
+  await person[Symbol.asyncDispose]();
+  await index[Symbol.asyncDispose]();
+});
+
+describe.skipIf(!pip)('real pip, by what setup pip wrote', () => {
+  beforeEach(begin);
+
+  /** Installs from the index, with keyhold's folder first on PATH, as setup pip said. */
+  const install = async (url = index.index.replace('//', '//ada@')) => {
+    const target = join(person.desk, 'target');
+    rmSync(target, { recursive: true, force: true });
+    const folder = join(person.home, '.local/share/keyhold/path/pip');
+    const ran = await person.run(
+      join(person.desk, 'venv/bin/python'),
+      ['-m', 'pip', 'install', '-q', '--no-deps', '--target', target, '--index-url', url, 'labdemo'],
+      { env: { PATH: `${folder}:${person.env['PATH']}` }, expect: 'any' },
+    );
+    return { ...ran, installed: existsSync(join(target, 'labdemo.py')) };
+  };
+
+  it('installs from a private index, and says why where it cannot', async () => {
+    // An environment that has Debian's pip in it, and no keyring library, which pip would take before the program.
+    await person.run('/usr/bin/python3', ['-m', 'venv', '--without-pip', 'venv']);
+    const [version] = readdirSync(join(person.desk, 'venv/lib'));
+    symlinkSync(join(PACKAGES, 'pip'), join(person.desk, 'venv/lib', version!, 'site-packages/pip'));
+    await person.setup('pip');
+    expect(await install()).toMatchObject({ installed: false });
+    await keep();
+    expect(await install()).toMatchObject({ installed: true, code: 0 });
+    expect(index.heard.at(-1)).toMatchObject({ authorization: basic('ada', 'pip-EXAMPLE'), status: 200 });
+
+    await person.keyhold(['lock']);
+    expect((await asked(['get', index.index, 'ada'])).stderr).toContain(LOCKED);
+    expect(await install()).toMatchObject({ installed: false });
+    await person.keyhold(['unlock']);
+
+    // What pip would store itself, after a prompt, and what it would take back.
+    expect(await asked(['set', index.index, 'bob'], 'bob-EXAMPLE\n')).toMatchObject({ code: 0 });
+    expect(await asked(['get', index.index, 'bob'])).toMatchObject({ stdout: 'bob-EXAMPLE\n', code: 0 });
+    expect(await asked(['del', index.index, 'bob'])).toMatchObject({ code: 0 });
+    expect(await asked(['get', index.index, 'bob'])).toMatchObject({ stdout: '', stderr: '', code: 1 });
+
+    await keep({ password: 'short-EXAMPLE', password_expiry_utc: String(Number(soon()) - 28) });
+    await expect.poll(async () => (await asked(['get', index.index, 'ada'])).stderr).toContain('past its expiry');
+    const { before, after } = await person.undo('pip');
+    expect(after).toEqual(before);
+  });
+
+  const asked = (words: string[], input = '') =>
+    person.run(join(person.home, '.local/share/keyhold/path/pip/keyring'), words, { input, expect: 'any' });
+});
+
+describe.skipIf(!twine)('real twine, by what setup twine wrote', () => {
+  beforeEach(begin);
+
+  const upload = () => {
+    mkdirSync(join(person.desk, 'dist'), { recursive: true });
+    const file = join(person.desk, 'dist/labdemo-0.1.0-py3-none-any.whl');
+    writeFileSync(file, aWheel());
+    const words = ['upload', '--non-interactive', '--disable-progress-bar', '--repository-url', index.uploads, file];
+    return person.run('twine', words, { expect: 'any' });
+  };
+
+  it('uploads, and is never told that a locked keyhold holds nothing', async () => {
+    await person.setup('twine');
+    expect(await upload()).not.toMatchObject({ code: 0 });
+    await keep();
+    expect(await upload()).toMatchObject({ code: 0 });
+    expect(index.heard.at(-1)).toMatchObject({ path: '/legacy/', authorization: basic('ada', 'pip-EXAMPLE') });
+
+    await person.keyhold(['lock']);
+    const locked = await upload();
+    expect(outputOf(locked)).toContain('the credentials are locked');
+    expect(locked.code).not.toBe(0);
+    await person.keyhold(['unlock']);
+
+    // The library itself, as poetry and others use it: set, get, delete, and a miss.
+    const library = [
+      'import keyring',
+      'keyring.set_password("https://h.invalid/", "bob", "bob-EXAMPLE")',
+      'assert keyring.get_credential("https://h.invalid/", None).password == "bob-EXAMPLE"',
+      'keyring.delete_password("https://h.invalid/", "bob")',
+      'assert keyring.get_password("https://h.invalid/", "bob") is None',
+    ];
+    await person.run('/usr/bin/python3', ['-c', library.join('\n')]);
+
+    await keep({ password: 'short-EXAMPLE', password_expiry_utc: String(Number(soon()) - 28) });
+    await expect.poll(async () => outputOf(await upload())).toContain('past its expiry');
+    const { before, after } = await person.undo('twine');
+    expect(after).toEqual(before);
+  });
+});
+
+function outputOf({ stdout, stderr }: { stdout: string; stderr: string }): string {
+  return `${stdout}${stderr}`.replace(/\s+/g, ' ');
+}
+
+function hasPip(): boolean {
+  if (existsSync(join(PACKAGES, 'pip'))) return true;
+  const message = 'pip is missing; get it by: apt-get install python3-pip';
+  if (process.env['CI'] === 'true') throw new Error(message);
+  console.warn(`skipped: ${message}`);
+  return false;
+}
