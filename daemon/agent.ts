@@ -12,7 +12,7 @@ import { explain } from './explain.ts';
 import type { Log } from './log.ts';
 import { type Preference, preferenceOf, preferredTarget } from './profiles.ts';
 import { RoundState } from './round.ts';
-import { refusalOf, revokedReply } from './tombstones/tombstone.ts';
+import { refusalOf, revokedReply, type Tombstone } from './tombstones/tombstone.ts';
 import type { Tombstones } from './tombstones/tombstones.ts';
 import type { Entry } from './unlocked/set.ts';
 
@@ -68,8 +68,10 @@ export class Agent {
   }
 
   /** Nothing is held for a target: did it die by revocation? */
-  #missing({ target, exactPath }: CredentialRequest): CredentialReply {
-    const tombstone = this.#tombstones.find(target!, ({ path }) => !exactPath || path === target!.path);
+  #missing({ target, exactPath, id }: CredentialRequest): CredentialReply {
+    const isMeant = ({ path, credential }: Tombstone) =>
+      (id === undefined || credential === id) && (!exactPath || path === target!.path);
+    const tombstone = this.#tombstones.find(target!, isMeant);
     return tombstone ? revokedReply(tombstone) : notFound;
   }
 
@@ -286,11 +288,13 @@ const isOfHost = ({ path }: Entry) => path === undefined;
 /** What this caller can take, and means. */
 function acceptorOf(request: CredentialRequest): (entry: Entry) => boolean {
   const accepts = request.capabilities.authtype ? isAny : isPlain;
-  if (!request.exactPath || request.target!.path !== undefined) return accepts;
-  return (entry) => isOfHost(entry) && accepts(entry);
+  const isPathFree = !request.exactPath || request.target!.path !== undefined;
+  if (isPathFree && request.id === undefined) return accepts;
+  return (entry) => isMeant(entry, request) && accepts(entry);
 }
 
-function isMeant(entry: Entry, { exactPath, target }: CredentialRequest): boolean {
+function isMeant(entry: Entry, { exactPath, id, target }: CredentialRequest): boolean {
+  if (id !== undefined && entry.id !== id) return false;
   return !exactPath || target!.path !== undefined || isOfHost(entry);
 }
 

@@ -15,7 +15,7 @@ type Action = {
 export const actions = {
   get: {
     summary: 'the credential for a target',
-    reads: 'protocol host path? username? wait? interactive? min_ttl? profile? cwd?',
+    reads: 'protocol host path? username? id? wait? interactive? min_ttl? profile? cwd?',
     answers: 'username? password? authtype? credential? oauth_refresh_token? password_expiry_utc? state[]',
     statuses: [
       'ok',
@@ -38,7 +38,7 @@ export const actions = {
   },
   erase: {
     summary: 'forget what matches, in memory and at rest',
-    reads: 'protocol host path? username? password? credential? reason?',
+    reads: 'protocol host path? username? id? password? credential? reason?',
     answers: 'erased',
     statuses: ['ok', 'not-found', 'locked', 'denied', 'unavailable', 'bad-request'],
   },

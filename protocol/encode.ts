@@ -39,6 +39,7 @@ export function encodeRequest(request: CredentialRequest, out: ByteWriter): void
       write('force', request.force ? '1' : undefined);
       write('wait', request.wait?.toString());
       write('interactive', request.interactive === false ? '0' : undefined);
+      write('id', request.id);
       write('min_ttl', request.minTtl?.toString());
       write('profile', request.profile);
       write('cwd', request.cwd);

@@ -13,6 +13,8 @@ export type CredentialRequest = {
   readonly capabilities: Capabilities;
   /** The target is meant as it stands: where it has no path, a credential with one is another. Never on the wire. */
   readonly exactPath?: boolean | undefined;
+  /** The credential with this id and no other. */
+  readonly id?: string | undefined;
 
   // What a store brings, and what an erase must match.
   readonly secret?: Secret | undefined;

@@ -1,6 +1,7 @@
+import type { AboutChange } from '../../protocol/about.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { noCapabilities } from '../../protocol/capabilities.ts';
-import type { Target } from '../../protocol/credential.ts';
+import type { EpochSeconds, Seconds, Target } from '../../protocol/credential.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
@@ -13,6 +14,13 @@ export type Ok = Extract<CredentialReply, { status: 'ok' }>;
 export type Question = {
   readonly target?: Target | undefined;
   readonly secret?: Secret | undefined;
+  /** The credential with this id and no other. */
+  readonly id?: string | undefined;
+  // Of a store.
+  readonly about?: AboutChange | undefined;
+  readonly expiresAt?: EpochSeconds | undefined;
+  readonly timeout?: Seconds | undefined;
+  readonly force?: boolean | undefined;
   /** Attributes of a management action, as wire values; a list becomes `key[]` lines, undefined none. */
   readonly attributes?: Readonly<Record<string, string | Secret | readonly string[] | undefined>> | undefined;
 };
@@ -34,7 +42,7 @@ export async function ask(agent: Connection, action: string, question: Question 
 const goesByProfile: ReadonlySet<string> = new Set(['get', 'explain']);
 
 /** A request of ours; for those who look at other statuses than `ok` themselves. */
-export function requestOf(action: string, { target, secret, attributes = {} }: Question): CredentialRequest {
+export function requestOf(action: string, { attributes = {}, ...question }: Question): CredentialRequest {
   const gathered = new Attributes();
   for (const [key, value] of Object.entries(attributes)) {
     if (Array.isArray(value)) for (const each of value) gathered.add(`${key}[]`, each);
@@ -42,8 +50,7 @@ export function requestOf(action: string, { target, secret, attributes = {} }: Q
   }
   return {
     action,
-    target,
-    secret,
+    ...question,
     capabilities: { ...noCapabilities, authtype: true },
     attributes: gathered,
     ...(goesByProfile.has(action) ? hereAndNow() : {}),

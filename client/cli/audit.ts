@@ -9,7 +9,7 @@ import { localTime } from './status.ts';
 import { addNoun, addVerb, type VerbOptions } from './verb.ts';
 
 /** Entries of one question, and how many `list` shows unless it is told. */
-const PAGE = 1_000;
+export const PAGE = 1_000;
 const SHOWN = 50;
 /** Milliseconds for reading the whole log. */
 const LONG = 120_000;
@@ -72,26 +72,36 @@ function wired({ since, until, credential, tool, action }: Filter): Record<strin
 
 async function list({ json, limit, ...filter }: Filter & VerbOptions & { readonly limit: number }): Promise<void> {
   const [items, names] = await withAgent(async (agent) => {
-    const found: Entry[] = [];
-    for (let before: string | undefined; found.length < limit; before = String(found.at(-1)!.number)) {
-      const most = Math.min(PAGE, limit - found.length);
-      const attributes = { ...wired(filter), before, limit: String(most) };
-      const more = documents((await ask(agent, 'audit-list', { attributes })).details, 'item[]');
-      found.push(...more);
-      if (more.length < most) break;
-    }
+    const found = await entriesOf(agent, filter, limit);
     return [found, json ? new Map<unknown, string>() : await namesOf(agent)] as const;
   }, LONG);
   show(json, { items }, (page) => {
     if (items.length === 0) page.line('Nothing of that kind is recorded.');
-    else
-      page.table(
-        ['TIME', 'ACTION', 'OUTCOME', 'TOKEN', 'TOOL', 'BY'],
-        items.map((item) => row(item, names)),
-        false,
-        1,
-      );
+    else drawEntries(page, items, names);
   });
+}
+
+/** The newest entries that fit a filter, `limit` at most. */
+export async function entriesOf(agent: Connection, filter: Filter, limit: number): Promise<Entry[]> {
+  const found: Entry[] = [];
+  for (let before: string | undefined; found.length < limit; before = String(found.at(-1)!.number)) {
+    const most = Math.min(PAGE, limit - found.length);
+    const attributes = { ...wired(filter), before, limit: String(most) };
+    const more = documents((await ask(agent, 'audit-list', { attributes })).details, 'item[]');
+    found.push(...more);
+    if (more.length < most) break;
+  }
+  return found;
+}
+
+/** Entries as a table; `names` are those of tokens, by id. */
+export function drawEntries(page: Page, items: readonly Entry[], names: ReadonlyMap<unknown, string>): void {
+  page.table(
+    ['TIME', 'ACTION', 'OUTCOME', 'TOKEN', 'TOOL', 'BY'],
+    items.map((item) => row(item, names)),
+    false,
+    1,
+  );
 }
 
 /** The hosts of what is held, by id. Where it is locked ids must do. */
@@ -108,7 +118,7 @@ function nameOf(host: unknown, username: unknown): string {
   return typeof username === 'string' && username !== '' ? `${username}@${host}` : String(host);
 }
 
-function row(item: Entry, names: Map<unknown, string>): string[] {
+function row(item: Entry, names: ReadonlyMap<unknown, string>): string[] {
   const { at, action, outcome, credential, tool, program, target, times } = item;
   const often = typeof times === 'number' ? ` ×${times}` : '';
   return [

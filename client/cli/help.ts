@@ -48,6 +48,32 @@ Take everything back, as if it had never been there:
   $ keyhold uninstall --purge
 `,
   },
+  tokens: {
+    summary: 'keeping, finding and ending tokens',
+    text: () => `
+Keep one. In a repository the server is found by itself; the form is looked at
+first, and nothing of the token is ever shown:
+
+  $ keyhold token set
+  $ keyhold token set --service podstack --label ci --origin "from Grace"
+  $ keyhold token set --for https://git.example --username ada
+
+A token is named by its label or id, or by how one of them begins:
+
+  $ keyhold token list
+  $ keyhold token show ci
+  $ keyhold token print ci
+  $ keyhold token rename ci pipeline
+  $ keyhold token history pipeline
+
+Forget it here. If you have revoked it on the service's page, say so: it is
+remembered as dead, and not kept again by mistake:
+
+  $ keyhold token remove pipeline --reason "the project ended"
+  $ keyhold token remove pipeline --revoked
+  $ keyhold token list --deleted
+`,
+  },
   git: {
     summary: 'git and its tokens',
     text: () => `

@@ -87,6 +87,8 @@ function whyNot(value: unknown, schema: Schema): string | undefined {
   switch (type) {
     case 'boolean':
       return typeof value === 'boolean' ? undefined : 'must be true or false';
+    case 'number':
+      return typeof value === 'number' && Number.isFinite(value) ? undefined : 'must be a number';
     case 'integer': {
       const fits = Number.isInteger(value) && !((value as number) < minimum! || (value as number) > maximum!);
       const range = minimum === undefined || maximum === undefined ? '' : ` from ${minimum} to ${maximum}`;

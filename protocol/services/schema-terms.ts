@@ -6,7 +6,7 @@ export type Schema = {
   readonly description?: string;
   readonly $defs?: Readonly<Record<string, Schema>>;
   readonly $ref?: string;
-  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean';
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: false | Schema;

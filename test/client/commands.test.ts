@@ -364,7 +364,7 @@ describe('a mistake', () => {
     [['statsu'], "unknown command 'statsu'; did you mean status?\n(more: keyhold help)"],
     [['frob'], "unknown command 'frob'\n(more: keyhold help)"],
     [['token', 'frob'], "unknown command 'frob'\n(more: keyhold help token)"],
-    [['token', 'set'], "required option '--for <url>' not specified\n(more: keyhold help token set)"],
+    [['token', 'explain'], "required option '--for <url>' not specified\n(more: keyhold help token explain)"],
     [['backend', 'use', 'cloud'], 'name is one of keyring, vault, memory\n(more: keyhold help backend use)'],
     [
       ['logs', '-n', 'x'],

@@ -29,7 +29,7 @@ const list = ok(items.map((item) => ['item[]', item] as const));
 
 describe('keyhold token set', () => {
   test('stores what stands on standard input, without the newline at its end, and confirms it', async () => {
-    await using agent = await startScriptedAgent({ store: ok() });
+    await using agent = await startScriptedAgent({ list: ok(), store: ok() });
     const { code, stdout, stderr } = await keyhold(['token', 'set', ...FOR, '--username', 'ada'], {
       ...agent,
       input: 'token-EXAMPLE\n',
@@ -39,7 +39,7 @@ describe('keyhold token set', () => {
       stdout: 'Stored a token for https://git.example/team/app, username ada.\n',
       stderr: '',
     });
-    expect(agent.asked).toEqual([
+    expect(agent.asked.slice(1)).toEqual([
       {
         action: 'store',
         attributes: {
@@ -54,7 +54,7 @@ describe('keyhold token set', () => {
   });
 
   test('takes the token from a file descriptor, and answers in JSON', async () => {
-    await using agent = await startScriptedAgent({ store: ok() });
+    await using agent = await startScriptedAgent({ list: ok(), store: ok() });
     const { code, stdout } = await keyhold(
       ['token', 'set', '--for', 'https://ada@git.example', '--fd', '3', '--json'],
       {
@@ -63,8 +63,11 @@ describe('keyhold token set', () => {
       },
     );
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toEqual({ stored: { protocol: 'https', host: 'git.example', username: 'ada' } });
-    expect(agent.asked[0]!.attributes['password']).toBe('token-EXAMPLE');
+    expect(JSON.parse(stdout)).toEqual({
+      stored: { protocol: 'https', host: 'git.example', username: 'ada' },
+      updated: false,
+    });
+    expect(agent.asked.at(-1)!.attributes['password']).toBe('token-EXAMPLE');
   });
 
   test('says so when a file descriptor was not given', async () => {
@@ -81,7 +84,7 @@ describe('keyhold token set', () => {
     ['65,001 bytes', 'x'.repeat(65_001), 'it is longer than 65000 bytes'],
     ['10 MiB', Buffer.alloc(10 * 1_048_576, 'x'), 'it is longer than 65000 bytes'],
   ])('refuses a token with %s, stores nothing and does not repeat it', async (_, input, rule) => {
-    await using agent = await startScriptedAgent({ store: ok() });
+    await using agent = await startScriptedAgent({ list: ok(), store: ok() });
     const { code, stdout, stderr } = await keyhold(['token', 'set', ...FOR, '--stdin'], { ...agent, input });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toBe(`keyhold: cannot take the token for https://git.example/team/app: ${rule}\n`);
@@ -89,10 +92,10 @@ describe('keyhold token set', () => {
   });
 
   test('takes the longest token that the wire can carry', async () => {
-    await using agent = await startScriptedAgent({ store: ok() });
+    await using agent = await startScriptedAgent({ list: ok(), store: ok() });
     const { code } = await keyhold(['token', 'set', ...FOR], { ...agent, input: `${'x'.repeat(65_000)}\n` });
     expect(code).toBe(0);
-    expect(agent.asked[0]!.attributes['password']).toHaveLength(65_000);
+    expect(agent.asked.at(-1)!.attributes['password']).toHaveLength(65_000);
   });
 
   test('refuses an empty token', async () => {
@@ -114,7 +117,7 @@ describe('keyhold token set', () => {
 
   test('tells a locked agent by exit code 3 and passes its message on', async () => {
     const message = 'the credentials are locked – run: keyhold unlock';
-    await using agent = await startScriptedAgent({ store: { status: 'locked', message } });
+    await using agent = await startScriptedAgent({ list: { status: 'locked', message } });
     const { code, stderr } = await keyhold(['token', 'set', ...FOR], { ...agent, input: 'token-EXAMPLE' });
     expect({ code, stderr }).toEqual({ code: 3, stderr: `keyhold: ${message}\n` });
   });
@@ -126,10 +129,11 @@ describe('keyhold token set', () => {
     expect(stderr).not.toContain('token-EXAMPLE');
   });
 
-  test('needs to know what the token is for', async () => {
+  test('needs to know what the token is for, and says what it looked for (P11)', async () => {
     const { code, stderr } = await keyhold(['token', 'set'], { home: emptyHome() });
     expect(code).toBe(2);
-    expect(stderr).toContain("required option '--for <url>'");
+    expect(stderr).toContain('name it by --for URL or --service NAME; looked here and above for');
+    expect(stderr).toContain('.pogo.db');
   });
 });
 
@@ -158,7 +162,7 @@ describe('keyhold token list', () => {
     await using agent = await startScriptedAgent({ list });
     const { stdout } = await keyhold(['token', 'list', '--due'], agent);
     const lines = stdout.trimEnd().split('\n');
-    expect(lines[0]).toMatch(/^FOR +USERNAME +WHY$/);
+    expect(lines[0]).toMatch(/^FOR +NAME +WHY$/);
     expect(stdout).toMatch(/never expires; \d+ days\s+old: rotate it/);
     for (const line of lines) expect([...line].length).toBeLessThanOrEqual(80);
     const unused = JSON.parse((await keyhold(['token', 'list', '--unused', '--json', '--days', '9'], agent)).stdout);
@@ -172,7 +176,7 @@ describe('keyhold token list', () => {
   test('says how to begin where nothing is held', async () => {
     await using agent = await startScriptedAgent({ list: ok() });
     expect((await keyhold(['token', 'list'], agent)).stdout).toContain('keyhold token set --for URL');
-    expect((await keyhold(['token', 'list', '--json'], agent)).stdout).toBe('{\n  "items": []\n}\n');
+    expect((await keyhold(['token', 'list', '--json'], agent)).stdout).toBe('{\n  "items": [],\n  "services": []\n}\n');
   });
 });
 
@@ -224,10 +228,15 @@ describe('keyhold token remove', () => {
   test('removes what matches with --yes', async () => {
     await using agent = await startScriptedAgent({ list, erase: ok([['erased', '1']]) });
     const { code, stdout } = await keyhold(['token', 'remove', ...FOR, '--yes'], agent);
-    expect({ code, stdout }).toEqual({ code: 0, stdout: 'Removed one token for https://git.example/team/app.\n' });
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(
+        /^Removed the token ada for https:\/\/git\.example\/team\/app\.\n.*revoke it there/,
+      ),
+    });
     expect(agent.asked.at(-1)).toEqual({
       action: 'erase',
-      attributes: { protocol: 'https', host: 'git.example', path: 'team/app' },
+      attributes: { protocol: 'https', host: 'git.example', path: 'team/app', username: 'ada', id: '1' },
     });
   });
 

@@ -133,7 +133,9 @@ export class FakeStore {
     return this.#entries;
   }
 
-  #matching(target: Target, { exactPath }: Pick<CredentialRequest, 'exactPath'> = {}): Entry[] {
+  #matching(target: Target, { exactPath, id }: Pick<CredentialRequest, 'exactPath' | 'id'> = {}): Entry[] {
+    // It gives no ids.
+    if (id !== undefined) return [];
     return this.#alive().filter((entry) => isMatch(entry, target) && (!exactPath || entry.path === target.path));
   }
 }

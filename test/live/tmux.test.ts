@@ -85,10 +85,14 @@ class Terminal {
 const SET = 'keyhold token set --for https://git.example --username ada; echo "ended $?"';
 
 describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
-  const item = { protocol: 'https', host: 'git.example', username: 'ada', storedAt: 1767225600 };
+  const item = { id: '1', protocol: 'https', host: 'git.example', username: 'ada', storedAt: 1767225600 };
 
   test('takes a token at a prompt that shows nothing of it, and lists it afterwards', async () => {
-    await using agent = await startScriptedAgent({ store: ok(), list: ok([['item[]', item]]) });
+    let stored = false;
+    await using agent = await startScriptedAgent({
+      store: ok(),
+      list: () => (stored ? ok([['item[]', item]]) : ok()),
+    });
     using terminal = new Terminal(agent);
     await terminal.until(/ready> /);
     terminal.type(SET);
@@ -100,7 +104,8 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     terminal.press('Enter');
     const screen = await terminal.until(/ended 0/);
     expect(screen).toContain('Stored a token for https://git.example, username ada.');
-    expect(agent.asked[0]!.attributes['password']).toBe('token-ünïcode-EXAMPLE');
+    expect(agent.asked.at(-1)!.attributes['password']).toBe('token-ünïcode-EXAMPLE');
+    stored = true;
 
     terminal.type('keyhold token list; stty -a | tr " " "\\n" | grep -x echo');
     terminal.press('Enter');
@@ -111,7 +116,7 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
   });
 
   test('--stdin at a terminal asks without showing, too', async () => {
-    await using agent = await startScriptedAgent({ store: ok() });
+    await using agent = await startScriptedAgent({ list: ok(), store: ok() });
     using terminal = new Terminal(agent);
     await terminal.until(/ready> /);
     terminal.type(SET.replace(';', ' --stdin;'));
@@ -120,11 +125,11 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     terminal.type('token-EXAMPLE');
     terminal.press('Enter');
     expect(await terminal.until(/ended 0/)).not.toContain('EXAMPLE');
-    expect(agent.asked[0]!.attributes['password']).toBe('token-EXAMPLE');
+    expect(agent.asked.at(-1)!.attributes['password']).toBe('token-EXAMPLE');
   });
 
   test('ctrl-C at the prompt stores nothing, ends with 130 and leaves the terminal as it was', async () => {
-    await using agent = await startScriptedAgent({ store: ok() });
+    await using agent = await startScriptedAgent({ list: ok(), store: ok() });
     using terminal = new Terminal(agent);
     await terminal.until(/ready> /);
     terminal.type(SET);
@@ -139,11 +144,56 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     terminal.press('Enter');
     await terminal.until(/^visible-2$/m);
     expect(terminal.screen()).toContain('echo visible-$((1+1))');
-    expect(agent.asked).toEqual([]);
+    expect(agent.asked.map(({ action }) => action)).toEqual(['list']);
+  });
+
+  test.each([
+    ['n', 1, 0],
+    ['C-c', 130, 0],
+    ['y', 0, 1],
+  ])('replacing one asks before it takes the new one: %s ends with %i and stores %i', async (key, code, count) => {
+    await using agent = await startScriptedAgent({ list: ok([['item[]', item]]), store: ok() });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type(SET);
+    terminal.press('Enter');
+    await terminal.until(/Replace the token ada for https:\/\/git\.example, kept since 2026-01-01\?[\s\S]*Yes/);
+    terminal.press(key);
+    if (count > 0) {
+      await terminal.until(/The token for https:\/\/git\.example: /);
+      terminal.type('newer-EXAMPLE');
+      terminal.press('Enter');
+    }
+    const screen = await terminal.until(new RegExp(`ended ${code}`));
+    expect(screen).not.toContain('newer-EXAMPLE');
+    expect(screen.includes('Updated the token for https://git.example, username ada.')).toBe(count > 0);
+    expect(agent.asked.filter(({ action }) => action === 'store')).toHaveLength(count);
+  });
+
+  test('finds the server in the folder, refuses a token of another form without showing it, and takes the right one', async () => {
+    await using agent = await startScriptedAgent({ list: ok(), store: ok() });
+    writeFileSync(join(agent.home, '.pogo.yaml'), 'server: pogo.example:8080\n');
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    for (const [typed, end] of [
+      ['wrong!EXAMPLE', /cannot take the token[\s\S]*base64[\s\S]*ended 2/],
+      [
+        'EXAMPLE/EXAMPLE+EXAMPLE+EXAMPw==',
+        /Stored a token for pogo:\/\/pogo\.example:8080, label laptop\.[\s\S]*ended 0/,
+      ],
+    ] as const) {
+      terminal.type('clear; keyhold token set --label laptop; echo "ended $?"');
+      terminal.press('Enter');
+      await terminal.until(/The token for pogo:\/\/pogo\.example:8080: /);
+      terminal.type(typed);
+      terminal.press('Enter');
+      expect(await terminal.until(end)).not.toContain('EXAMPLE');
+    }
+    expect(agent.asked.at(-1)).toMatchObject({ action: 'store', attributes: { label: 'laptop', service: 'pogo' } });
   });
 
   test('a paste of several lines is refused, and its rest does not reach the shell', async () => {
-    await using agent = await startScriptedAgent({ store: ok() });
+    await using agent = await startScriptedAgent({ list: ok(), store: ok() });
     using terminal = new Terminal(agent);
     await terminal.until(/ready> /);
     terminal.type(SET);
@@ -155,7 +205,7 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     terminal.press('Enter');
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(terminal.screen()).not.toContain('stray');
-    expect(agent.asked).toEqual([]);
+    expect(agent.asked.map(({ action }) => action)).toEqual(['list']);
   });
 
   test.each([
@@ -207,7 +257,7 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     await terminal.until(/ready> /);
     terminal.type('keyhold token remove --for https://git.example; echo "ended $?"');
     terminal.press('Enter');
-    await terminal.until(/Remove the token for https:\/\/git\.example\?[\s\S]*Yes/);
+    await terminal.until(/Remove the token ada for https:\/\/git\.example\?[\s\S]*Yes/);
     terminal.press(key);
     await terminal.until(new RegExp(`ended ${code}`));
     expect(agent.asked.filter(({ action }) => action === 'erase')).toHaveLength(count);

@@ -1,0 +1,20 @@
+import { withAgent } from '../agent.ts';
+import { drawEntries, entriesOf, PAGE } from '../audit.ts';
+import { show } from '../page.ts';
+import type { VerbOptions } from '../verb.ts';
+import { deletedItems, spoken, tokenItems } from './item.ts';
+import { type Choice, chosenToken } from './resolve.ts';
+
+/** `keyhold token history`: what the audit log says of one token, also of one that was revoked since. */
+export async function history(word: string | undefined, { json, ...choice }: Choice & VerbOptions): Promise<void> {
+  const { item, items } = await withAgent(async (agent) => {
+    const known = [...(await tokenItems(agent)), ...(await deletedItems(agent))];
+    const found = chosenToken({ ...choice, word }, known);
+    return { item: found, items: await entriesOf(agent, { credential: found.id }, PAGE) };
+  });
+  show(json, { id: item.id, label: item.label, items }, (page) => {
+    page.line(`The history of ${spoken(item)}:`);
+    if (items.length === 0) page.line('Nothing is recorded; the audit log keeps what is younger than audit.keep says.');
+    else drawEntries(page, items, new Map([[item.id, item.label ?? item.username ?? item.host]]));
+  });
+}

@@ -1,0 +1,85 @@
+import type { Target } from '../../../protocol/credential.ts';
+import { printable, toWire } from '../../../protocol/text.ts';
+import type { Connection } from '../../dial.ts';
+import { ask, documents } from '../agent.ts';
+
+/** A token as `list` of the wire describes it: text for people, and never a value. */
+export type TokenItem = {
+  readonly id: string;
+  readonly protocol: string;
+  readonly host: string;
+  readonly path?: string;
+  readonly username?: string;
+  readonly authtype?: string;
+  readonly service?: string;
+  readonly kind?: string;
+  readonly label?: string;
+  readonly tokenId?: string;
+  readonly origin?: string;
+  readonly account?: string;
+  readonly tenant?: string;
+  readonly scopes?: readonly string[];
+  readonly prefix?: string;
+  readonly fingerprint?: string;
+  /** Epoch seconds, as all dates here. */
+  readonly createdAt?: number;
+  readonly storedAt: number;
+  readonly expiresAt?: number;
+  readonly lastUsed?: number;
+  readonly uses?: number;
+  readonly unlocked?: boolean;
+  readonly memoryOnly?: boolean;
+};
+
+/** What remains of one that was revoked. */
+export type DeletedItem = TokenItem & {
+  readonly revokedAt: number;
+  readonly reason?: string;
+  readonly actor?: string;
+};
+
+/** Everything that is held, by where it is for. */
+export async function tokenItems(agent: Connection): Promise<TokenItem[]> {
+  return sorted(documents((await ask(agent, 'list')).details, 'item[]') as unknown as TokenItem[]);
+}
+
+/** Everything that was revoked and is remembered, the newest first. */
+export async function deletedItems(agent: Connection): Promise<DeletedItem[]> {
+  const { details } = await ask(agent, 'list', { attributes: { deleted: '1' } });
+  const items = documents(details, 'item[]') as unknown as DeletedItem[];
+  return items.sort((one, other) => other.revokedAt - one.revokedAt);
+}
+
+function sorted(items: TokenItem[]): TokenItem[] {
+  const keyed = items.map((item) => [urlOfItem(item), item] as const);
+  keyed.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));
+  return keyed.map(([, item]) => item);
+}
+
+export function urlOfItem({ protocol, host, path }: TokenItem): string {
+  return `${protocol}://${host}${path === undefined ? '' : `/${path}`}`;
+}
+
+/** What a person calls it: its label, else whose it is. */
+export function nameOf({ label, username }: TokenItem): string | undefined {
+  return label ?? username;
+}
+
+/** A token in a sentence, safe on a terminal: `the token laptop for https://git.example`. */
+export function spoken(item: TokenItem): string {
+  const name = nameOf(item);
+  return printable(`the token ${name === undefined ? '' : `${name} `}for ${urlOfItem(item)}`);
+}
+
+/** The same as a target of the wire. */
+export function targetOfItem({ protocol, host, path, username }: TokenItem): Target {
+  const wired = (text: string | undefined) => (text === undefined ? undefined : toWire(text));
+  return { protocol: toWire(protocol), host: toWire(host), path: wired(path), username: wired(username) };
+}
+
+/** As the agent finds what a request may mean: what the request does not name, it does not ask for. */
+export function matches(item: TokenItem, target: Target): boolean {
+  return (['protocol', 'host', 'path', 'username'] as const).every(
+    (key) => target[key] === undefined || toWire(item[key] ?? '') === target[key],
+  );
+}

@@ -1,0 +1,63 @@
+import { userInfo } from 'node:os';
+import { toWire } from '../../../protocol/text.ts';
+import type { Connection } from '../../dial.ts';
+import { ask, detail, withAgent } from '../agent.ts';
+import { confirm } from '../confirm.ts';
+import { show } from '../page.ts';
+import type { DestructiveOptions } from '../verb.ts';
+import { spoken, type TokenItem, targetOfItem, tokenItems } from './item.ts';
+import { type Choice, chosenTokens } from './resolve.ts';
+
+type RemoveOptions = Choice & DestructiveOptions & { readonly reason?: string; readonly revoked?: boolean };
+
+/**
+ * `keyhold token remove`: here only; the service is not told. With `--revoked` the person says that it was revoked there:
+ * then a tombstone remains.
+ */
+export async function remove(
+  words: readonly string[],
+  { json, reason, revoked, ...options }: RemoveOptions,
+): Promise<void> {
+  const held = await withAgent(tokenItems);
+  const choices = words.length === 0 ? [options] : words.map((word) => ({ ...options, word }));
+  const chosen = [...new Set(choices.flatMap((choice) => chosenTokens(choice, held)))];
+  await confirm(questionOf(chosen, revoked), options);
+  const removed = await withAgent(async (agent) => {
+    let count = 0;
+    for (const item of chosen) count += await removeOne(agent, item, reason, revoked);
+    return count;
+  });
+  show(
+    json,
+    { removed, tokens: chosen.map(({ id, label, protocol, host }) => ({ id, label, protocol, host })) },
+    (page) => {
+      const what = chosen.length === 1 ? spoken(chosen[0]!) : `${removed} tokens`;
+      page.line(revoked ? `Removed ${what}; remembered as revoked.` : `Removed ${what}.`);
+      if (!revoked) page.line('The service still takes what it does not know to be dead: revoke it there, too.', 'dim');
+    },
+  );
+}
+
+function questionOf(chosen: readonly TokenItem[], revoked: boolean | undefined): string {
+  const what = chosen.length === 1 ? spoken(chosen[0]!) : `all ${chosen.length} tokens`;
+  return revoked ? `Was it revoked at the service? Remove ${what}, for good?` : `Remove ${what}?`;
+}
+
+async function removeOne(
+  agent: Connection,
+  item: TokenItem,
+  reason: string | undefined,
+  revoked: boolean | undefined,
+): Promise<number> {
+  const why = reason === undefined ? undefined : toWire(reason);
+  if (revoked) {
+    await ask(agent, 'bury', { attributes: { id: item.id, reason: why, actor: toWire(userInfo().username) } });
+    return 1;
+  }
+  const { details } = await ask(agent, 'erase', {
+    target: targetOfItem(item),
+    id: item.id,
+    attributes: { reason: why },
+  });
+  return Number(detail(details, 'erased') ?? 1);
+}

@@ -1,0 +1,147 @@
+import type { Target } from '../../../protocol/credential.ts';
+import { expose, heapSecret, type Secret } from '../../../protocol/secret.ts';
+import { checkFormat, type Kind, kindOf, type Manifest, secondsOf } from '../../../protocol/services/index.ts';
+import { exitCodeOf } from '../../../protocol/status.ts';
+import { printable, toWire } from '../../../protocol/text.ts';
+import { ask, withAgent } from '../agent.ts';
+import { confirm } from '../confirm.ts';
+import { CommandFailure } from '../failure.ts';
+import { remark, show } from '../page.ts';
+import { isPiped, readSecretOrStdin, type SecretOptions } from '../secret-input.ts';
+import { localTime } from '../status.ts';
+import { targetDocument, urlOf } from '../target.ts';
+import { hasPerson } from '../terminal.ts';
+import { matches, spoken, type TokenItem, tokenItems } from './item.ts';
+import { type PlaceOptions, placeOf } from './place.ts';
+import { refuseLabel } from './rename.ts';
+
+/** Seconds for which a kind that may not rest is held where its manifest does not say. */
+const MEMORY_ONLY = 3_600;
+
+type SetOptions = PlaceOptions &
+  SecretOptions & {
+    readonly kind?: string;
+    readonly label?: string;
+    readonly account?: string;
+    readonly origin?: string;
+    readonly force?: boolean;
+    readonly yes?: boolean;
+  };
+
+/** `keyhold token set`: looks where it is for, checks its form, asks before it replaces one, and keeps it. */
+export async function set(options: SetOptions): Promise<void> {
+  const { label, origin, account, force, json } = options;
+  if (label !== undefined) refuseLabel(label);
+  const { target: place, manifest, from } = placeOf(options);
+  const kind = options.kind === undefined ? undefined : kindNamed(options.kind, manifest);
+  // Who it stands for tells two of one host apart; a label does so by itself.
+  const username = place.username ?? (label === undefined && account !== undefined ? toWire(account) : undefined);
+  const target = { ...place, username };
+  if (from !== undefined) remark(`keyhold: for ${urlOf(target)} (${manifest?.title}), as ${from} says`);
+  const take = async () => {
+    const what = `the token for ${urlOf(target)}`;
+    return check(await readSecretOrStdin(options, what), manifest, kind?.name, what, force);
+  };
+  // Nobody types a token only to hear then that it may not be kept; what is piped is looked at before anything else.
+  const mayAsk = hasPerson(options.input) && !isPiped(options);
+  let checked = mayAsk ? undefined : await take();
+  let before: TokenItem | undefined;
+  try {
+    before = replaced(await withAgent(tokenItems), target, label);
+    if (before) await mayReplace(before, mayAsk, options);
+    checked ??= await take();
+    const about = { service: manifest?.id, kind: kind?.name, label, origin, account };
+    const said = Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined));
+    const timeout = checked.kind?.memoryOnly ? lifeOf(checked.kind) : undefined;
+    const { secret, expiresAt } = checked;
+    await withAgent((agent) => ask(agent, 'store', { target, secret, expiresAt, timeout, force, about: said }));
+  } finally {
+    checked?.secret.dispose();
+  }
+  const stored = { ...targetDocument(target), service: manifest?.id, kind: checked.kind?.name, label };
+  show(json, { stored, updated: before !== undefined, expiresAt: checked.expiresAt }, (page) => {
+    const who = named(target, label);
+    page.line(before ? `Updated the token for ${who}.` : `Stored a token for ${who}.`);
+    const facts = [
+      manifest && `${manifest.title}: ${checked.kind?.title ?? checked.kind?.name ?? 'of unknown form'}`,
+      checked.expiresAt !== undefined && `expires ${localTime(checked.expiresAt)}`,
+      checked.kind?.memoryOnly && 'held in memory only',
+      checked.trimmed && 'white space at its ends was left out',
+    ].filter((fact) => typeof fact === 'string');
+    if (facts.length > 0) page.line(`${facts.join('; ')}.`);
+  });
+}
+
+function kindNamed(name: string, manifest: Manifest | undefined): Kind {
+  const found = manifest && kindOf(manifest, name);
+  if (found) return found;
+  const why = manifest
+    ? `${manifest.title} has ${manifest.kinds.map((kind) => kind.name).join(', ')}`
+    : 'no service is known for this place; name it by --service';
+  throw new CommandFailure(exitCodeOf('bad-request'), printable(`cannot keep a token of kind "${name}": ${why}`));
+}
+
+/** What stands where the token would go. */
+function replaced(held: readonly TokenItem[], target: Target, label: string | undefined): TokenItem | undefined {
+  const there = held.filter((item) => matches(item, target) && toWire(item.path ?? '') === (target.path ?? ''));
+  if (target.username !== undefined) return there[0];
+  if (label !== undefined)
+    return there.find((item) => item.label === label) ?? there.find((item) => item.username === label);
+  return there.find((item) => item.username === undefined);
+}
+
+/** Asks whom it can ask; a script hears of it and goes on. */
+async function mayReplace(before: TokenItem, mayAsk: boolean, options: SetOptions): Promise<void> {
+  const what = `${spoken(before)}, kept since ${localTime(before.storedAt).slice(0, 10)}`;
+  if (options.yes) return;
+  if (mayAsk) await confirm(`Replace ${what}?`, options);
+  else remark(`keyhold: this replaces ${what}`);
+}
+
+type CheckedSecret = {
+  /** The caller's to dispose of. */
+  readonly secret: Secret;
+  readonly kind?: Kind | undefined;
+  readonly expiresAt?: number | undefined;
+  readonly trimmed?: boolean;
+};
+
+/** Takes the secret over. Throws a `CommandFailure` with 2, in which nothing of it stands, where it has not the service's form. */
+function check(
+  given: Secret,
+  manifest: Manifest | undefined,
+  kindName: string | undefined,
+  what: string,
+  force: boolean | undefined,
+): CheckedSecret {
+  if (!manifest) return { secret: given };
+  const bytes = expose(given);
+  try {
+    const checked = checkFormat(manifest, bytes, kindName);
+    if (checked.status === 'unfit') {
+      if (force) return { secret: heapSecret(bytes), kind: undefined };
+      throw new CommandFailure(
+        exitCodeOf('bad-request'),
+        printable(`cannot take ${what}: ${checked.why}; nothing was changed (--force keeps it all the same)`),
+      );
+    }
+    const { kind, value, canonical, expiresAt, trimmed } = checked;
+    const secret = heapSecret(value);
+    for (const memory of [value, canonical]) memory.fill(0);
+    return { secret, kind, expiresAt, trimmed };
+  } finally {
+    bytes.fill(0);
+    given.dispose();
+  }
+}
+
+function lifeOf({ lifetimes }: Kind): number {
+  const seconds = secondsOf(lifetimes?.default ?? lifetimes?.max ?? '');
+  return seconds === undefined || seconds === Number.POSITIVE_INFINITY ? MEMORY_ONLY : seconds;
+}
+
+function named(target: Target, label: string | undefined): string {
+  const { username } = targetDocument(target);
+  if (label !== undefined) return `${urlOf(target)}, label ${label}`;
+  return `${urlOf(target)}${username === undefined ? '' : `, username ${username}`}`;
+}
