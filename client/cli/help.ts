@@ -169,6 +169,35 @@ How long it is kept:
   $ keyhold config set audit.keep 365d
 `,
   },
+  tools: {
+    summary: 'cargo, pip, curl and others with the same tokens',
+    text: () => `
+Which tools are here, and what each would gain:
+
+  $ keyhold setup --list
+
+Wire one, after a look at what would be written, and take it back:
+
+  $ keyhold setup cargo --dry-run
+  $ keyhold setup cargo
+  $ keyhold setup cargo --undo
+
+What is kept for a host serves all of them; what is kept for a path comes first
+for that path. cargo takes it for an index below a path only by the index's URL:
+
+  $ keyhold token set --for https://crates.example
+  $ keyhold token set --for sparse+https://crates.example/team/index/
+
+Which one would a tool get, and why?
+
+  $ keyhold token explain --for https://crates.example --tool cargo
+
+A header for curl, a passphrase for whatever runs a command to get it:
+
+  $ keyhold-helper header https://api.example | curl -H @- https://api.example
+  $ RESTIC_PASSWORD_COMMAND='keyhold token print --for restic://backup' restic ...
+`,
+  },
   services: {
     summary: 'what keyhold knows about a service, and how to add one',
     text: () => `

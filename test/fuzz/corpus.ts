@@ -1,4 +1,4 @@
-import { said, scenes } from '../transcripts/play.ts';
+import { helperHeader, said, scenes } from '../transcripts/play.ts';
 
 /** What the callers of the transcripts say: each connection and each helper run is one input. */
 export function corpus(longest = 4_096): Buffer[] {
@@ -13,12 +13,10 @@ export function corpus(longest = 4_096): Buffer[] {
       const line = lines[at]!;
       if (line.startsWith('$ ')) {
         end();
-        const [program = '', ...words] = line.slice(2).split(' ');
         const input: Buffer[] = [];
         while (lines[at + 1]?.startsWith('>')) input.push(said(lines[++at]!));
         const whole = Buffer.concat(input);
-        const header = ['action=run', `name=${program}`, ...words.map((word) => `argument[]=${word}`)].join('\n');
-        inputs.push(Buffer.concat([Buffer.from(`${header}\n\ni${whole.length}\n`), whole, Buffer.from('i0\n')]));
+        inputs.push(Buffer.concat([helperHeader(line), Buffer.from(`i${whole.length}\n`), whole, Buffer.from('i0\n')]));
       } else if (line.startsWith('>')) connection.push(said(line));
       else if (line.startsWith('@ ')) end();
     }

@@ -139,19 +139,8 @@ export async function play(scene: Scene, stage: Stage, wire: Wire): Promise<stri
 
 /** Runs a helper by `action=run`, as the thin client does, and answers its lines as they went. */
 async function playHelper(lines: readonly string[], agent: WireConnection): Promise<string[]> {
-  const call = lines[0]!.slice(2).split(' ').map(wordOf);
-  const variables = call.slice(
-    0,
-    call.findIndex((word) => !/^[A-Z_]+=/.test(word)),
-  );
-  const [program = '', ...words] = call.slice(variables.length);
   const input = Buffer.concat(lines.filter((line) => line.startsWith('>')).map(said));
-  const header = [
-    ...['action=run', `name=${program}`],
-    ...words.map((word) => `argument[]=${word === "''" ? '' : word}`),
-    ...variables.map((variable) => `env[]=${variable}`),
-  ];
-  agent.send(Buffer.from(`${header.join('\n')}\n\n`, 'latin1'));
+  agent.send(helperHeader(lines[0]!));
   for (let at = 0; at < input.length; at += 65_536) {
     const piece = input.subarray(at, at + 65_536);
     agent.send(Buffer.concat([Buffer.from(`i${piece.length}\n`), piece]));
@@ -167,6 +156,22 @@ async function playHelper(lines: readonly string[], agent: WireConnection): Prom
   ];
   if (exitCode !== 0) went.push(`? ${exitCode}`);
   return went;
+}
+
+/** The lines of `action=run` for a `$` of the play. */
+export function helperHeader(line: string): Buffer {
+  const call = line.slice(2).split(' ').map(wordOf);
+  const variables = call.slice(
+    0,
+    call.findIndex((word) => !/^[A-Z_]+=/.test(word)),
+  );
+  const [program = '', ...words] = call.slice(variables.length);
+  const header = [
+    ...['action=run', `name=${program}`],
+    ...words.map((word) => `argument[]=${word === "''" ? '' : word}`),
+    ...variables.map((variable) => `env[]=${variable}`),
+  ];
+  return Buffer.from(`${header.join('\n')}\n\n`, 'latin1');
 }
 
 /** A word of a helper's command line: `~` for a blank, and what `said` understands. */

@@ -361,6 +361,21 @@ export function testThinClient(kind: ThinKind): void {
       expect(heard.bytes).not.toContain('evil');
     });
 
+    it('asks nobody for what holds a control byte: a prompt, a URL, a service', async () => {
+      const heard = await withAnswer('o6\nEXAMPLx0\n');
+      for (const [program, word] of [
+        ['keyhold-askpass', "Password for 'https://\u001b[31mada@h': "],
+        ['goauth-keyhold', 'https://h\nhttps://evil.example'],
+      ] as const) {
+        expect(await run(program, { args: [word] })).toMatchObject({ stdout: '', code: 1 });
+      }
+      expect(await run('keyhold-helper', { args: ['keyring', 'get', 'h\r', 'ada'] })).toMatchObject({
+        stdout: '',
+        code: 1,
+      });
+      expect(heard.bytes).toBe('');
+    });
+
     it('takes 1 MiB of input and not a byte more', async () => {
       const heard = await withAnswer('x0\n');
       const input = Buffer.alloc(1_048_576, 'abcdefg\n');
