@@ -86,6 +86,7 @@ export class Agent {
       preference,
       offersAuthtype: request.capabilities.authtype,
       minTtl: request.minTtl ?? 0,
+      exactPath: request.exactPath ?? false,
       now: this.#clock.now(),
       candidates: this.#custody.findAll({ protocol, host }).map((entry) => ({
         held: entry,

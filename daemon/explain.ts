@@ -21,6 +21,8 @@ export type Explained = {
   readonly preference: Preference;
   readonly offersAuthtype: boolean;
   readonly minTtl: Seconds;
+  /** Where the target has no path, a credential with one is another. */
+  readonly exactPath: boolean;
   readonly now: EpochSeconds;
   /** Everything held for the protocol and host, newest last. */
   readonly candidates: readonly Candidate[];
@@ -74,8 +76,8 @@ export function explain(explained: Explained): Detail[] {
   return details.filter((detail): detail is [string, string] => detail[1] !== undefined);
 }
 
-function judge({ held }: Candidate, { target, offersAuthtype, chosen, now, minTtl }: Explained): Verdict {
-  if (target.path !== undefined && held.path !== target.path) return 'other-path';
+function judge({ held }: Candidate, { target, offersAuthtype, chosen, now, minTtl, exactPath }: Explained): Verdict {
+  if ((target.path !== undefined || exactPath) && held.path !== target.path) return 'other-path';
   if (target.username !== undefined && held.username !== target.username) return 'other-username';
   if (held.authtype !== undefined && !offersAuthtype) return 'authtype-not-offered';
   if (isExpired(held, now, minTtl)) return 'expired';

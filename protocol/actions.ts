@@ -87,7 +87,7 @@ export const actions = {
   },
   explain: {
     summary: 'what a get would be answered with and why; never a value, and nothing is read, touched or asked',
-    reads: 'protocol host path? username? min_ttl? profile? cwd?',
+    reads: 'protocol host path? username? min_ttl? exact_path? profile? cwd?',
     answers: 'outcome rule? profile? profile_by? profile_folder? account? backend state human candidates candidate[]',
     statuses: ['ok', 'bad-request'],
   },

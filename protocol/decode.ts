@@ -76,6 +76,7 @@ function decodeGet(
     interactive: !isFalse(attributes.text('interactive')),
     id: attributes.text('id'),
     minTtl: seconds(attributes, 'min_ttl'),
+    exactPath: action === 'explain' && isTrue(attributes.text('exact_path')),
     profile: attributes.text('profile'),
     cwd: attributes.text('cwd'),
     attributes,

@@ -11,7 +11,8 @@ export type CredentialRequest = {
   /** Present when the request named both protocol and host, as they must be for get, store and erase. */
   readonly target?: Target | undefined;
   readonly capabilities: Capabilities;
-  /** The target is meant as it stands: where it has no path, a credential with one is another. Never on the wire. */
+  /** The target is meant as it stands: where it has no path, a credential with one is another. On the wire
+   * of an `explain` only. */
   readonly exactPath?: boolean | undefined;
   /** The credential with this id and no other. */
   readonly id?: string | undefined;

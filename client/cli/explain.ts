@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { Target } from '../../protocol/credential.ts';
+import type { Seconds, Target } from '../../protocol/credential.ts';
 import { adapters } from '../../protocol/tools/index.ts';
 import type { Connection } from '../dial.ts';
 import { holdingsOf } from '../doctor/compare.ts';
@@ -33,23 +33,40 @@ export function addExplain(command: Command): void {
 async function explain({ for: url, username, tool, json }: ExplainOptions): Promise<void> {
   const target = targetOf(url, username);
   const [answer, around] = await withAgent(async (agent) => {
-    const request = requestOf('explain', { target });
-    const capabilities = { ...request.capabilities, authtype: takesAuthtype(tool) };
-    const reply = await agent({ ...request, capabilities });
-    // The same refusal as any other question's.
-    const answered = reply.status === 'ok' ? reply : await ask(agent, 'explain', { target });
+    const answered = await answerFor(tool, target, agent);
     return [answered, await surroundingsOf(target, tool, agent)] as const;
   });
   show(json, documentOf(target, tool, answer, around), (page) => draw(page, target, answer, around));
 }
 
-/** git from 2.46 on, our own line protocol, and the tools whose adapters write the header themselves. */
-function takesAuthtype(tool: string | undefined): boolean {
-  if (tool === 'git') return gitTakesAuthtype();
-  return tool === undefined || headerTools.has(tool);
+/** As the tool's adapter would ask: for the very path, and then for the whole host where it serves that. */
+async function answerFor(tool: string | undefined, target: Target, agent: Connection): Promise<Ok> {
+  const asks = adapters.find(({ name }) => name === tool)?.asks;
+  if (!asks) return question(agent, target, takesAuthtype(tool));
+  const exact = await question(agent, target, asks.authtype, { exact_path: '1' }, asks.minTtl);
+  const isMiss = detail(exact.details, 'outcome') === 'not-found';
+  if (!isMiss || !asks.wholeHost || target.path === undefined) return exact;
+  return question(agent, { ...target, path: undefined }, asks.authtype, { exact_path: '1' }, asks.minTtl);
 }
 
-const headerTools: ReadonlySet<string> = new Set(['keyhold', 'cargo', 'bazel', 'goauth', 'header']);
+async function question(
+  agent: Connection,
+  target: Target,
+  authtype: boolean,
+  attributes: Readonly<Record<string, string>> = {},
+  minTtl?: Seconds,
+): Promise<Ok> {
+  const request = requestOf('explain', { target, attributes });
+  const reply = await agent({ ...request, minTtl, capabilities: { ...request.capabilities, authtype } });
+  // The same refusal as any other question's.
+  return reply.status === 'ok' ? reply : await ask(agent, 'explain', { target });
+}
+
+/** git from 2.46 on, and our own line protocol; of any other tool only what its adapter says would be known. */
+function takesAuthtype(tool: string | undefined): boolean {
+  if (tool === undefined || tool === 'keyhold') return true;
+  return tool === 'git' && gitTakesAuthtype();
+}
 
 async function surroundingsOf(target: Target, tool: string | undefined, agent: Connection): Promise<Surroundings> {
   const manifest = serviceOf(target);

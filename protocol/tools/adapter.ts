@@ -1,3 +1,4 @@
+import type { Seconds } from '../credential.ts';
 import type { Handler } from '../handler.ts';
 import type { SecretKeeper } from '../secret.ts';
 import type { ByteWriter } from '../writer.ts';
@@ -14,6 +15,16 @@ export type Unavailable = {
   /** Whether the tool tolerates one line of explanation on its standard error. */
   readonly explain: boolean;
   readonly exitCode: number;
+};
+
+/** How an adapter asks for a credential (ask.ts), which nothing in its request would show. */
+export type Asking = {
+  /** The tool can send any Authorization header, not only a username and a password. */
+  readonly authtype: boolean;
+  /** Where nothing is kept for a path, what is kept for the whole host is served. */
+  readonly wholeHost: boolean;
+  /** How long the secret must still live. */
+  readonly minTtl?: Seconds;
 };
 
 /** One run of a foreign tool's helper, or of a program of ours that speaks through the thin client. */
@@ -55,6 +66,8 @@ export interface Adapter {
   readonly specification: string;
   /** Names of the environment variables that the thin client forwards. */
   readonly environment: readonly string[];
+  /** How it asks, for `token explain`; undefined where whoever calls it says so. */
+  readonly asks?: Asking;
   /** By the first argument that is no option; `*` is for all others. */
   readonly input: Readonly<Record<string, InputMode>> & { readonly '*': InputMode };
   readonly unavailable: Readonly<Record<string, Unavailable>> & { readonly '*': Unavailable };

@@ -24,6 +24,7 @@ export const askpass: Adapter = {
   programs: ['keyhold-askpass'],
   specification: 'gitcredentials(7), REQUESTING CREDENTIALS; ssh(1), SSH_ASKPASS',
   environment: ['SSH_ASKPASS_PROMPT', KEY_VARIABLE],
+  asks: { authtype: false, wholeHost: true },
   input: { '*': 'none' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: FAILED } },
 

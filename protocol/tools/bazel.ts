@@ -20,6 +20,7 @@ export const bazel: Adapter = {
   programs: ['bazel-credential-keyhold'],
   specification: 'https://github.com/EngFlow/credential-helper-spec',
   environment: [],
+  asks: { authtype: true, wholeHost: true },
   input: { '*': 'none', get: 'whole' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: FAILED } },
 

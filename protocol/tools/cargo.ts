@@ -29,6 +29,7 @@ export const cargo: Adapter = {
   programs: ['cargo-credential-keyhold'],
   specification: 'https://doc.rust-lang.org/cargo/reference/credential-provider-protocol.html',
   environment: [],
+  asks: { authtype: true, wholeHost: false, minTtl: MIN_TTL },
   input: { '*': 'stream' },
   unavailable: {
     '*': {

@@ -19,6 +19,7 @@ export const goauth: Adapter = {
   programs: ['goauth-keyhold'],
   specification: 'https://pkg.go.dev/cmd/go#hdr-GOAUTH_environment_variable',
   environment: [],
+  asks: { authtype: true, wholeHost: true },
   input: { '*': 'none' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: FAILED } },
 

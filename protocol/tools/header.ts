@@ -15,6 +15,7 @@ export const header: Adapter = {
   apart: true,
   specification: 'curl(1), --header; RFC 9110, 11.6.2',
   environment: [],
+  asks: { authtype: true, wholeHost: true },
   input: { '*': 'none' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: exitCodeOf('unavailable') } },
 

@@ -31,6 +31,7 @@ export const keyring: Adapter = {
   apart: true,
   specification: 'https://keyring.readthedocs.io/en/latest/#command-line-utility',
   environment: [],
+  asks: { authtype: false, wholeHost: true },
   input: { '*': 'none', set: 'whole' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: FAILED } },
 

@@ -49,6 +49,7 @@ export const ${identifier(name)}: Adapter = {
   specification: 'TODO: where the protocol is written down',
   // TODO: what the thin client must pass on of the environment, and whether it reads standard input.
   environment: [],
+  asks: { authtype: false, wholeHost: true },
   input: { '*': 'none' },
   // TODO: what ${name} shall hear when there is no agent.
   unavailable: { '*': { stdout: '', explain: true, exitCode: FAILED } },

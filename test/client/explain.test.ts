@@ -103,6 +103,26 @@ describe('keyhold token explain', () => {
     expect(shadows[0]!.what).toBe(`the variable ${variable}`);
   });
 
+  test('asks as the tool would: for the very path, then for the whole host, with the time that the tool wants', async () => {
+    const none = ok([
+      ['outcome', 'not-found'],
+      ['candidates', '0'],
+    ]);
+    await using agent = await startScriptedAgent({
+      explain: ({ attributes }) => (attributes['path'] === undefined ? answer : none),
+    });
+    const keyring = await keyhold([...FOR, '--tool', 'keyring', '--json'], agent);
+    expect(JSON.parse(keyring.stdout)).toMatchObject({ outcome: 'ok', tool: 'keyring' });
+    expect(agent.asked.map(({ attributes }) => [attributes['path'], attributes['exact_path']])).toEqual([
+      ['x', '1'],
+      [undefined, '1'],
+    ]);
+    const cargo = await keyhold([...FOR, '--tool', 'cargo', '--json'], agent);
+    expect(JSON.parse(cargo.stdout)).toMatchObject({ outcome: 'not-found' });
+    expect(agent.asked[2]).toMatchObject({ attributes: { path: 'x', exact_path: '1', min_ttl: '60' } });
+    expect(agent.asked).toHaveLength(3);
+  });
+
   test('asks for what the tool offers, by the profile and the folder', async () => {
     await using agent = await startScriptedAgent({ explain: answer });
     await keyhold([...FOR, '--username', 'ada'], agent);

@@ -43,6 +43,7 @@ describe('explain', () => {
       'eve other-path',
       'ada other-path',
     ]);
+    expect((await explained(core, { exactPath: true })).line).toContain('b.git bob other-path');
     expect((await explained(core, { username: 'ada' })).facts).toMatchObject({ outcome: 'ok', rule: 'only' });
     expect((await explained(core, { username: 'ada' })).line[1]).toBe('mia other-username');
   });
