@@ -13,6 +13,7 @@ import { addEnv } from './cli/env.ts';
 import { addExec, exitCodeOfExec } from './cli/exec.ts';
 import { CommandFailure } from './cli/failure.ts';
 import { addHelp } from './cli/help.ts';
+import { addImport } from './cli/import.ts';
 import { addInstall } from './cli/install.ts';
 import { addLifecycle } from './cli/lifecycle.ts';
 import { addLineProtocol } from './cli/line.ts';
@@ -30,6 +31,7 @@ const nouns: readonly ((program: Command) => void)[] = [
   addInstall,
   addLifecycle,
   addSetup,
+  addImport,
   addStatus,
   addDoctor,
   addLock,

@@ -156,6 +156,7 @@ describe('secrets', () => {
     'protocol/tools/authorization.ts': 'writes a secret in base64, as Basic authentication has it',
     'client/cli/token/print.ts': 'prints a token that was asked for',
     'client/cli/token/set.ts': 'looks at the form of a token before it is stored',
+    'client/import/prefix.ts': 'looks at how a token begins',
     'client/exec/fetch.ts': 'hands tokens to the environment of exec, or to the lines of env',
     'daemon/backends/secrets.ts': 'joins the secrets of a credential into what a backend keeps',
     'daemon/backends/vault/passphrase.ts': 'derives a key from a passphrase',

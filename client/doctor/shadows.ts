@@ -65,7 +65,7 @@ export function judge(
       trouble,
       excess: excessOf(sighting),
       deviation: deviationOf(manifest, source, winsOverExec),
-      fix: fixOf(manifest, sighting, relation, winsOverExec),
+      fix: fixOf(manifest, sighting, winsOverExec),
     };
   });
   return [...shadows, ...keyringOf(manifest, winner)];
@@ -94,7 +94,11 @@ function deviationOf({ env }: Manifest, source: Sighting['source'], winsOverExec
   return about && (winsOverExec || source === 'environment') ? `${about.documented}; really: ${about.real}` : undefined;
 }
 
-function fixOf({ id, env }: Manifest, { source, name }: Sighting, relation: Relation, winsOverExec: boolean): string {
+/** Services whose file `import` knows by the name of the tool. */
+const importedAs: Readonly<Record<string, string>> = { 'crates-io': 'cargo', 'docker-hub': 'docker', github: 'gh' };
+
+function fixOf(manifest: Manifest, { source, name }: Sighting, winsOverExec: boolean): string {
+  const { id, env, hosts, files = [] } = manifest;
   const runIt = `run its program by: keyhold exec --service ${id} -- COMMAND`;
   if (source === 'environment') {
     return `run: unset ${name}, and take it out of what sets it; ${runIt}`;
@@ -102,8 +106,12 @@ function fixOf({ id, env }: Manifest, { source, name }: Sighting, relation: Rela
   const its = winsOverExec
     ? env?.deviations?.find(({ fix, real }) => fix !== undefined && real.includes('file'))?.fix
     : undefined;
-  const first = relation === 'unheld' ? `keep its token: keyhold token set --for URL; ` : '';
-  return `${first}${its ?? `take the token out of ${name}; ${runIt}`}`;
+  if (its !== undefined) return its;
+  const isKnown = hosts.length > 0 && files.some(({ fields }) => fields?.['value'] !== undefined);
+  const takeOut = isKnown
+    ? `run: keyhold import --only ${importedAs[id] ?? id} --remove`
+    : `take the token out of ${name}`;
+  return `${takeOut}; ${runIt}`;
 }
 
 /** The item of a keyring that the program would take. It is not opened for this. */

@@ -1,6 +1,3 @@
-import { readdirSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
 import { SECRET_MAX } from '../../protocol/limits.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { type CredentialFile, type Manifest, secretVariables } from '../../protocol/services/index.ts';
@@ -8,6 +5,7 @@ import { toWire } from '../../protocol/text.ts';
 import { isControl } from '../../protocol/writer.ts';
 import { basicOf, secretOf } from '../import/source.ts';
 import type { Leaf } from '../plaintext/leaf.ts';
+import { pathsOf } from '../plaintext/paths.ts';
 import { openFile, pick, readLeaves } from '../plaintext/read.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -27,9 +25,6 @@ export type Sighting = {
   /** When a file was changed, in epoch seconds. */
   readonly changedAt?: number | undefined;
 };
-
-/** Files of one pattern that are looked at: profiles, of which people have a few. */
-const FILES_MAX = 32;
 
 /** What of a service's own stands around: its variables that are set, and its files that are there. */
 export async function sightingsOf(
@@ -93,23 +88,4 @@ function isNamedSo({ path }: Leaf): boolean {
 function tokenIn(value: string): string {
   const basic = basicOf(value);
   return basic && /^[\x21-\x7e]+$/.test(basic.secret) ? basic.secret : value;
-}
-
-/** The paths that a pattern means here. `{profile}` is whatever stands in its place. */
-function pathsOf(pattern: string, environment: Environment): string[] {
-  const home = environment['HOME'] ?? homedir();
-  const config = environment['XDG_CONFIG_HOME'] || join(home, '.config');
-  const full = pattern.replace(/^~(?=\/)/, home).replace('{config}', config);
-  if (!full.startsWith('/')) return [];
-  if (!full.includes('{profile}')) return [full];
-  const [before = '', behind = ''] = basename(full).split('{profile}');
-  if (!basename(full).includes('{profile}')) return [];
-  try {
-    return readdirSync(dirname(full))
-      .filter((name) => name.startsWith(before) && name.endsWith(behind) && name.length > before.length + behind.length)
-      .slice(0, FILES_MAX)
-      .map((name) => join(dirname(full), name));
-  } catch {
-    return [];
-  }
 }

@@ -35,7 +35,7 @@ export const docker: Source = {
   },
 };
 
-/** A registry is named by its host, or by a URL: Docker Hub by `https://index.docker.io/v1/`. */
+/** A registry is named by its host, with a path or not, or by a URL; Docker Hub by this one alone, for the whole host. */
 function targetOf(key: string, username: string): Target | undefined {
-  return targetOfUrl(key.includes('://') ? key : `https://${key}`, username);
+  return targetOfUrl(key.includes('://') ? key : `https://${key}`, username, key === 'https://index.docker.io/v1/');
 }

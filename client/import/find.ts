@@ -24,6 +24,7 @@ export type Searched = {
 export async function searchPlaintext(
   { home, environment }: Omit<Place, 'leavesOf'>,
   names: readonly string[] = [],
+  from: readonly Source[] = sources,
 ): Promise<Searched[]> {
   const place: Place = {
     home,
@@ -35,7 +36,7 @@ export async function searchPlaintext(
   };
   const searched: Searched[] = [];
   const seen = new Set<string>();
-  for (const source of sources) {
+  for (const source of from) {
     if (names.length > 0 && !names.includes(source.name)) continue;
     for (const file of source.files(place)) {
       const one = seen.has(file) ? undefined : await searchFile(source, file, place);

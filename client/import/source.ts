@@ -1,4 +1,4 @@
-import { type Target, whyNoTarget } from '../../protocol/credential.ts';
+import { type EpochSeconds, type Target, whyNoTarget } from '../../protocol/credential.ts';
 import { heapSecret, type Secret } from '../../protocol/secret.ts';
 import { isControl } from '../../protocol/writer.ts';
 import type { Leaf, Read } from '../plaintext/leaf.ts';
@@ -18,6 +18,8 @@ export type Entry = {
   readonly target: Target;
   /** The finder's to dispose of. */
   readonly secret: Secret;
+  /** When it dies, where the file says so. */
+  readonly expiresAt?: EpochSeconds | undefined;
   /** Everything of it that must go from the file, one of them the value. */
   readonly removes: readonly Leaf['path'][];
 };
@@ -45,11 +47,11 @@ export class Found implements Finds {
   readonly entries: Entry[] = [];
   readonly passed: Passed[] = [];
 
-  add(target: Target | undefined, value: string, removes: readonly Leaf['path'][]): void {
+  add(target: Target | undefined, value: string, removes: readonly Leaf['path'][], expiresAt?: EpochSeconds): void {
     const [path = []] = removes;
     const why = whyUnfit(target, value);
     if (why !== undefined) this.passed.push({ path, why });
-    else this.entries.push({ target: target!, secret: secretOf(value), removes });
+    else this.entries.push({ target: target!, secret: secretOf(value), removes, expiresAt });
   }
 
   pass(path: Leaf['path'], why: string): void {
@@ -92,7 +94,7 @@ export function basicOf(value: string): { readonly username: string; readonly se
  * tool will ask with these bytes. Undefined for what is no such URL.
  */
 export function targetOfUrl(url: string, username?: string, wholeHost = true): Target | undefined {
-  const found = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(?:[^/?#@]*@)?([^/?#@\\ ]+)(?:\/([^?#\\ ]*))?/.exec(url);
+  const found = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(?:[^/?#@]*@)?([^/?#@\\ ]+)(?:\/([^?#\\ ]*))?$/.exec(url);
   if (!found) return undefined;
   const [, protocol, host, path = ''] = found;
   const trimmed = path.replace(/\/+$/, '');

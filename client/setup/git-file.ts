@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   closeSync,
   fsyncSync,
   linkSync,
@@ -52,7 +53,7 @@ export function replaceFile(file: string, before: Buffer | undefined, after: Buf
       if (now === undefined ? before !== undefined : !before?.equals(now)) {
         throw new KeyholdError('bad_config', `cannot change ${file}: it was changed meanwhile; try again`);
       }
-      if (now !== undefined) chmodSync(lock, statSync(file).mode & 0o7777);
+      if (now !== undefined) dressAs(file, lock);
       if (after !== undefined) renameSync(lock, file);
       else rmSync(file);
     } finally {
@@ -61,6 +62,23 @@ export function replaceFile(file: string, before: Buffer | undefined, after: Buf
   } finally {
     rmSync(draft, { force: true });
   }
+}
+
+/** Gives `draft` the owner, group and mode of `file`, or throws where that is not ours to give. */
+function dressAs(file: string, draft: string): void {
+  const { uid, gid, mode } = statSync(file);
+  const own = statSync(draft);
+  if (own.uid !== uid || own.gid !== gid) {
+    try {
+      chownSync(draft, uid, gid);
+    } catch (error) {
+      throw new KeyholdError('bad_config', `cannot change ${file}: its owner (${uid}:${gid}) would be another then`, {
+        cause: error,
+      });
+    }
+  }
+  // Behind chown(2), which takes bits of the mode away.
+  chmodSync(draft, mode & 0o7777);
 }
 
 /** What stands between a file's name and the number of the process that drafts it. */
@@ -87,7 +105,7 @@ function takeLock(file: string, lock: string, draft: string): void {
 }
 
 /** Removes what processes of ours that were killed have left: their drafts, and the lock if it is one of these. */
-function removeLeftovers(file: string, lock: string): void {
+export function removeLeftovers(file: string, lock = `${file}.lock`): void {
   const folder = dirname(file);
   const prefix = `${basename(file)}${DRAFT}`;
   for (const name of readdirSync(folder)) {

@@ -50,7 +50,7 @@ export function shown(reply: CredentialReply): string {
   return words.filter((word) => word !== undefined).join(' ');
 }
 
-function textOf(secret: Parameters<typeof expose>[0]): string {
+export function textOf(secret: Parameters<typeof expose>[0]): string {
   return new TextDecoder().decode(expose(secret));
 }
 

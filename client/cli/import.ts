@@ -1,0 +1,129 @@
+import type { Command } from 'commander';
+import { exitCodeOf } from '../../protocol/status.ts';
+import type { Connection } from '../dial.ts';
+import { searchPlaintext } from '../import/find.ts';
+import { sources } from '../import/index.ts';
+import { type ImportJournal, openImportJournal } from '../import/journal.ts';
+import { removeTaken } from '../import/remove.ts';
+import { serviceSources } from '../import/services.ts';
+import { isDurable, Taker } from '../import/take.ts';
+import { groundOf } from '../install/ground.ts';
+import { readCatalogue } from '../services/catalogue.ts';
+import { withAgent } from './agent.ts';
+import { confirm } from './confirm.ts';
+import { CommandFailure } from './failure.ts';
+import {
+  type Candidate,
+  choose,
+  documentOf,
+  drawFound,
+  drawOutcomes,
+  isIncomplete,
+  type Outcome,
+} from './import-page.ts';
+import { remark, show } from './page.ts';
+import { addDestructiveVerb, type DestructiveOptions } from './verb.ts';
+
+type ImportOptions = DestructiveOptions & {
+  readonly only: readonly string[];
+  readonly all?: boolean;
+  readonly remove?: boolean;
+  readonly replace?: boolean;
+  readonly dryRun?: boolean;
+};
+
+/** `keyhold import`: tokens that tools keep in plaintext, taken into keyhold, and on request out of the files. */
+export function addImport(program: Command): void {
+  addDestructiveVerb(program, 'import', 'take in the tokens that other tools keep in plaintext')
+    .option(
+      '--only <name>',
+      `only those of one tool (${sources.map(({ name }) => name).join(', ')}) or service`,
+      gather,
+      [],
+    )
+    .option('--all', 'take all that are found, without asking which')
+    .option('--remove', 'then take them out of the files')
+    .option('--replace', 'also where another token is held already')
+    .option('--dry-run', 'show what there is, and change nothing')
+    .action(importTokens);
+}
+
+function gather(name: string, before: readonly string[]): readonly string[] {
+  return [...before, name];
+}
+
+async function importTokens(options: ImportOptions): Promise<void> {
+  const { only, json, dryRun = false, remove = false } = options;
+  const all = [...sources, ...serviceSources(readCatalogue().manifests)];
+  if (!only.every((name) => all.some((source) => source.name === name))) {
+    const names = [...new Set(all.map(({ name }) => name))].join(', ');
+    throw new CommandFailure(exitCodeOf('bad-request'), `cannot import: --only takes one of ${names}`);
+  }
+  const { home, environment, places } = groundOf();
+  const journal = openImportJournal(places);
+  if (!dryRun) tellCutOff(journal.recover());
+  const searched = await searchPlaintext({ home, environment }, only, all);
+  const candidates = searched.flatMap((one): Candidate[] =>
+    one.status === 'ok' ? one.entries.map((entry) => ({ searched: one, entry })) : [],
+  );
+  try {
+    if (dryRun || candidates.length === 0) {
+      show(json, { ...documentOf(searched, candidates), dryRun }, (page) => drawFound(page, searched, candidates));
+      return;
+    }
+    const chosen = await choose(candidates, options);
+    if (remove) await confirm(question(chosen), options);
+    const taken = await withAgent((agent) => takeAll(agent, chosen, options));
+    const outcomes = remove ? await removeAll(taken, journal) : taken;
+    show(json, { ...documentOf(searched, outcomes), dryRun }, (page) => drawOutcomes(page, searched, outcomes));
+    if (isIncomplete(searched, outcomes)) throw new CommandFailure(1, '');
+  } finally {
+    for (const { entry } of candidates) entry.secret.dispose();
+    for (const one of searched) if (one.status === 'ok') one.bytes.fill(0);
+  }
+}
+
+function tellCutOff(files: readonly string[]): void {
+  if (files.length === 0) return;
+  remark(
+    `keyhold: an earlier import was cut off; every token is in its file, in keyhold, or both: ${files.join(', ')}`,
+  );
+}
+
+function question(chosen: readonly Candidate[]): string {
+  const files = new Set(chosen.map(({ searched }) => searched.file)).size;
+  const tokens = chosen.length === 1 ? 'one token' : `${chosen.length} tokens`;
+  return `Take ${tokens} in, and out of ${files === 1 ? 'its file' : `${files} files`}?`;
+}
+
+async function takeAll(
+  agent: Connection,
+  chosen: readonly Candidate[],
+  { remove, replace = false }: ImportOptions,
+): Promise<Outcome[]> {
+  if (remove && !(await isDurable(agent))) {
+    const why = 'what keyhold holds now rests nowhere, and would be gone with the agent; see: keyhold backend list';
+    throw new CommandFailure(exitCodeOf('unsupported'), `cannot take tokens out of files: ${why}`);
+  }
+  const taker = await Taker.open(agent);
+  const outcomes: Outcome[] = [];
+  for (const candidate of chosen) {
+    const origin = `keyhold import from ${candidate.searched.file}`;
+    outcomes.push({ ...candidate, taking: await taker.take(candidate.entry, { replace, origin }) });
+  }
+  return outcomes;
+}
+
+/** Takes those out of their files that are held for certain, and of the others nothing. */
+async function removeAll(outcomes: readonly Outcome[], journal: ImportJournal): Promise<Outcome[]> {
+  const safe = outcomes.filter(({ taking: { status } }) => status === 'imported' || status === 'held');
+  const files = [...new Set(safe.map(({ searched }) => searched))];
+  const removals = await removeTaken(
+    files.map((searched) => ({
+      searched,
+      entries: safe.filter((outcome) => outcome.searched === searched).map(({ entry }) => entry),
+    })),
+    journal,
+  );
+  return outcomes.map((outcome) => ({ ...outcome, removal: removals.find(({ entry }) => entry === outcome.entry) }));
+}
