@@ -2,6 +2,7 @@ import { Argument, type Command } from 'commander';
 import { actions } from '../../protocol/actions.ts';
 import { exitCodeOf, type Status, statuses } from '../../protocol/status.ts';
 import { CommandFailure } from './failure.ts';
+import { importTopic } from './help-import.ts';
 import { Page } from './page.ts';
 
 type Topic = { readonly summary: string; readonly text: () => string };
@@ -198,28 +199,7 @@ A header for curl, a passphrase for whatever runs a command to get it:
   $ RESTIC_PASSWORD_COMMAND='keyhold token print --for restic://backup' restic ...
 `,
   },
-  import: {
-    summary: 'tokens that other tools keep in plaintext',
-    text: () => `
-See what there is; nothing is changed and no value is shown:
-
-  $ keyhold import --dry-run
-
-Take in what you choose, and then take it out of the files:
-
-  $ keyhold import
-  $ keyhold import --remove
-
-One tool only; in a script, without a question:
-
-  $ keyhold import --only docker --remove
-  $ keyhold import --all --remove --yes
-
-A token leaves its file only after keyhold holds it for certain. Killed at any
-moment, it is in keyhold, in its file, or in both. What was found, and why
-something was left: docs/import.md.
-`,
-  },
+  import: importTopic,
   services: {
     summary: 'what keyhold knows about a service, and how to add one',
     text: () => `
