@@ -2,6 +2,7 @@ import { Attributes } from '../attributes.ts';
 import type { Seconds, Target } from '../credential.ts';
 import { asFault, KeyholdError } from '../errors.ts';
 import type { CredentialReply, Handler } from '../handler.ts';
+import { SECRET_MAX } from '../limits.ts';
 import { expose, type Secret } from '../secret.ts';
 import { isControl } from '../writer.ts';
 
@@ -25,6 +26,7 @@ export async function ask(handler: Handler, asked: Asked): Promise<CredentialRep
   const capabilities = { authtype: takesAuthtype, state: false, keyhold: true };
   try {
     refuseControls(asked.target, secret);
+    if (action === 'store') refuseLong(secret);
     const reply = await handler({
       action,
       target,
@@ -56,6 +58,13 @@ function refuseControls(
   const isUnfit = text.some(isControl) || bytes.some(isControl);
   bytes.fill(0);
   if (isUnfit) throw new KeyholdError('bad_request', 'cannot pass it on: a value holds a control byte');
+}
+
+/** As on the wire, where a longer one could never be given out again. */
+function refuseLong(secret: Secret | undefined): void {
+  if (secret && secret.length > SECRET_MAX) {
+    throw new KeyholdError('bad_request', `cannot store: the secret is longer than ${SECRET_MAX} bytes`);
+  }
 }
 
 /**

@@ -1,7 +1,9 @@
 import { chownSync, cpSync, existsSync, lchownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { adapters } from '../../protocol/tools/index.ts';
 import { helper, writeLauncher } from '../../scripts/build/launchers.ts';
+import { linkNames } from '../../scripts/build/thin-table.ts';
 import { type Executed, execute } from '../execute.ts';
 
 /** Somebody who is not root and need not be in the user table. */
@@ -94,7 +96,7 @@ async function copyBuilt(to: string, withoutNative: boolean): Promise<void> {
   if (!withoutNative) return;
   rmSync(join(to, 'dist/lib/keyhold.node'), { force: true });
   const bin = join(to, 'dist/bin');
-  for (const program of readdirSync(bin).filter((name) => /^keyhold-helper$|-credential-|-credentials-/.test(name))) {
+  for (const program of [helper.program, ...linkNames(adapters)]) {
     rmSync(join(bin, program));
     await writeLauncher(bin, { ...helper, program });
   }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startGitServer } from '../../fakes/git-server.ts';
 import { basic, type FakeServer, startServer } from '../../fakes/tools/http.ts';
 import { need } from '../../need.ts';
 import { aWiredPerson, soon, type Wired } from './wired.ts';
@@ -27,6 +28,13 @@ async function whileLocked<T>(ask: () => Promise<T>): Promise<T> {
   } finally {
     await person.keyhold(['unlock']);
   }
+}
+/** The line for the shell's profile, as setup shows it. */
+async function shownLine(variable: string): Promise<string> {
+  const { stdout } = await person.keyhold(['setup', 'askpass']);
+  const [, line] = new RegExp(`^ +(export ${variable}=.*)$`, 'm').exec(stdout) ?? [];
+  expect(line).toBeDefined();
+  return line!;
 }
 /** So close that it is past by the time somebody asks. */
 const now = () => String(Number(soon()) - 28);
@@ -91,6 +99,20 @@ describe.skipIf(!need('restic', 'apt-get install restic'))('real restic, by keyh
   });
 });
 
+describe.skipIf(!need('git', 'apt-get install git'))('real git, by what setup askpass shows', () => {
+  it('reads a repository with the username and the password that it asks for', async () => {
+    await using server = await startGitServer(person.desk);
+    server.passwords.set('ada@corp', 'git-EXAMPLE');
+    const url = await server.addRepository('work.git');
+    const line = await shownLine('GIT_ASKPASS');
+    const read = () => shell(`${line}; git -c credential.helper= ls-remote '${url}'`);
+    expect(await read()).not.toMatchObject({ code: 0 });
+    await person.keep({ protocol: 'http', host: server.host, username: 'ada@corp', password: 'git-EXAMPLE' });
+    expect(await read()).toMatchObject({ stdout: expect.stringContaining('refs/heads/main'), code: 0 });
+    expect((await whileLocked(read)).stderr).toContain(LOCKED);
+  });
+});
+
 describe.skipIf(!need('ssh-keygen', 'apt-get install openssh-client'))(
   'real ssh-keygen, by what setup askpass shows',
   () => {
@@ -98,9 +120,7 @@ describe.skipIf(!need('ssh-keygen', 'apt-get install openssh-client'))(
       const key = join(person.desk, 'id');
       await shell(`ssh-keygen -q -t ed25519 -N passphrase-EXAMPLE -f '${key}'`);
       await person.setup('askpass');
-      const shown = (await person.keyhold(['setup', 'askpass'])).stdout;
-      const [, line] = /^ +(export SSH_ASKPASS=.*)$/m.exec(shown) ?? [];
-      expect(line).toBeDefined();
+      const line = await shownLine('SSH_ASKPASS');
       const open = () => shell(`${line}; KEYHOLD_ASKPASS_KEY='${key}' ssh-keygen -y -f '${key}' </dev/null`);
 
       expect(await open()).not.toMatchObject({ code: 0 });
