@@ -11,10 +11,12 @@ import { fromWire, toWire } from '../protocol/text.ts';
 
 export type { Credential, EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
 export { type FaultCode, KeyholdError } from '../protocol/errors.ts';
+export { type EventName, eventNames, type KeyholdEvent } from '../protocol/events.ts';
 export type { CredentialReply, CredentialRequest, Detail, Handler } from '../protocol/handler.ts';
 export { expose, heapSecret, type Secret, secretFromText } from '../protocol/secret.ts';
 export { exitCodeOf, type Status, statuses } from '../protocol/status.ts';
 export { type Connection, type DialOptions, dial } from './dial.ts';
+export { type WatchOptions, watch } from './watch.ts';
 
 export type GetOptions = {
   /** Seconds that you are willing to wait for a human; without it you get `locked` at once. */

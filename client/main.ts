@@ -25,6 +25,7 @@ import { addSetup } from './cli/setup.ts';
 import { addStatus } from './cli/status.ts';
 import { addToken } from './cli/token.ts';
 import { versions } from './cli/versions.ts';
+import { addWatch } from './cli/watch.ts';
 
 /** Every noun, in the order that `keyhold --help` lists them. A new one is its file in cli/ and its line here. */
 const nouns: readonly ((program: Command) => void)[] = [
@@ -43,6 +44,7 @@ const nouns: readonly ((program: Command) => void)[] = [
   addBackend,
   addBackup,
   addAudit,
+  addWatch,
   addConfig,
   addLineProtocol,
   addCompletion,

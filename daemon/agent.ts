@@ -236,7 +236,7 @@ export class Agent {
     };
     const secrets = { secret, refreshToken: request.refreshToken ?? repeated?.secrets?.refreshToken };
     await this.#custody.put(held, secrets, request.timeout === undefined, request.timeout);
-    this.#log('stored', { id: held.id });
+    this.#log(before && !repeated ? 'rotated' : 'stored', { id: held.id });
     // What lives in memory only and lives on there is the same as before.
     return repeated && !repeated.resting ? done : { status: 'ok', ids: [held.id] };
   }

@@ -9,6 +9,7 @@ import type { Degradation } from './backends/backend.ts';
 import { openBackends } from './backends/index.ts';
 import type { Clock } from './clock.ts';
 import { Custody } from './custody.ts';
+import { Herald } from './events/herald.ts';
 import { openLockMark } from './lock-mark.ts';
 import type { Log } from './log.ts';
 import { manage } from './manage.ts';
@@ -18,6 +19,7 @@ import type { Native } from './native/native.ts';
 import { openProfiles } from './profiles.ts';
 import { same } from './same.ts';
 import { openServices } from './services/catalogue.ts';
+import type { Caller } from './socket/caller.ts';
 import { Reception } from './socket/reception.ts';
 import { Marks } from './tombstones/marks.ts';
 import { Tombstones } from './tombstones/tombstones.ts';
@@ -26,6 +28,8 @@ import { openRegion } from './unlocked/region.ts';
 
 /** Milliseconds that running conversations get to end when the agent does. */
 const DRAIN_DEADLINE = 2_000;
+/** Seconds that the events process stays when nobody listens: somebody who comes again finds it warm. */
+const EVENTS_IDLE = 5;
 
 export type Composition = {
   readonly places: Places;
@@ -37,6 +41,8 @@ export type Composition = {
   readonly keyringChild: string;
   /** The program of the admin process. */
   readonly adminChild: string;
+  /** The program of the events process. */
+  readonly eventsChild: string;
   /** What was found wrong before composing: a configuration that cannot be read, say. */
   readonly degradations: readonly Degradation[];
   /** Called by the action `stop`. */
@@ -51,6 +57,8 @@ export type Composed = {
   readonly reception: Reception;
   /** The HTTP views, for connections of admin.sock. */
   readonly admin: Attendant;
+  /** What happens, for connections of events.sock. */
+  readonly events: Herald;
   /** Answers what has begun, keeps what was acknowledged, wipes what is in memory. */
   readonly dispose: () => Promise<void>;
 };
@@ -64,6 +72,7 @@ export function compose({
   native,
   keyringChild,
   adminChild,
+  eventsChild,
   degradations,
   stop,
   restart,
@@ -75,10 +84,24 @@ export function compose({
     openBackends({ state: places.state, configured: config.backend, keyringChild, keep: region.keep, clock }),
     meter,
   );
+  const attending = { native, log, turnedAway: (caller: Caller) => witness.turnedAway(caller) };
+  const events = new Herald({
+    attendant: new Attendant({
+      ...attending,
+      name: 'events',
+      program: eventsChild,
+      args: [places.eventsSocket],
+      idle: EVENTS_IDLE,
+    }),
+    clock,
+    held: () => custody.held(),
+    lead: config.eventsLead,
+  });
+  const heard = events.hearing(log);
   const custody = new Custody({
     keep: region.keep,
     clock,
-    log,
+    log: heard,
     lockMark: openLockMark(`${places.state}/locked`),
     onRest: (name) => backends.remember(name),
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
@@ -86,7 +109,7 @@ export function compose({
   const profiles = openProfiles(`${places.config}/profiles.json`);
   const services = openServices(`${places.config}/services`);
   const tombstones = new Tombstones(custody, new Marks({ custody, keep: region.keep, clock, services }), clock);
-  const agent = new Agent(custody, clock, log, profiles.current, tombstones);
+  const agent = new Agent(custody, clock, heard, profiles.current, tombstones);
 
   const audit = new Audit({
     file: `${places.state}/audit.db`,
@@ -97,13 +120,11 @@ export function compose({
   });
 
   const admin = new Attendant({
+    ...attending,
     name: 'admin',
     program: adminChild,
     args: [places.agentSocket],
     idle: config.adminIdle,
-    native,
-    log,
-    turnedAway: (caller) => witness.turnedAway(caller),
   });
 
   const facts = (): Detail[] => [
@@ -117,7 +138,7 @@ export function compose({
   const management = {
     custody,
     tombstones,
-    log,
+    log: heard,
     backends,
     audit,
     keep: region.keep,
@@ -164,8 +185,11 @@ export function compose({
     custody,
     reception,
     admin,
+    events,
     async dispose() {
-      await Promise.all([admin.dispose(DRAIN_DEADLINE), reception.drain(DRAIN_DEADLINE)]);
+      await Promise.all(
+        [admin, events].map((one) => one.dispose(DRAIN_DEADLINE)).concat(reception.drain(DRAIN_DEADLINE)),
+      );
       await custody.dispose();
       audit.dispose();
       region.dispose();

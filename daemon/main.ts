@@ -1,4 +1,5 @@
 import { existsSync, fstatSync, lstatSync } from 'node:fs';
+import { basename } from 'node:path';
 import { asFault, KeyholdError } from '../protocol/errors.ts';
 import { type Places, placesOf } from '../protocol/places.ts';
 import type { Degradation } from './backends/backend.ts';
@@ -9,6 +10,7 @@ import { describeFatal } from './fatal.ts';
 import { openLog } from './log.ts';
 import { openLogFile } from './log-file.ts';
 import { loadNative } from './native/load.ts';
+import type { StreamHandle } from './socket/connection.ts';
 import { ensurePrivateFolder } from './socket/folders.ts';
 import { type Inherited, inheritedListeners, type Listener, listen } from './socket/listen.ts';
 import { takeLock } from './socket/lock.ts';
@@ -52,7 +54,7 @@ function fail(error: unknown): never {
 async function main(): Promise<void> {
   process.umask(0o077);
   const environment = process.env;
-  const { agent: inherited, admin: inheritedAdmin } = inheritedListeners(environment);
+  const { agent: inherited, ...inheritedBeside } = inheritedListeners(environment);
   const native = loadNative();
   const hardened = native?.harden() ?? false;
   const places = findPlaces();
@@ -88,6 +90,7 @@ async function main(): Promise<void> {
     native,
     keyringChild: programOf('backends/keyring/child.ts', 'keyring-child'),
     adminChild: programOf('admin/child.ts', 'admin'),
+    eventsChild: programOf('events/child.ts', 'events'),
     degradations: found,
     stop: () => stop('asked'),
     async restart() {
@@ -95,20 +98,23 @@ async function main(): Promise<void> {
       // A service manager keeps its socket and starts the next agent by itself.
       if (inherited === undefined || inherited.handedOn) {
         if (manager) throw managed;
-        await startSuccessor(places.state, listener.fd, adminListener?.fd);
+        const [admin, events] = beside.map((one) => one?.fd);
+        await startSuccessor(places.state, { agent: listener.fd, admin, events });
         handedOn = true;
       }
       stop('restarting');
     },
   });
   const listener = await listen(places.agentSocket, inherited, (handle) => composed.reception.receive(handle));
-  // The agent serves without its views, too.
-  const adminListener: Listener | undefined = await listen(places.adminSocket, inheritedAdmin, (handle) =>
-    composed.admin.take(handle),
-  ).catch((error) => {
-    found.push(withoutAdmin(error));
-    return undefined;
-  });
+  // The agent serves without these, too. One behind the other: each is bound under the same name first.
+  const listenBeside = (path: string, from: Inherited | undefined, take: (handle: StreamHandle) => void) =>
+    listen(path, from, take).catch((error): undefined => {
+      found.push(withoutSocket(path, error));
+    });
+  const beside: readonly (Listener | undefined)[] = [
+    await listenBeside(places.adminSocket, inheritedBeside.admin, (handle) => composed.admin.take(handle)),
+    await listenBeside(places.eventsSocket, inheritedBeside.events, (handle) => composed.events.take(handle)),
+  ];
   const beThrifty = () => {
     beSparing();
     native?.giveBack();
@@ -131,8 +137,7 @@ async function main(): Promise<void> {
   const end = async () => {
     setTimeout(() => fail(tooSlow), END_DEADLINE);
     clearTimeout(logTimer);
-    await adminListener?.close(handedOn);
-    await listener.close(handedOn);
+    for (const one of [...beside, listener]) await one?.close(handedOn);
     // An agent that ends early has something to say too; a log that cannot be had must not keep it from ending.
     await (attached ?? attachLog()).catch(() => {});
     await composed.dispose();
@@ -200,12 +205,10 @@ const managed = new KeyholdError(
 
 const tooSlow = new KeyholdError('deadline', `cannot end in time: waited ${END_DEADLINE / 1_000} s; see: keyhold logs`);
 
-function withoutAdmin(error: unknown): Degradation {
-  return {
-    code: 'no-admin',
-    what: `there is no admin.sock: ${asFault(error).message}`,
-    remedy: 'run: keyhold restart',
-  };
+function withoutSocket(path: string, error: unknown): Degradation {
+  const name = basename(path);
+  const what = `there is no ${name}: ${asFault(error).message}`;
+  return { code: `no-${basename(path, '.sock')}`, what, remedy: 'run: keyhold restart' };
 }
 
 function withoutLog({ state }: Places): Degradation {

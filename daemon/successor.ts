@@ -2,11 +2,14 @@ import { spawn } from 'node:child_process';
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { KeyholdError } from '../protocol/errors.ts';
 
-/** The name that marks a socket as an agent's own, handed on to the next one (LISTEN_FDNAMES, sd_listen_fds(3)). */
-export const HANDED_ON = 'keyhold-handed-on';
+/** What our sockets are for; each is told by its name where one is handed over. */
+export const purposes = ['agent', 'admin', 'events'] as const;
+export type Purpose = (typeof purposes)[number];
 
-/** The same for the socket of the admin process. */
-export const HANDED_ON_ADMIN = 'keyhold-handed-on-admin';
+/** The name that marks a socket as an agent's own, handed on to the next one (LISTEN_FDNAMES, sd_listen_fds(3)). */
+export function handedOn(purpose: Purpose): string {
+  return purpose === 'agent' ? 'keyhold-handed-on' : `keyhold-handed-on-${purpose}`;
+}
 
 /** `$$` stays this process's id through exec, so the variables name the agent itself. */
 const HAND_ON = `LISTEN_PID=$$ LISTEN_FDS="$1" LISTEN_FDNAMES="$2" exec "$0"`;
@@ -16,10 +19,14 @@ const HAND_ON = `LISTEN_PID=$$ LISTEN_FDS="$1" LISTEN_FDNAMES="$2" exec "$0"`;
  * kernel's queue until one of the two accepts it. It serves once this one lets go of the lock. Throws `unsupported`
  * where no agent's program is found, `backend_failed` where it cannot be started; this one then goes on.
  */
-export async function startSuccessor(state: string, listening: number, admin: number | undefined): Promise<void> {
+export async function startSuccessor(
+  state: string,
+  listening: Readonly<Partial<Record<Purpose, number | undefined>>>,
+): Promise<void> {
   const program = agentProgram(state);
-  const sockets = admin === undefined ? [listening] : [listening, admin];
-  const names = [HANDED_ON, HANDED_ON_ADMIN].slice(0, sockets.length).join(':');
+  const ours = purposes.filter((purpose) => listening[purpose] !== undefined);
+  const sockets = ours.map((purpose) => listening[purpose]!);
+  const names = ours.map(handedOn).join(':');
   const child = spawn('/bin/sh', ['-c', HAND_ON, program, String(sockets.length), names], {
     cwd: '/',
     detached: true,

@@ -17,6 +17,8 @@ export type Config = {
   readonly auditKeep: Seconds;
   /** How long the admin process stays without a connection. */
   readonly adminIdle: Seconds;
+  /** How long before its expiry a token is announced. */
+  readonly eventsLead: Seconds;
 };
 
 type Setting = { readonly summary: string; readonly default: string | number | undefined } & (
@@ -69,6 +71,13 @@ export const settings = {
     most: DAY,
     default: MINUTE,
   },
+  'events.lead': {
+    summary: 'how long before its expiry a token is announced',
+    kind: 'duration',
+    least: 1,
+    most: 90 * DAY,
+    default: 15 * MINUTE,
+  },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
@@ -119,6 +128,7 @@ export function readConfig(document: unknown): Config {
     logLevel: of('log.level') as Config['logLevel'],
     auditKeep: of('audit.keep') as Config['auditKeep'],
     adminIdle: of('admin.idle') as Config['adminIdle'],
+    eventsLead: of('events.lead') as Config['eventsLead'],
   };
   if (config.leaseIdle !== undefined && config.leaseIdle > config.leaseMax) {
     throw unfit('lease.idle', `it is longer than lease.max, ${showDuration(config.leaseMax)}`);

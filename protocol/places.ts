@@ -11,6 +11,8 @@ export type Places = {
   readonly agentSocket: string;
   /** Where the agent's HTTP views are. */
   readonly adminSocket: string;
+  /** Where it tells what happens. */
+  readonly eventsSocket: string;
 };
 
 export type PlacesQuestion = {
@@ -34,6 +36,7 @@ export function placesOf({ environment, uid, isOwn }: PlacesQuestion): Places | 
     ...places,
     agentSocket: absolute('KEYHOLD_SOCKET') ?? `${places.run}/agent.sock`,
     adminSocket: `${places.run}/admin.sock`,
+    eventsSocket: `${places.run}/events.sock`,
   });
 
   const root = absolute('KEYHOLD_HOME');

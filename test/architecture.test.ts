@@ -86,6 +86,7 @@ describe('imports', () => {
       '@napi-rs/keyring': /^daemon\/backends\/keyring\/child\.ts$/,
       // Each of these in a process of its own, which the agent starts when somebody connects.
       fastify: /^daemon\/admin\/app\.ts$/,
+      'node-ipc': /^daemon\/events\/child\.ts$/,
       commander: /^client\//,
       '@clack/prompts': /^client\//,
       conf: /^client\//,

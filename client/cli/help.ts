@@ -2,6 +2,7 @@ import { Argument, type Command } from 'commander';
 import { actions } from '../../protocol/actions.ts';
 import { exitCodeOf, type Status, statuses } from '../../protocol/status.ts';
 import { CommandFailure } from './failure.ts';
+import { auditTopic, eventsTopic } from './help-events.ts';
 import { importTopic } from './help-import.ts';
 import { Page } from './page.ts';
 
@@ -145,31 +146,7 @@ How long a token stays in memory unused, and at all:
   $ keyhold restart
 `,
   },
-  audit: {
-    summary: 'what happened to your tokens',
-    text: () => `
-Every change, every refusal, and the first use of a token by a program:
-
-  $ keyhold audit list
-  $ keyhold audit list --since 7d --tool git --action first-use
-
-When each token was last used, and what is due:
-
-  $ keyhold token list
-  $ keyhold token list --due
-  $ keyhold token list --unused --days 30
-
-Has anything been changed or taken out? Keep an export elsewhere, and a cut
-end is found too:
-
-  $ keyhold audit export > audit.jsonl
-  $ keyhold audit verify --against audit.jsonl
-
-How long it is kept:
-
-  $ keyhold config set audit.keep 365d
-`,
-  },
+  audit: auditTopic,
   tools: {
     summary: 'cargo, pip, curl and others with the same tokens',
     text: () => `
@@ -200,6 +177,7 @@ A header for curl, a passphrase for whatever runs a command to get it:
 `,
   },
   import: importTopic,
+  events: eventsTopic,
   services: {
     summary: 'what keyhold knows about a service, and how to add one',
     text: () => `

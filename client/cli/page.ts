@@ -92,6 +92,11 @@ export class Page {
   }
 }
 
+/** One line for standard output, where lines come one by one. */
+export function line(text: string): string {
+  return `${printable(text)}\n`;
+}
+
 /** One line on standard error. */
 export function remark(text: string): void {
   process.stderr.write(`${printable(text)}\n`);

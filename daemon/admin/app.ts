@@ -43,6 +43,8 @@ export function openApp(agent: Handler, version: string): FastifyInstance {
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     routerOptions: { maxParamLength: PARAMETER_MAX },
   });
+  // Nobody is asked to go on and send a body: they hear at once that there is none.
+  app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response));
   app.addHook('onRequest', async ({ raw }, reply) => {
     reply.headers(headers);
     const { method = '', url = '', rawHeaders } = raw;

@@ -22,6 +22,7 @@ let open = 0;
 void ready.then(() =>
   attend({
     idle: Number(idle),
+    patience: CONNECTION_LIFE,
     take(socket) {
       if (open >= CONNECTIONS_MAX) {
         socket.destroy();

@@ -1,11 +1,10 @@
 import { Socket } from 'node:net';
 
-/** Milliseconds that connections get to end once the agent has let us go. */
-const LEAVE_DEADLINE = 10_000;
-
 export type Attendance = {
   /** Seconds without a connection after which the agent is asked to let us go. */
   readonly idle: number;
+  /** Milliseconds that connections get to end once the agent has let us go. */
+  readonly patience: number;
   /** Takes a connection over. */
   readonly take: (socket: Socket) => void;
   /** Something else that the agent said. */
@@ -14,9 +13,9 @@ export type Attendance = {
 
 /**
  * The other end of an `Attendant`: says that it is ready, takes the connections that the agent accepted, tells when it
- * has been idle, and ends when the agent lets go of it or is gone. Connections that are open then get to their end.
+ * has been idle, and ends when the agent lets go of it or is gone.
  */
-export function attend({ idle, take, told }: Attendance): void {
+export function attend({ idle, patience, take, told }: Attendance): void {
   let taken = 0;
   let open = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -41,7 +40,8 @@ export function attend({ idle, take, told }: Attendance): void {
     open++;
     process.send?.('taken');
     clearTimeout(timer);
-    const options = { handle, allowHalfOpen: true, readable: true, writable: true };
+    // Who closes their side has nothing more to ask, and would not be missed.
+    const options = { handle, allowHalfOpen: false, readable: true, writable: true };
     const socket = new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
@@ -52,7 +52,7 @@ export function attend({ idle, take, told }: Attendance): void {
   });
   process.on('disconnect', () => {
     isLeaving = true;
-    setTimeout(() => process.exit(0), LEAVE_DEADLINE).unref();
+    setTimeout(() => process.exit(0), patience).unref();
     leave();
   });
   process.send?.('ready');

@@ -14,6 +14,8 @@ type AcceptedHandle = StreamHandle & { close(): void };
 const WAITING_MAX = 64;
 /** Milliseconds that the process may take to come up, and to take a connection. */
 const TAKE_DEADLINE = 10_000;
+/** Messages that it may leave unread before it counts as hung. */
+const UNREAD_MAX = 1_000;
 /** Milliseconds after a process that fell before it came up, in which none is started: one that cannot run costs little. */
 const FALLEN_PAUSE = 1_000;
 /** Milliseconds that a process which was let go may take to answer what it has begun. */
@@ -38,6 +40,7 @@ type Running = {
   readonly child: ChildProcess;
   ready: boolean;
   handed: number;
+  unread: number;
   /** Handed on, and not said to be taken: ours until then. */
   readonly underWay: UnderWay[];
 };
@@ -77,6 +80,15 @@ export class Attendant {
     this.#pass(handle);
   }
 
+  /** Tells the process something, if it is up; behind the connections that were handed on before. */
+  tell(message: object): void {
+    const run = this.#run;
+    if (!run) return;
+    // Its subscribers come again, to another one.
+    if (++run.unread > UNREAD_MAX) run.child.kill('SIGKILL');
+    else run.child.send(message, () => run.unread--);
+  }
+
   /** Hands on what waits, for at most `deadline` milliseconds, and lets the process go: it answers what it has begun. */
   async dispose(deadline: number): Promise<void> {
     this.#isOver = true;
@@ -102,7 +114,7 @@ export class Attendant {
       env: {},
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    const run: Running = { child, ready: false, handed: 0, underWay: [] };
+    const run: Running = { child, ready: false, handed: 0, unread: 0, underWay: [] };
     const timer = setTimeout(() => child.kill('SIGKILL'), TAKE_DEADLINE).unref();
     child.on('message', (message) => {
       if (message === 'ready' && !run.ready) {

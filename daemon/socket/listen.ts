@@ -3,7 +3,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { SOCKET_PATH_MAX, unpublished } from '../../protocol/places.ts';
-import { HANDED_ON, HANDED_ON_ADMIN } from '../successor.ts';
+import { handedOn, type Purpose, purposes } from '../successor.ts';
 import type { StreamHandle } from './connection.ts';
 import { ensurePrivateFolder } from './folders.ts';
 
@@ -141,31 +141,29 @@ function isAlive(path: string): Promise<boolean> {
 }
 
 /** Which of our sockets were there before this process. */
-export type InheritedSockets = { readonly agent: Inherited | undefined; readonly admin: Inherited | undefined };
-
-/** The name of the admin socket's descriptor (FileDescriptorName=, systemd.socket(5)); any other is the agent's. */
-const ADMIN = 'admin';
+export type InheritedSockets = Readonly<Partial<Record<Purpose, Inherited>>>;
 
 /**
  * The listening sockets that a service manager or the agent before us handed over (sd_listen_fds(3)): meant for this
- * process, each really a listening Unix socket, at most one for each purpose, which its name tells. Removes the
+ * process, each really a listening Unix socket, at most one for each purpose, which its name tells
+ * (FileDescriptorName=, systemd.socket(5)); any other name is the agent's. Removes the
  * variables, so that children do not believe them too. Throws `bad_config` rather than serve on something else.
  */
 export function inheritedListeners(environment: NodeJS.ProcessEnv, pid = process.pid): InheritedSockets {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES } = environment;
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete environment[name];
-  if (LISTEN_FDS === undefined || LISTEN_PID !== String(pid)) return { agent: undefined, admin: undefined };
+  if (LISTEN_FDS === undefined || LISTEN_PID !== String(pid)) return {};
   const bad = (why: string) =>
     new KeyholdError('bad_config', `cannot take the inherited sockets: ${why}; see systemd/README.md`);
-  if (!/^[12]$/.test(LISTEN_FDS)) throw bad('there must be one or two');
+  if (!/^[123]$/.test(LISTEN_FDS)) throw bad(`there must be one to ${purposes.length}`);
   const names = (LISTEN_FDNAMES ?? '').split(':');
-  const found: { agent: Inherited | undefined; admin: Inherited | undefined } = { agent: undefined, admin: undefined };
+  const found: Partial<Record<Purpose, Inherited>> = {};
   for (let index = 0; index < Number(LISTEN_FDS); index++) {
     const [fd, name] = [FIRST_INHERITED + index, names[index]];
     if (!isListeningUnixSocket(fd)) throw bad(`descriptor ${fd} is no listening Unix socket`);
-    const purpose = name === ADMIN || name === HANDED_ON_ADMIN ? 'admin' : 'agent';
+    const purpose = purposes.find((one) => name === one || name === handedOn(one)) ?? 'agent';
     if (found[purpose]) throw bad(`two are for the ${purpose}; FileDescriptorName= must tell them apart`);
-    found[purpose] = { fd, handedOn: name === HANDED_ON || name === HANDED_ON_ADMIN };
+    found[purpose] = { fd, handedOn: name === handedOn(purpose) };
   }
   return found;
 }

@@ -16,6 +16,7 @@ const bundles: readonly Bundle[] = [
   { name: 'keyring-child', entry: 'daemon/backends/keyring/child.ts', format: 'cjs', starts: true },
   { name: 'upstream-child', entry: 'daemon/upstream/child.ts', format: 'cjs', starts: true },
   { name: 'admin', entry: 'daemon/admin/child.ts', format: 'cjs', starts: true },
+  { name: 'events', entry: 'daemon/events/child.ts', format: 'cjs', starts: true },
   { name: 'cli', entry: 'client/main.ts', format: 'cjs', starts: true },
   { name: 'helper', entry: 'client/thin/helper.ts', format: 'cjs', starts: true },
   { name: 'client', entry: 'client/index.ts', format: 'esm', starts: false },

@@ -26,6 +26,7 @@ export async function openComposed(log: Log = () => {}) {
     native: undefined,
     keyringChild: '/nonexistent/keyring-child',
     adminChild: '/nonexistent/admin',
+    eventsChild: '/nonexistent/events',
     degradations: [],
     stop() {},
     async restart() {},

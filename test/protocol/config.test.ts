@@ -9,6 +9,7 @@ describe('readConfig', () => {
     logLevel: 'info',
     auditKeep: 7_776_000,
     adminIdle: 60,
+    eventsLead: 900,
   };
 
   test('an empty file means the defaults, and names of a newer version are skipped', () => {

@@ -30,7 +30,7 @@ describe('every route', () => {
   it('is listed once, and there are all that are promised', () => {
     expect(new Set(routes.map(({ id }) => id)).size).toBe(routes.length);
     expect(paths).toEqual(
-      expect.arrayContaining(['/health', '/metrics', '/tokens', '/usage', `/usage/${ID}`, '/audit']),
+      expect.arrayContaining(['/health', '/metrics', '/tokens', '/tokens/deleted', '/usage', `/usage/${ID}`, '/audit']),
     );
   });
 
@@ -172,6 +172,19 @@ describe('a question', () => {
 });
 
 describe('an answer', () => {
+  it('of deleted tokens has when, why and by whom, and nothing that only a token has', async () => {
+    const [deleted] = JSON.parse((await ask('/tokens/deleted')).body).deleted;
+    expect(deleted).toMatchObject({
+      id: ID,
+      host: 'a.test',
+      label: 'ci',
+      revokedAt: 9,
+      reason: 'leaked',
+      actor: 'ada',
+    });
+    expect(Object.keys(deleted)).not.toContain('unlocked');
+  });
+
   it.each([
     ['locked', 423],
     ['denied', 403],

@@ -7,6 +7,7 @@ export const CANARY = 'canary-9f41c7-EXAMPLE';
 const ID = '11321d25e16adfe63a09';
 const item = (document: object): Detail => ['item[]', toWire(JSON.stringify({ ...document, password: CANARY }))];
 const token = { id: ID, protocol: 'https', host: 'a.test', storedAt: 1, unlocked: true, memoryOnly: false, uses: 3 };
+const tombstone = { ...token, revokedAt: 9, reason: 'leaked', actor: 'ada', label: 'ci' };
 const use = { credential: ID, first: 1, last: 2, count: 3 };
 const by = { tools: { git: 3 }, programs: { '/usr/bin/git': 3 }, projects: { '/src': 3 }, days: { '2030-01-01': 3 } };
 const entry = { number: 1, hash: 'ab', at: 1, action: 'store', outcome: 'ok', credential: ID, tool: 'git', uid: 1_000 };
@@ -53,7 +54,9 @@ export function fakeAgent(reply?: CredentialReply): { readonly handler: Handler;
     asked,
     async handler(request) {
       asked.push(request);
-      return reply ?? { status: 'ok', details: answers[request.action] ?? [] };
+      const isDeleted = request.attributes.text('deleted') === '1';
+      const details = isDeleted ? [item(tombstone)] : (answers[request.action] ?? []);
+      return reply ?? { status: 'ok', details };
     },
   };
 }

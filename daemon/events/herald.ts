@@ -1,0 +1,116 @@
+import type { Seconds } from '../../protocol/credential.ts';
+import type { EventName, KeyholdEvent } from '../../protocol/events.ts';
+import type { Attendant } from '../attend/attendant.ts';
+import type { Held } from '../backends/backend.ts';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import type { StreamHandle } from '../socket/connection.ts';
+import { Sweeper } from '../unlocked/sweeper.ts';
+
+/** What is told of what the log is told. Everything that happens to a credential is said there once, by its id. */
+const told: Readonly<Record<string, EventName>> = {
+  stored: 'stored',
+  rotated: 'rotated',
+  refreshed: 'refreshed',
+  erased: 'erased',
+  buried: 'revoked',
+  locked: 'locked',
+  opened: 'unlocked',
+};
+
+/** Milliseconds for which events are gathered: a burst of thousands costs a few messages, and nobody notices the wait. */
+const GATHERED_FOR = 20;
+
+export type HeraldParts = {
+  readonly attendant: Pick<Attendant, 'take' | 'tell' | 'pid' | 'dispose'>;
+  readonly clock: Clock;
+  /** What is held now. */
+  readonly held: () => Iterable<Held>;
+  /** How long before its expiry a token is announced. */
+  readonly lead: Seconds;
+};
+
+/**
+ * Tells who listens on events.sock what happens. While nobody does, that is one comparison for each line of the log, and
+ * no timer runs. Expiry goes by the wall clock, so it is looked at again at least every minute: timers stand still in
+ * suspend, and clocks are set.
+ */
+export class Herald {
+  readonly #parts: HeraldParts;
+  readonly #sweeper: Sweeper;
+  /** By id the expiry that was announced to those who listen now. */
+  readonly #announced = new Map<string, number>();
+  #gathered: KeyholdEvent[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(parts: HeraldParts) {
+    this.#parts = parts;
+    this.#sweeper = new Sweeper(parts.clock, (now) => this.#announce(now));
+  }
+
+  /** The log, heard on its way. */
+  hearing(log: Log): Log {
+    return (event, fields) => {
+      log(event, fields);
+      if (this.#parts.attendant.pid !== undefined) this.#heard(event, fields.id);
+    };
+  }
+
+  /** Somebody wants to listen. The first one hears of all that expires soon. */
+  take(handle: StreamHandle): void {
+    if (this.#parts.attendant.pid === undefined) this.#announced.clear();
+    this.#parts.attendant.take(handle);
+    this.#lookSoon();
+  }
+
+  /** Lets those who listen go. */
+  async dispose(deadline: number): Promise<void> {
+    this.#sweeper.dispose();
+    this.#flush();
+    await this.#parts.attendant.dispose(deadline);
+  }
+
+  #heard(word: string, id: unknown): void {
+    const event = Object.hasOwn(told, word) ? told[word] : undefined;
+    if (event === undefined) return;
+    if (typeof id === 'string') {
+      const expiresAt = [...this.#parts.held()].find((held) => held.id === id)?.expiresAt;
+      this.#tell({ event, at: this.#parts.clock.now(), id, expiresAt });
+    } else this.#tell({ event, at: this.#parts.clock.now() });
+    this.#lookSoon();
+  }
+
+  #lookSoon(): void {
+    this.#sweeper.by(this.#parts.clock.sinceBoot());
+  }
+
+  /** Announces what is due. Answers, on the boot-time clock, when the next one is. */
+  #announce(now: Seconds): Seconds | undefined {
+    const { attendant, clock, held, lead } = this.#parts;
+    if (attendant.pid === undefined) return undefined;
+    const wall = clock.now();
+    let next: Seconds | undefined;
+    for (const { id, expiresAt } of held()) {
+      if (expiresAt === undefined || expiresAt <= wall || this.#announced.get(id) === expiresAt) continue;
+      const left = expiresAt - lead - wall;
+      if (left > 0) next = Math.min(next ?? left, left);
+      else {
+        this.#announced.set(id, expiresAt);
+        this.#tell({ event: 'expiring', at: wall, id, expiresAt });
+      }
+    }
+    return next === undefined ? undefined : now + next;
+  }
+
+  #tell(event: KeyholdEvent): void {
+    this.#gathered.push(event);
+    this.#timer ??= setTimeout(() => this.#flush(), GATHERED_FOR).unref();
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#gathered.length > 0) this.#parts.attendant.tell(this.#gathered);
+    this.#gathered = [];
+  }
+}
