@@ -49,6 +49,7 @@ export class Connection implements Transport {
   };
   static readonly #onEnd = function (this: ConnectionSocket): void {
     this.connection.#conversation.end();
+    this.connection.#watch();
   };
   static readonly #onClosed = function (this: ConnectionSocket): void {
     this.connection.#closed();

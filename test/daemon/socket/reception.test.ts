@@ -35,6 +35,19 @@ async function aReception(parts: Partial<ReceptionParts> = {}) {
 }
 
 describe('Reception', () => {
+  it('gives a request that ended with the close of its caller as long as its answer takes', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { core, path } = await aReception();
+    const release = core.backend.hold('put');
+    const stored = exchange(path, store('a.test', 'pass-EXAMPLE'));
+    await expect.poll(() => core.backend.calls.put).toBe(1);
+    // Past the time in which a request must arrive, which it has.
+    vi.advanceTimersByTime(8_000);
+    release();
+    expect(await stored).toBe('status=ok\n');
+  });
+
   it('answers a store that a slow backend is still writing when it drains', async () => {
     const { core, path, reception } = await aReception();
     const release = core.backend.hold('put');
@@ -74,7 +87,7 @@ describe('Reception', () => {
     expect(await stored.catch(() => '')).toBe('');
     release();
     // Nobody heard it, and it is kept all the same.
-    await expect.poll(async () => (await core.backend.list()).length).toBe(1);
+    await expect.poll(async () => (await core.backend.list()).some(({ host }) => host === 'a.test')).toBe(true);
   });
 
   it('closes on who leaves an answer unread for half a minute', async () => {
