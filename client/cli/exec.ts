@@ -68,15 +68,14 @@ async function exec(words: readonly string[], options: ExecOptions): Promise<voi
     );
   }
   const { plan, services, choice } = planFrom(options);
+  const warnings = (await Promise.all(services.map((service) => whatWins(service, environment)))).flat();
   if (options.dryRun) {
+    for (const warning of warnings) say(warning);
     showPlan(plan, { words, environment, choice, json: options.json });
     return;
   }
-  const warnings = [
-    ...lost.map((what) => `not handed on to ${words[0]}: ${what}`),
-    ...(await Promise.all(services.map((service) => whatWins(service, environment)))).flat(),
-  ];
-  await become(words, plan, environment, warnings);
+  const notHandedOn = lost.map((what) => `not handed on to ${words[0]}: ${what}`);
+  await become(words, plan, environment, [...notHandedOn, ...warnings]);
 }
 
 /** How a failed `exec` exits: every failure of its own is one code, so that the command's codes keep their meaning. */

@@ -321,6 +321,7 @@ describe('keyhold exec', () => {
       expect(stderr).toBe(
         `keyhold: the file ${home}/.apkg/credentials.json wins over what apkg is given here; take the session out of the file: keyhold auth logout, or: apkg logout\n`,
       );
+      expect((await keyhold(['exec', '--service', 'apkg', '--dry-run', '--', 'true'])).stderr).toBe(stderr);
     });
   });
 
