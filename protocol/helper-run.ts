@@ -67,6 +67,10 @@ export class HelperRun implements Invocation {
     return this.#attributes.text('cwd') ?? '';
   }
 
+  get version(): string {
+    return this.#attributes.text('version') ?? '';
+  }
+
   get input(): Input {
     return this.#input;
   }

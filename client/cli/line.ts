@@ -5,6 +5,7 @@ import { exitCodeOf } from '../../protocol/status.ts';
 import { keyhold } from '../../protocol/tools/keyhold.ts';
 import { ByteWriter } from '../../protocol/writer.ts';
 import { hereAndNow } from '../profiles/in-force.ts';
+import { version } from '../version.ts';
 import { withAgent } from './agent.ts';
 import { CommandFailure } from './failure.ts';
 import { remark } from './page.ts';
@@ -35,6 +36,7 @@ async function run(action: string): Promise<void> {
           program: 'keyhold-helper',
           arguments: [action],
           environment: new Map(),
+          version,
           cwd: '',
           input: { all: () => input, next: async () => undefined },
           output,

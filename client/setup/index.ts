@@ -1,16 +1,36 @@
 import type { Ground } from '../install/ground.ts';
 import { askpass } from './askpass.ts';
+import { aws } from './aws.ts';
 import { bazel } from './bazel.ts';
 import { cargo } from './cargo.ts';
+import { docker } from './docker.ts';
 import { go } from './go.ts';
+import { kubectl } from './kubectl.ts';
 import { onPath } from './on-path.ts';
 import { undo } from './planned.ts';
+import { pnpm } from './pnpm.ts';
+import { podman } from './podman.ts';
 import { pip, twine, uv } from './python.ts';
 import { findServiceManager } from './service-manager.ts';
+import { terraform } from './terraform.ts';
 import type { KnownTool, SetupTool } from './tool.ts';
 
 /** Every tool that is set up by a plan, listed by hand: a new one is its file here and its line. */
-export const setupTools: readonly SetupTool[] = [cargo, pip, uv, twine, go, bazel, askpass];
+export const setupTools: readonly SetupTool[] = [
+  docker,
+  podman,
+  cargo,
+  kubectl,
+  aws,
+  terraform,
+  pnpm,
+  pip,
+  uv,
+  twine,
+  go,
+  bazel,
+  askpass,
+];
 
 /** The tools that have a way of their own. */
 export const gitTool: KnownTool = {

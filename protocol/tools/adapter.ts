@@ -35,6 +35,8 @@ export interface Invocation {
   /** Only the variables that the adapter's `environment` names. */
   readonly environment: ReadonlyMap<string, string>;
   readonly cwd: string;
+  /** The thin client's version; empty if it did not say. */
+  readonly version: string;
   readonly input: Input;
   /** Standard output. What is written reaches the tool when `converse` ends, and at each `flush`. */
   readonly output: ByteWriter;

@@ -1,5 +1,5 @@
 import { Attributes } from '../attributes.ts';
-import type { Seconds, Target } from '../credential.ts';
+import type { EpochSeconds, Seconds, Target } from '../credential.ts';
 import { asFault, KeyholdError } from '../errors.ts';
 import type { CredentialReply, Handler } from '../handler.ts';
 import { SECRET_MAX } from '../limits.ts';
@@ -11,6 +11,7 @@ export type Asked = {
   readonly target: Target;
   /** What a store brings. */
   readonly secret?: Secret | undefined;
+  readonly expiresAt?: EpochSeconds | undefined;
   /** The tool can send any Authorization header, not only a username and a password. */
   readonly takesAuthtype?: boolean;
   /** How long the secret must still live, by the tool's own rule. */
@@ -22,7 +23,7 @@ export type Asked = {
  * What the handler throws is answered as its status, so that an adapter tells every outcome in one place.
  */
 export async function ask(handler: Handler, asked: Asked): Promise<CredentialReply> {
-  const { action, target, secret, takesAuthtype = false, minTtl } = asked;
+  const { action, target, secret, expiresAt, takesAuthtype = false, minTtl } = asked;
   const capabilities = { authtype: takesAuthtype, state: false, keyhold: true };
   try {
     refuseControls(asked.target, secret);
@@ -33,6 +34,7 @@ export async function ask(handler: Handler, asked: Asked): Promise<CredentialRep
       exactPath: true,
       capabilities,
       secret,
+      expiresAt,
       minTtl,
       interactive: false,
       attributes: new Attributes(),

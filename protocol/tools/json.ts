@@ -47,6 +47,10 @@ export class JsonObject {
     return this.#members.has(name);
   }
 
+  hasText(name: string): boolean {
+    return this.#of(name, 'string') !== undefined;
+  }
+
   /** A member that is a string, as wire text (text.ts); undefined where there is none, or another kind of value. */
   text(name: string): string | undefined {
     const slice = this.#of(name, 'string');

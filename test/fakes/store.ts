@@ -33,6 +33,7 @@ export class FakeStore {
     if (action === 'annotate' || action === 'bury') {
       return { status: 'not-found', message: `cannot ${action}: nothing with that id is held` };
     }
+    if (action === 'list' && request.capabilities.keyhold && request.tool !== undefined) return this.#list();
     if (!target) return { status: 'unsupported', message: 'cannot answer: this agent knows no such action' };
     if (this.#denied.has(target.host)) return { status: 'denied', message: 'this caller may not use it' };
     if (this.#locked) return { status: 'locked', message: 'the credentials are locked; run: keyhold unlock' };
@@ -40,6 +41,7 @@ export class FakeStore {
     if (action === 'store') return this.#store(target, request);
     if (action === 'erase') return this.#erase(target, request);
     if (action === 'same' && request.capabilities.keyhold) return this.#same(target, request);
+    if (action === 'explain' && request.tool !== undefined) return this.#explain(target, request);
     return { status: 'unsupported', message: 'cannot answer: it explains nothing' };
   };
 
@@ -64,6 +66,26 @@ export class FakeStore {
   /** How many credentials are held. */
   get size(): number {
     return this.#alive().length;
+  }
+
+  /** As much of it as a helper run asks for. */
+  #list(): CredentialReply {
+    if (this.#locked) return { status: 'locked', message: 'the credentials are locked; run: keyhold unlock' };
+    const items = this.#alive().map(({ protocol, host, path }) => ({ protocol, host, path }));
+    return { status: 'ok', details: items.map((item) => ['item[]', toWire(JSON.stringify(item))]) };
+  }
+
+  #explain(target: Target, request: CredentialRequest): CredentialReply {
+    const reply = this.#get(target, request);
+    const username = reply.status === 'ok' ? reply.credential?.username : undefined;
+    const candidate = { verdict: 'given', username: username && fromWire(username) };
+    return {
+      status: 'ok',
+      details: [
+        ['outcome', reply.status],
+        ['candidate[]', toWire(JSON.stringify(candidate))],
+      ],
+    };
   }
 
   #get(target: Target, request: CredentialRequest): CredentialReply {

@@ -11,7 +11,8 @@ type Helper = {
   readonly call: string;
   readonly words: readonly string[];
   readonly input?: string;
-  readonly miss: { readonly stdout: string; readonly exitCode: number };
+  readonly environment?: string;
+  readonly miss: { readonly stdout: string; readonly exitCode: number; readonly stderr?: string };
 };
 
 const request = '{"v":1,"registry":{"index-url":"sparse+https://h/"},"kind":"get","operation":"read"}\n';
@@ -39,14 +40,38 @@ const helpers: Readonly<Record<string, Helper>> = {
     input: '{"uri":"https://h"}',
     miss: { stdout: '{"headers":{}}\n', exitCode: 0 },
   },
+  docker: {
+    call: 'docker-credential-keyhold',
+    words: ['get'],
+    input: 'h',
+    miss: { stdout: 'credentials not found in native keychain\n', exitCode: 1 },
+  },
+  terraform: {
+    call: 'terraform-credentials-keyhold',
+    words: ['get', 'h'],
+    miss: { stdout: '{}\n', exitCode: 0 },
+  },
+  pnpm: { call: 'keyhold-npm@h', words: [], miss: { stdout: '', exitCode: 1, stderr: 'keyhold: there is none\n' } },
+  kubectl: {
+    call: 'keyhold-kubectl',
+    words: ['get', 'https://h'],
+    environment: 'KUBERNETES_EXEC_INFO={"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1"}',
+    miss: { stdout: '', exitCode: 4, stderr: 'keyhold: there is none\n' },
+  },
+  aws: {
+    call: 'keyhold-aws',
+    words: ['get', 'https://h'],
+    miss: { stdout: '', exitCode: 4, stderr: 'keyhold: there is none\n' },
+  },
   goauth: { call: 'goauth-keyhold', words: ['https://h'], miss: { stdout: '', exitCode: 0 } },
 };
 
 /** What a new token mends: cargo login asks before it stores, and must not end there. */
 const misses: Readonly<Record<string, readonly Status[]>> = { cargo: ['expired', 'revoked'] };
 
-async function ask({ call, words, input = '' }: Helper, handler: Handler) {
+async function ask({ call, words, input = '', environment }: Helper, handler: Handler) {
   const lines = ['action=run', `name=${call}`, ...words.map((word) => `argument[]=${word}`)];
+  if (environment !== undefined) lines.push(`env[]=${environment}`);
   const pieces = input.match(/.{1,60000}/gs) ?? [];
   const frames = `${pieces.map((piece) => `i${Buffer.byteLength(piece)}\n${piece}`).join('')}i0\n`;
   const answered = await converse([Buffer.from(`${lines.join('\n')}\n\n${frames}`)], handler);
@@ -59,13 +84,15 @@ describe.each(Object.entries(helpers))('%s', (name, helper) => {
 
   it('tells a plain miss in its own words, and nothing beside', async () => {
     const told = await ask(helper, async () => ({ status: 'not-found', message: 'there is none' }));
-    expect(told).toEqual({ ...helper.miss, stderr: '' });
+    expect(told).toEqual({ stderr: '', ...helper.miss });
   });
 
   it.each(trouble)('never tells %s as a plain miss', async (status) => {
     const reply = { status, message: `why it is ${status}` } as CredentialReply;
     const told = await ask(helper, async () => reply);
     expect(`${told.stdout}${told.stderr}`).toContain(`why it is ${status}`);
+    // Its clients go on as nobody at that text.
+    if (name === 'docker') expect(told.stdout).not.toBe(helper.miss.stdout);
     if (misses[name]?.includes(status)) expect(told).toMatchObject(helper.miss);
     else
       expect({ stdout: told.stdout, exitCode: told.exitCode }).not.toEqual(
