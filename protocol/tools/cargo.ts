@@ -5,13 +5,12 @@ import { SECRET_MAX } from '../limits.ts';
 import { printable, toWire } from '../text.ts';
 import type { Adapter, Invocation } from './adapter.ts';
 import { ask } from './ask.ts';
+import { keysOfIndex } from './cargo-index.ts';
 import { JsonObject, writeJsonSecret } from './json.ts';
 import { StreamLines } from './stream-lines.ts';
-import { targetOfUrl } from './url.ts';
 
 const HELLO = '{"v":[1]}\n';
 const PLUGIN = '--cargo-plugin';
-const SPARSE = 'sparse+';
 /** Longest request: it holds every header of a server's answer, and no server sends more than a quarter of this. */
 const LINE_MAX = 262_144;
 /** cargo asks anew for what lives shorter than this. */
@@ -84,35 +83,35 @@ async function respond(request: JsonObject, invocation: Invocation, handler: Han
   if (request.has('args') && !request.isEmptyList('args')) {
     return errorLine('other', 'cannot answer: this provider takes no arguments; take them out of credential-provider');
   }
-  const target = targetOfIndex(request.object('registry')?.text('index-url') ?? '');
-  if (!target) return errorLine('url-not-supported');
-  if (kind === 'get') return get(target, invocation, handler);
-  if (kind === 'login') return login(request, target, invocation, handler);
-  const reply = await ask(handler, { action: 'erase', target });
+  const keys = keysOfIndex(request.object('registry')?.text('index-url') ?? '');
+  if (!keys) return errorLine('url-not-supported');
+  if (kind === 'get') return get([...keys.own, ...keys.others], invocation, handler);
+  if (kind === 'login') return login(request, keys.own[0]!, invocation, handler);
+  const reply = await first(keys.own, (target) => ask(handler, { action: 'erase', target }));
   return reply.status === 'ok' ? '{"Ok":{"kind":"logout"}}' : refusal(reply, invocation);
+}
+
+/** The answer for the first target that there is something for. */
+async function first(
+  targets: readonly Target[],
+  question: (target: Target) => Promise<CredentialReply>,
+): Promise<CredentialReply> {
+  let reply: CredentialReply | undefined;
+  for (const target of targets) {
+    reply = await question(target);
+    if (reply.status !== 'not-found') break;
+  }
+  return reply!;
 }
 
 function isOperation(request: JsonObject): boolean {
   return operations.has(request.text('operation') ?? '');
 }
 
-/**
- * The index's own key: `sparse+https`, host and path. A sparse index always ends in a slash, which `token set` leaves
- * out as it does with every path; one that does not is no index.
- */
-function targetOfIndex(url: string): Target | undefined {
-  const target = targetOfUrl(url);
-  if (!target || target.username !== undefined) return undefined;
-  const slashes = /\/*$/.exec(url.slice(url.indexOf('://') + 3))![0].length;
-  return slashes === (target.protocol.startsWith(SPARSE) ? 1 : 0) ? target : undefined;
-}
-
-async function get(target: Target, invocation: Invocation, handler: Handler): Promise<string> {
+async function get(targets: readonly Target[], invocation: Invocation, handler: Handler): Promise<string> {
   const { output } = invocation;
   const asked = { action: 'get', takesAuthtype: true, minTtl: MIN_TTL } as const;
-  let reply = await ask(handler, { ...asked, target });
-  const host = hostOf(target);
-  if (reply.status === 'not-found' && host) reply = await ask(handler, { ...asked, target: host });
+  const reply = await first(targets, (target) => ask(handler, { ...asked, target }));
   if (reply.status !== 'ok') return refusal(reply, invocation);
   if (!reply.credential?.secret) return errorLine('not-found');
   output.text('{"Ok":{"kind":"get","token":');
@@ -120,15 +119,6 @@ async function get(target: Target, invocation: Invocation, handler: Handler): Pr
   // cargo sends it as the whole Authorization header.
   writeJsonSecret(secret, output, authtype === undefined ? '' : `${authtype} `);
   return `,${cacheOf(reply.credential)},"operation_independent":true}}`;
-}
-
-/**
- * The whole host, for an index at its root. The host of any other index may let strangers put files there, and an
- * index says itself where cargo sends the token.
- */
-function hostOf({ protocol, host, path }: Target): Target | undefined {
-  if (path !== undefined || !protocol.startsWith(SPARSE)) return undefined;
-  return { protocol: protocol.slice(SPARSE.length), host };
 }
 
 /** How long cargo may keep it: to its expiry; for one run; or, where it can be renewed at any time, not at all. */

@@ -75,6 +75,10 @@ describe.skipIf(toolchain === undefined)('real cargo, by what setup cargo wrote'
     root.accepted.add('whole-EXAMPLE');
     await person.keyhold(['token', 'set', '--for', root.url], { input: 'whole-EXAMPLE' });
     expect(await fetch({ CARGO_REGISTRIES_LAB_INDEX: root.index })).toMatchObject({ code: 0 });
+    // crates.io goes by an address at GitHub, and is kept for its own host. Logging out asks nobody.
+    await person.keep({ protocol: 'https', host: 'index.crates.io', password: 'cio-three-EXAMPLE' });
+    expect(await cargo(['logout'])).toMatchObject({ code: 0 });
+    expect((await person.keyhold(['token', 'list'])).stdout).not.toContain('crates.io');
     const { before, after } = await person.undo('cargo');
     expect(after).toEqual(before);
   });
