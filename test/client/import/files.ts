@@ -73,9 +73,9 @@ export const files: readonly {
   {
     name: 'aws',
     path: '.aws/credentials',
-    tokens: 1,
+    tokens: 2,
     text: (value) =>
-      `[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = ${value(0)}\nregion = x\n\n[short]\naws_access_key_id = ASIDEXAMPLE\naws_secret_access_key = s-EXAMPLE\naws_session_token = st-EXAMPLE\n`,
+      `[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = ${value(0)}\nregion = x\n\n[short]\naws_access_key_id = ASIDEXAMPLE\naws_secret_access_key = s-EXAMPLE\naws_session_token = st-EXAMPLE\n[work]\naws_secret_access_key = ${value(1)}\naws_access_key_id = AKIDWORKEXAMPLE\n`,
   },
   {
     name: 'terraform',

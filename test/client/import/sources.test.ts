@@ -65,7 +65,8 @@ describe('the tokens that lie in plaintext', () => {
       'gh https://ada@github.com = ght0-EXAMPLE',
       'gh https://bob@github.com = ght1-EXAMPLE',
       'kubectl https://k.example:6443 = kubectlt0-EXAMPLE',
-      'aws aws://AKIDEXAMPLE@default = awst0-EXAMPLE',
+      'aws https://AKIDEXAMPLE@sts.amazonaws.com = awst0-EXAMPLE',
+      'aws https://AKIDWORKEXAMPLE@sts.amazonaws.com/work = awst1-EXAMPLE',
       'terraform https://app.terraform.io = terraformt0-EXAMPLE',
     ]);
     expect(passed).toEqual([
