@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Target } from '../../protocol/credential.ts';
-import { at, basicOf, Found, type Source, targetOfUrl } from './source.ts';
+import { targetOfDockerKey } from '../../protocol/tools/docker-key.ts';
+import { at, basicOf, Found, type Source } from './source.ts';
 
 /** Who a docker client says it is where the secret is an identity token. */
 const TOKEN_USER = '<token>';
@@ -35,7 +36,8 @@ export const docker: Source = {
   },
 };
 
-/** A registry is named by its host, with a path or not, or by a URL; Docker Hub by this one alone, for the whole host. */
+/** What docker's adapter would keep it for. */
 function targetOf(key: string, username: string): Target | undefined {
-  return targetOfUrl(key.includes('://') ? key : `https://${key}`, username, key === 'https://index.docker.io/v1/');
+  const [target] = targetOfDockerKey(key);
+  return target && { ...target, username };
 }

@@ -127,6 +127,44 @@ describe('keyhold import', () => {
     expect((await told(0, '--all')).tokens).toEqual([]);
   });
 
+  const request = (index: string) =>
+    JSON.stringify({ v: 1, registry: { 'index-url': index }, kind: 'get', operation: 'read', args: [] });
+  const exec = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"interactive":false}}';
+
+  test.each([
+    ['git', ['git', 'get'], 'protocol=https\nhost=git.example\n', 'password=gitt0-EXAMPLE'],
+    ['docker', ['docker', 'get'], 'https://index.docker.io/v1/', '"Secret":"dockert0-EXAMPLE"'],
+    ['docker', ['docker', 'get'], 'r.example:5000/team', '"Secret":"dockert1-EXAMPLE"'],
+    ['docker', ['docker', 'get'], 'id.example', '"Username":"<token>","Secret":"dockert2-EXAMPLE"'],
+    ['npm', ['keyhold-npm@registry.npmjs.org'], '', 'Bearer npmt0-EXAMPLE'],
+    [
+      'cargo',
+      ['cargo', '--cargo-plugin'],
+      `${request('sparse+https://index.crates.io/')}\n`,
+      '"token":"cargot0-EXAMPLE"',
+    ],
+    [
+      'cargo',
+      ['cargo', '--cargo-plugin'],
+      `${request('sparse+https://lab.example/index/')}\n`,
+      '"token":"cargot1-EXAMPLE"',
+    ],
+    ['pypi', ['keyring', 'get', 'https://upload.pypi.org/legacy/', '__token__'], '', 'pypit0-EXAMPLE'],
+    ['kubectl', ['kubectl', 'get', 'https://k.example:6443'], '', '"token":"kubectlt0-EXAMPLE"'],
+    ['aws', ['aws', 'get', 'https://sts.amazonaws.com'], '', '"SecretAccessKey":"awst0-EXAMPLE"'],
+    ['aws', ['aws', 'get', 'https://sts.amazonaws.com/work'], '', '"SecretAccessKey":"awst1-EXAMPLE"'],
+    ['terraform', ['terraform', 'get', 'app.terraform.io'], '', '"token":"terraformt0-EXAMPLE"'],
+  ])('%s finds by its own helper what was imported: %j', async (_, [tool = '', ...args], input, expected) => {
+    const helper = join(DIST, 'bin/keyhold-helper');
+    const link = file(tool);
+    const isName = tool.startsWith('keyhold-');
+    if (isName) symlinkSync(helper, link);
+    const more = { KUBERNETES_EXEC_INFO: exec };
+    const words = isName ? args : [tool, ...args];
+    const ended = await execute(isName ? link : helper, words, { env: { ...env, ...more }, input, expect: 'any' });
+    expect(ended.stdout, ended.stderr).toContain(expected);
+  });
+
   test('does not throw away another token that is held, nor take out of the file what is not held', async () => {
     writeFileSync(
       file('.git-credentials'),
