@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { basic } from '../../fakes/tools/http.ts';
 import { aWheel, type PythonIndex, startPythonIndex } from '../../fakes/tools/python-index.ts';
 import { need } from '../../need.ts';
-import { aWiredPerson, soon, type Wired } from './wired.ts';
+import { aWiredPerson, shortly, type Wired } from './wired.ts';
 
 const LOCKED = 'keyhold: the credentials are locked; run: keyhold unlock';
 /** Where Debian keeps pip. */
@@ -43,7 +43,7 @@ describe.skipIf(!pip)('real pip, by what setup pip wrote', () => {
     return { ...ran, installed: existsSync(join(target, 'labdemo.py')) };
   };
 
-  it('installs from a private index, and says why where it cannot', async () => {
+  it('installs from a private index, and says why where it cannot', { timeout: 120_000 }, async () => {
     // An environment that has Debian's pip in it, and no keyring library, which pip would take before the program.
     await person.run('/usr/bin/python3', ['-m', 'venv', '--without-pip', 'venv']);
     const [version] = readdirSync(join(person.desk, 'venv/lib'));
@@ -65,7 +65,7 @@ describe.skipIf(!pip)('real pip, by what setup pip wrote', () => {
     expect(await asked(['del', index.index, 'bob'])).toMatchObject({ code: 0 });
     expect(await asked(['get', index.index, 'bob'])).toMatchObject({ stdout: '', stderr: '', code: 1 });
 
-    await keep({ password: 'short-EXAMPLE', password_expiry_utc: String(Number(soon()) - 28) });
+    await keep({ password: 'short-EXAMPLE', password_expiry_utc: shortly() });
     await expect.poll(async () => (await asked(['get', index.index, 'ada'])).stderr).toContain('past its expiry');
     const { before, after } = await person.undo('pip');
     expect(after).toEqual(before);
@@ -86,7 +86,7 @@ describe.skipIf(!twine)('real twine, by what setup twine wrote', () => {
     return person.run('twine', words, { expect: 'any' });
   };
 
-  it('uploads, and is never told that a locked keyhold holds nothing', async () => {
+  it('uploads, and is never told that a locked keyhold holds nothing', { timeout: 120_000 }, async () => {
     await person.setup('twine');
     expect(await upload()).not.toMatchObject({ code: 0 });
     await keep();
@@ -109,7 +109,7 @@ describe.skipIf(!twine)('real twine, by what setup twine wrote', () => {
     ];
     await person.run('/usr/bin/python3', ['-c', library.join('\n')]);
 
-    await keep({ password: 'short-EXAMPLE', password_expiry_utc: String(Number(soon()) - 28) });
+    await keep({ password: 'short-EXAMPLE', password_expiry_utc: shortly() });
     await expect.poll(async () => outputOf(await upload())).toContain('past its expiry');
     const { before, after } = await person.undo('twine');
     expect(after).toEqual(before);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGitServer } from '../../fakes/git-server.ts';
 import { basic, type FakeServer, startServer } from '../../fakes/tools/http.ts';
 import { need } from '../../need.ts';
-import { aWiredPerson, soon, type Wired } from './wired.ts';
+import { aWiredPerson, shortly, type Wired } from './wired.ts';
 
 const LOCKED = 'keyhold: the credentials are locked; run: keyhold unlock';
 const EXPIRED = 'the credential is past its expiry';
@@ -36,8 +36,6 @@ async function shownLine(variable: string): Promise<string> {
   expect(line).toBeDefined();
   return line!;
 }
-/** So close that it is past by the time somebody asks. */
-const now = () => String(Number(soon()) - 28);
 
 describe.skipIf(!need('curl', 'apt-get install curl'))('real curl, by keyhold-helper header', () => {
   let server: FakeServer;
@@ -71,7 +69,7 @@ describe.skipIf(!need('curl', 'apt-get install curl'))('real curl, by keyhold-he
 
     expect(await whileLocked(status)).toMatchObject({ code: 3, stdout: '', stderr: `${LOCKED}\n` });
     await person.keyhold(['token', 'remove', '--for', server.url, '--yes']);
-    await person.keep({ ...target, password: 'short-EXAMPLE', password_expiry_utc: now() });
+    await person.keep({ ...target, password: 'short-EXAMPLE', password_expiry_utc: shortly() });
     await expect.poll(status).toMatchObject({ code: 7, stdout: '', stderr: expect.stringContaining(EXPIRED) });
   });
 });
@@ -94,7 +92,7 @@ describe.skipIf(!need('restic', 'apt-get install restic'))('real restic, by keyh
     const locked = await whileLocked(() => restic('snapshots'));
     expect(locked.stderr).toContain('the credentials are locked');
     expect(locked.code).not.toBe(0);
-    await person.keep({ ...target, password: 'other-EXAMPLE', password_expiry_utc: now() });
+    await person.keep({ ...target, password: 'other-EXAMPLE', password_expiry_utc: shortly() });
     await expect.poll(async () => (await restic('snapshots')).stderr).toContain(EXPIRED);
   });
 });
@@ -132,7 +130,7 @@ describe.skipIf(!need('ssh-keygen', 'apt-get install openssh-client'))(
       expect(locked.stderr).toContain(LOCKED);
       expect(locked.code).not.toBe(0);
       expect(await open()).toMatchObject({ code: 0 });
-      await person.keep({ ...target, password: 'wrong-EXAMPLE', password_expiry_utc: now() });
+      await person.keep({ ...target, password: 'wrong-EXAMPLE', password_expiry_utc: shortly() });
       await expect.poll(async () => (await open()).stderr).toContain(EXPIRED);
       const { before, after } = await person.undo('askpass');
       expect(after).toEqual(before);
