@@ -3,6 +3,7 @@ import type { CredentialReply, Detail, Handler } from '../protocol/handler.ts';
 import type { Places } from '../protocol/places.ts';
 import { Agent } from './agent.ts';
 import { Attendant } from './attend/attendant.ts';
+import { confined, nothing, views } from './attend/views.ts';
 import { Audit } from './audit/audit.ts';
 import { Witness } from './audit/witness.ts';
 import type { Degradation } from './backends/backend.ts';
@@ -173,7 +174,12 @@ export function compose({
   };
   const witness = new Witness({ handler, audit, clock, meter });
   const reception = new Reception({
-    handlerFor: (caller) => witness.handlerFor(caller),
+    handlerFor(caller) {
+      const beside = [admin, events].find(({ pid }) => pid === caller.pid);
+      if (!beside) return witness.handlerFor(caller);
+      const may = beside === admin ? views : nothing;
+      return confined(witness.handlerFor(caller), may, () => log('refused', { pid: caller.pid, uid: caller.uid }));
+    },
     keep: region.keep,
     native,
     log,

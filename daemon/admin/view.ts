@@ -1,5 +1,4 @@
 import { connect as connectSocket } from 'node:net';
-import type { ActionName } from '../../protocol/actions.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { noCapabilities } from '../../protocol/capabilities.ts';
 import { connect } from '../../protocol/connect.ts';
@@ -7,13 +6,11 @@ import { KeyholdError } from '../../protocol/errors.ts';
 import type { Detail, Handler } from '../../protocol/handler.ts';
 import type { Status } from '../../protocol/status.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
+import { views } from '../attend/views.ts';
 import type { View } from './route.ts';
 
 /** Milliseconds that the agent may take for one answer; reading a long audit log takes the longest. */
 const DEADLINE = 5_000;
-
-/** The actions that this process may ask for. None changes anything, and none answers a secret. */
-const views: ReadonlySet<ActionName> = new Set<ActionName>(['status', 'list', 'usage', 'audit-list', 'metrics']);
 
 /** The agent answered with another status than ok. */
 export class Refused extends Error {

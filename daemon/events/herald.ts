@@ -48,6 +48,11 @@ export class Herald {
     this.#sweeper = new Sweeper(parts.clock, (now) => this.#announce(now));
   }
 
+  /** Of the process that tells them, while it is up. */
+  get pid(): number | undefined {
+    return this.#parts.attendant.pid;
+  }
+
   /** The log, heard on its way. */
   hearing(log: Log): Log {
     return (event, fields) => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compose } from '../../daemon/compose.ts';
 import type { Log } from '../../daemon/log.ts';
+import type { Native } from '../../daemon/native/native.ts';
 import { listen } from '../../daemon/socket/listen.ts';
 import { readConfig } from '../../protocol/config.ts';
 import { placesOf } from '../../protocol/places.ts';
@@ -10,8 +11,11 @@ import { dialled } from '../transcripts/wires.ts';
 import { exchange } from './built-agent.ts';
 import { FakeClock } from './clock.ts';
 
+/** The addon, and a program that stands in for the processes beside the agent. */
+type Beside = { readonly native?: Native | undefined; readonly child?: string };
+
 /** The agent as it is composed, holding everything in memory, on a socket of its own. */
-export async function openComposed(log: Log = () => {}) {
+export async function openComposed(log: Log = () => {}, { native, child = '/nonexistent/child' }: Beside = {}) {
   const home = mkdtempSync(join(tmpdir(), 'keyhold-agent-'));
   const places = placesOf({ environment: { KEYHOLD_HOME: home }, uid: process.getuid!(), isOwn: () => false })!;
   mkdirSync(places.config, { mode: 0o700 });
@@ -23,17 +27,24 @@ export async function openComposed(log: Log = () => {}) {
     config: readConfig({ backend: 'memory' }),
     clock,
     log,
-    native: undefined,
+    native,
     keyringChild: '/nonexistent/keyring-child',
-    adminChild: '/nonexistent/admin',
-    eventsChild: '/nonexistent/events',
+    adminChild: child,
+    eventsChild: child,
     degradations: [],
     stop() {},
     async restart() {},
   });
   const listener = await listen(places.agentSocket, undefined, (handle) => composed.reception.receive(handle));
+  const listeners = [
+    listener,
+    await listen(places.adminSocket, undefined, (handle) => composed.admin.take(handle)),
+    await listen(places.eventsSocket, undefined, (handle) => composed.events.take(handle)),
+  ];
   return {
     clock,
+    /** The socket of a process beside the agent. */
+    beside: (which: 'admin' | 'events') => (which === 'admin' ? places.adminSocket : places.eventsSocket),
     socket: places.agentSocket,
     wire: dialled(places.agentSocket),
     /** Gives the person profiles, as `keyhold profile` does. */
@@ -50,7 +61,7 @@ export async function openComposed(log: Log = () => {}) {
     },
     /** Ends it. Answers the bytes of its audit log, as it lay there before and behind the end. */
     async dispose() {
-      await listener.close();
+      for (const one of listeners) await one.close();
       const open = auditBytes(places.state);
       await composed.dispose();
       const closed = auditBytes(places.state);
