@@ -105,7 +105,9 @@ async function main(): Promise<void> {
       stop('restarting');
     },
   });
-  const listener = await listen(places.agentSocket, inherited, (handle) => composed.reception.receive(handle));
+  const { reception } = composed;
+  const direct = native && reception.direct(native);
+  const listener = await listen(places.agentSocket, inherited, (handle) => reception.receive(handle), direct);
   // The agent serves without these, too. One behind the other: each is bound under the same name first.
   const listenBeside = (path: string, from: Inherited | undefined, take: (handle: StreamHandle) => void) =>
     listen(path, from, take).catch((error): undefined => {
@@ -118,7 +120,7 @@ async function main(): Promise<void> {
   const beThrifty = () => {
     beSparing();
     native?.giveBack();
-    collectWhenIdle(() => composed.reception.received, native);
+    collectWhenIdle(() => reception.received, native);
   };
   const attachLog = async () => {
     const isManaged = isJournal(1, environment);

@@ -1,5 +1,6 @@
 /* keyhold.node: the few calls that Node has no word for. What each promises stands in native.ts. Node-API only. */
 #define _GNU_SOURCE
+#include "take.h"
 #include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
@@ -169,6 +170,10 @@ NAPI_MODULE_INIT() {
       {"harden", NULL, harden, NULL, NULL, NULL, napi_enumerable, NULL},
       {"giveBack", NULL, give_back, NULL, NULL, NULL, napi_enumerable, NULL},
       {"notify", NULL, notify, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"take", NULL, take, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"receive", NULL, receive, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"send", NULL, send_now, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"close", NULL, close_now, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   napi_define_properties(env, exports, sizeof calls / sizeof *calls, calls);
   return exports;

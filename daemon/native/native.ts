@@ -19,4 +19,19 @@ export interface Native {
    * only start-up needed. They stay in the system's page cache, and those that are used again come back by themselves.
    */
   giveBack(): void;
+  /**
+   * Takes the connections of a listening socket, of which it keeps a descriptor of its own, `fd`. For each: who it is
+   * goes into the three numbers of `peer` (as in `peer`; uid 4294967295 is nobody), and `onConnection` gets its
+   * descriptor, which is non-blocking and the callee's to close. What that leaves to microtasks is done before the next
+   * one is taken. `onTaken` comes after those that stood there. `stop` ends it and closes `fd`.
+   */
+  take(listening: number, peer: Uint32Array, onConnection: (fd: number) => void, onTaken: () => void): Taking;
+  /** recv(2): how many bytes came into `into`; 0 at the end of the input, -1 if none have come yet, -2 if it broke. */
+  receive(fd: number, into: Buffer): number;
+  /** send(2): how many bytes there was room for, which may be 0; -2 if it broke. It raises no signal. */
+  send(fd: number, bytes: Buffer): number;
+  /** close(2), for a descriptor of `onConnection`. */
+  close(fd: number): void;
 }
+
+export type Taking = { readonly fd: number; stop(): void };

@@ -15,6 +15,10 @@ export function whyRefused(caller: Caller, ownUid: number): string | undefined {
   return caller.uid === ownUid ? undefined : `cannot serve uid ${caller.uid}: this agent belongs to uid ${ownUid}`;
 }
 
+/** What the kernel says where there is no peer: a uid of -1. */
+const NOBODY = 0xffffffff;
+const nobody: Caller = { uid: -1, pid: 0 };
+
 /** uid, gid and pid of the newest caller: filled and read at once, so that all share it. */
 const peer = new Uint32Array(3);
 
@@ -26,8 +30,14 @@ export function callerOf(fd: number, native: Pick<Native, 'peer'> | undefined, o
   if (!native) return { uid: ownUid, pid: 0 };
   try {
     native.peer(fd, peer);
-    return { uid: peer[0]!, pid: peer[2]! };
+    return callerIn(peer);
   } catch {
-    return { uid: -1, pid: 0 };
+    return nobody;
   }
+}
+
+/** The caller in the numbers that the addon filled. */
+export function callerIn(numbers: Uint32Array): Caller {
+  const uid = numbers[0]!;
+  return uid === NOBODY ? nobody : { uid, pid: numbers[2]! };
 }

@@ -4,9 +4,19 @@ import type { Handler } from '../../protocol/handler.ts';
 import { REPLY_DEADLINE, REQUEST_DEADLINE } from '../../protocol/limits.ts';
 import type { SecretKeeper } from '../../protocol/secret.ts';
 import { ByteWriter } from '../../protocol/writer.ts';
+import type { Native } from '../native/native.ts';
 
 /** The stream handle behind a socket: node's own, undocumented; test/daemon/socket pins what we use of it. */
 export type StreamHandle = { readonly fd: number };
+
+/** The calls of the addon for a connection that has no stream. */
+export type Descriptors = Pick<Native, 'receive' | 'send' | 'close'>;
+
+/** What a socket is made of: node's stream, or a descriptor of which nobody else knows. */
+export function socketOptions(source: StreamHandle | number): ConstructorParameters<typeof Socket>[0] {
+  const options = typeof source === 'number' ? { fd: source, readable: true, writable: true } : { handle: source };
+  return { ...options, allowHalfOpen: true } as ConstructorParameters<typeof Socket>[0];
+}
 
 /** One read's worth. Sockets take turns with it: a read is parsed and wiped before the next can begin. */
 const scratch = Buffer.allocUnsafeSlow(65_536);
@@ -28,12 +38,20 @@ class ConnectionSocket extends Socket {
   declare connection: Connection;
 }
 
-/** A connection of the agent: a socket, its conversation, and the clock of a slow request. */
+/**
+ * A connection of the agent: its conversation, the clock of a slow request, and a socket. Most connections bring one
+ * request that is answered from memory at once. Where there is the addon they are read, answered and closed by their
+ * descriptor alone; a socket is made for what is not over then (ADR 0020).
+ */
 export class Connection implements Transport {
-  readonly #socket: ConnectionSocket;
+  readonly #descriptors: Descriptors | undefined;
   readonly #conversation: Conversation;
   readonly #writer = writers.pop() ?? new ByteWriter();
   readonly #onClose: (connection: Connection) => void;
+  /** While there is no socket; negative otherwise. */
+  #fd = -1;
+  #socket: ConnectionSocket | undefined;
+  #paused = false;
   /** When it last had something to do, on node's monotonic clock. */
   usedAt = performance.now();
   #deadline: NodeJS.Timeout | undefined;
@@ -55,20 +73,57 @@ export class Connection implements Transport {
     this.connection.#closed();
   };
 
-  constructor(handle: StreamHandle, handler: Handler, keep: SecretKeeper, onClose: (connection: Connection) => void) {
+  /** `descriptors` come with a bare descriptor. Nothing is read before `begin`. */
+  constructor(
+    handler: Handler,
+    keep: SecretKeeper,
+    onClose: (connection: Connection) => void,
+    descriptors?: Descriptors | undefined,
+  ) {
     this.#onClose = onClose;
+    this.#descriptors = descriptors;
     this.#conversation = new Conversation(handler, keep, this, this.#writer);
-    this.#socket = new ConnectionSocket({
-      handle,
-      allowHalfOpen: true,
-      onread: Connection.#reading,
-    } as unknown as ConstructorParameters<typeof Socket>[0]);
-    this.#socket.connection = this;
-    this.#socket.on('end', Connection.#onEnd);
+  }
+
+  /** Takes over the stream or the descriptor. What has come by a descriptor is read now; `settle` sees to the rest. */
+  begin(source: StreamHandle | number): void {
+    if (typeof source === 'number') {
+      this.#fd = source;
+      this.#readNow();
+    } else this.#attach(source);
+  }
+
+  /** Becomes a socket, if it is not over. */
+  settle(): void {
+    if (this.#fd < 0) return;
+    const fd = this.#fd;
+    this.#fd = -1;
+    this.#attach(fd);
+    this.#watch();
+  }
+
+  #attach(source: StreamHandle | number): void {
+    const socket = new ConnectionSocket({ ...socketOptions(source), onread: Connection.#reading });
+    this.#socket = socket;
+    socket.connection = this;
+    socket.on('end', Connection.#onEnd);
     // Without a listener one reset connection would end the whole agent.
-    this.#socket.on('error', ignore);
-    this.#socket.on('close', Connection.#onClosed);
-    this.#socket.resume();
+    socket.on('error', ignore);
+    socket.on('close', Connection.#onClosed);
+    if (!this.#paused) socket.resume();
+  }
+
+  /** A whole request has mostly come by now, and git's cache client has closed its side behind it. */
+  #readNow(): void {
+    do {
+      const length = this.#descriptors!.receive(this.#fd, scratch);
+      if (length > 0) this.#receive(length);
+      else {
+        if (length === 0) this.#conversation.end();
+        else if (length < -1) this.destroy();
+        return;
+      }
+    } while (this.#fd >= 0 && this.#conversation.incomplete && !this.#paused);
   }
 
   get idle(): boolean {
@@ -83,7 +138,8 @@ export class Connection implements Transport {
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    if (this.#socket) this.#socket.destroy();
+    else if (this.#fd >= 0) this.#release();
   }
 
   #receive(length: number): boolean {
@@ -91,20 +147,32 @@ export class Connection implements Transport {
     const bytes = scratch.subarray(0, length);
     this.#conversation.receive(bytes);
     bytes.fill(0);
-    this.#watch();
+    if (this.#socket) this.#watch();
     return true;
   }
 
   send(bytes: Buffer): boolean {
-    if (this.#socket.destroyed) return true;
-    this.#socket.write(bytes);
-    if (this.#socket.writableLength === 0) {
+    let rest = bytes;
+    if (this.#fd >= 0) {
+      const sent = this.#descriptors!.send(this.#fd, bytes);
+      if (sent === bytes.length) return true;
+      if (sent < 0) {
+        this.destroy();
+        return true;
+      }
+      rest = bytes.subarray(sent);
+      this.settle();
+    }
+    const socket = this.#socket;
+    if (socket === undefined || socket.destroyed) return true;
+    socket.write(rest);
+    if (socket.writableLength === 0) {
       if (this.#draining) queueMicrotask(() => this.#leave());
       return true;
     }
     // The rest waits for a slow reader. An empty write behind it says when it has gone.
     const unread = setTimeout(() => this.destroy(), REPLY_DEADLINE);
-    this.#socket.write(NOTHING, () => {
+    socket.write(NOTHING, () => {
       clearTimeout(unread);
       bytes.fill(0);
       this.#conversation.drained();
@@ -118,17 +186,27 @@ export class Connection implements Transport {
   }
 
   close(): void {
+    const socket = this.#socket;
     // destroy() at once saves a shutdown and two turns of the event loop, and loses nothing that was written.
-    if (this.#socket.writableLength === 0) this.#socket.destroy();
-    else this.#socket.end(() => this.#socket.destroy());
+    if (socket === undefined || socket.writableLength === 0) this.destroy();
+    else socket.end(() => socket.destroy());
   }
 
   pause(): void {
-    this.#socket.pause();
+    this.#paused = true;
+    this.#socket?.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.#paused = false;
+    this.#socket?.resume();
+  }
+
+  #release(): void {
+    const fd = this.#fd;
+    this.#fd = -1;
+    this.#descriptors!.close(fd);
+    this.#closed();
   }
 
   /** A request that has begun must end in time; a silent connection costs nothing and may stay. */

@@ -3,6 +3,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { SOCKET_PATH_MAX, unpublished } from '../../protocol/places.ts';
+import type { Native } from '../native/native.ts';
 import { handedOn, type Purpose, purposes } from '../successor.ts';
 import type { StreamHandle } from './connection.ts';
 import { ensurePrivateFolder } from './folders.ts';
@@ -34,14 +35,24 @@ export type Listener = {
   close(handedOn?: boolean): Promise<void>;
 };
 
+/** How connections are taken by their descriptors, without a stream of node's (`Native.take`). */
+export type Direct = {
+  readonly native: Pick<Native, 'take'>;
+  readonly peer: Uint32Array;
+  readonly onConnection: (fd: number) => void;
+  readonly onTaken: () => void;
+};
+
 /**
  * Calls `onHandle` for every connection with the bare stream handle, not with a socket: whoever reads decides into
- * which memory. Throws `foreign_listener`, `socket_path_too_long` or `unsafe_place`.
+ * which memory. With `direct` connections come that way instead. Throws `foreign_listener`, `socket_path_too_long` or
+ * `unsafe_place`.
  */
 export async function listen(
   path: string,
   inherited: Inherited | undefined,
   onHandle: (handle: StreamHandle) => void,
+  direct?: Direct | undefined,
 ): Promise<Listener> {
   const server = createServer({ allowHalfOpen: true });
   // libuv removes the name that it bound, whenever it closes: so that is another one than our clients'.
@@ -64,8 +75,11 @@ export async function listen(
   // Handed on by one that was told to stop meanwhile, it may have no path any more.
   const inode = inodeOf(path);
   const isStillThere = () => inode !== undefined && inodeOf(path) === inode;
+  const taking = direct?.native.take(descriptorOf(server), direct.peer, direct.onConnection, direct.onTaken);
+  // It would only wake up for connections that are taken already.
+  if (taking) await closed(server);
   return {
-    fd: descriptorOf(server),
+    fd: taking?.fd ?? descriptorOf(server),
     isReachable: () => !isOurs || isStillThere(),
     async close(handedOn = false) {
       if (isOurs && !handedOn) {
@@ -73,9 +87,14 @@ export async function listen(
         if (isStillThere()) rmSync(path, { force: true });
         for (let turn = 0; turn < CLOSING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
       }
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      if (taking) taking.stop();
+      else await closed(server);
     },
   };
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
 }
 
 function inodeOf(path: string): number | undefined {

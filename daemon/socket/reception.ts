@@ -4,8 +4,9 @@ import type { Handler } from '../../protocol/handler.ts';
 import type { SecretKeeper } from '../../protocol/secret.ts';
 import type { Log } from '../log.ts';
 import type { Native } from '../native/native.ts';
-import { type Caller, callerOf, whyRefused } from './caller.ts';
-import { Connection, type StreamHandle } from './connection.ts';
+import { type Caller, callerIn, callerOf, whyRefused } from './caller.ts';
+import { Connection, type StreamHandle, socketOptions } from './connection.ts';
+import type { Direct } from './listen.ts';
 
 /** Descriptors kept for everything but connections: the backend, its child, the log. */
 const RESERVED_DESCRIPTORS = 40;
@@ -58,17 +59,46 @@ export class Reception {
     return this.#received;
   }
 
-  /** Takes one connection over from the listener. */
+  /** Takes one connection over from the listener: node's stream of it, of which nothing has been read. */
   receive(handle: StreamHandle): void {
+    this.#welcome(handle, callerOf(handle.fd, this.#parts.native, this.#uid), undefined);
+  }
+
+  /** Takes bare descriptors over, where there is the addon, and answers most of them before it returns. */
+  readonly direct = (native: Native): Direct => {
+    const peer = new Uint32Array(3);
+    const fresh: Connection[] = [];
+    return {
+      native,
+      peer,
+      onConnection: (fd) => {
+        const connection = this.#welcome(fd, callerIn(peer), native);
+        if (connection) fresh.push(connection);
+      },
+      onTaken: () => {
+        for (const connection of fresh) connection.settle();
+        fresh.length = 0;
+      },
+    };
+  };
+
+  #welcome(source: StreamHandle | number, caller: Caller, native: Native | undefined): Connection | undefined {
     this.#received++;
-    const caller = callerOf(handle.fd, this.#parts.native, this.#uid);
     const refused = whyRefused(caller, this.#uid);
     if (refused !== undefined) {
       this.#parts.log('refused', { uid: caller.uid, pid: caller.pid });
       this.#parts.turnedAway?.(caller);
-      turnAway(handle, `status=denied\nmessage=${refused}\n\n`);
-    } else if (this.#open.size >= this.#max && !this.#makeRoom()) turnAway(handle, BUSY);
-    else this.#open.add(new Connection(handle, this.#parts.handlerFor(caller), this.#parts.keep, this.#forget));
+      turnAway(source, `status=denied\nmessage=${refused}\n\n`);
+      return undefined;
+    }
+    if (this.#open.size >= this.#max && !this.#makeRoom()) {
+      turnAway(source, BUSY);
+      return undefined;
+    }
+    const connection = new Connection(this.#parts.handlerFor(caller), this.#parts.keep, this.#forget, native);
+    this.#open.add(connection);
+    connection.begin(source);
+    return connection;
   }
 
   /** Answers what has arrived and closes everything, by force after `deadline` milliseconds. */
@@ -98,10 +128,9 @@ export class Reception {
 }
 
 /** Says why and closes; a little later, because a close before the caller's request is read resets its connection. */
-function turnAway(handle: StreamHandle, words: string): void {
+function turnAway(source: StreamHandle | number, words: string): void {
   const socket = new Socket({
-    handle,
-    allowHalfOpen: true,
+    ...socketOptions(source),
     onread: {
       buffer: unwanted,
       callback: () => {

@@ -39,10 +39,11 @@ export function compileClient(
 
 /** Compiles the addon against the headers that lie beside the node that runs this. True if it was built. */
 export function compileAddon(root: string, outfile: string): boolean {
-  const source = join(root, 'daemon/native/addon.c');
+  const sources = ['addon.c', 'take.c'].map((name) => join(root, 'daemon/native', name));
   const headers = nodeHeaders(root);
-  if (!existsSync(source) || headers === undefined || withoutCompiler()) return false;
-  const args = ['-shared', '-fPIC', '-O2', '-s', ...warnings, `-I${headers}`, '-o', outfile, source];
+  if (!sources.every(existsSync) || headers === undefined || withoutCompiler()) return false;
+  const args = ['-shared', '-fPIC', '-fvisibility=hidden', '-O2', '-s', ...warnings];
+  args.push(`-I${headers}`, '-o', outfile, ...sources);
   return compile('cc', args, 'addon');
 }
 

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -50,6 +50,103 @@ describe.skipIf(!need('cc', 'apt-get install gcc libc6-dev'))('the addon', () =>
     expect(() => native.peer(-1, new Uint32Array(3))).toThrow();
     expect(() => native.peer('1' as unknown as number, new Uint32Array(3))).toThrow('not a descriptor');
     expect(() => native.peer(file.fd, new Uint32Array(2))).toThrow('no room');
+  });
+
+  /** A listening socket whose connections are taken, and what came of it. */
+  async function taking(onConnection: (fd: number, who: readonly number[]) => void) {
+    const path = join(folder, `take-${Math.random()}.sock`);
+    const server = createServer().listen(`${path}.bound`);
+    await once(server, 'listening');
+    // Closing it takes away the name that it bound.
+    renameSync(`${path}.bound`, path);
+    const peer = new Uint32Array(3);
+    const turns: number[] = [];
+    let inTurn = 0;
+    const { fd, stop } = native.take(
+      (server as unknown as { _handle: { fd: number } })._handle.fd,
+      peer,
+      (connection) => {
+        inTurn++;
+        onConnection(connection, [...peer]);
+      },
+      () => {
+        turns.push(inTurn);
+        inTurn = 0;
+      },
+    );
+    await new Promise((resolve) => server.close(resolve));
+    return { path, fd, stop, turns };
+  }
+
+  it('takes connections with who they are, also when the listener that it came from is closed', async () => {
+    const seen: (readonly number[])[] = [];
+    const { path, fd, stop, turns } = await taking((connection, who) => {
+      seen.push(who);
+      native.close(connection);
+    });
+    expect(fd).toBeGreaterThan(2);
+    const clients = [connect(path), connect(path), connect(path)];
+    await Promise.all(clients.map((client) => once(client.resume(), 'end')));
+    expect(seen).toEqual(Array(3).fill([process.getuid!(), process.getgid!(), process.pid]));
+    expect(turns.reduce((sum, count) => sum + count)).toBe(3);
+    stop();
+    await expect(once(connect(path), 'connect')).rejects.toThrow('ECONNREFUSED');
+  });
+
+  it('does what a connection leaves to microtasks before the next one', async () => {
+    const order: string[] = [];
+    const { path, stop } = await taking((connection) => {
+      order.push('taken');
+      void Promise.resolve()
+        .then(() => {})
+        .then(() => {
+          order.push('done');
+          native.close(connection);
+        });
+    });
+    const clients = [connect(path), connect(path), connect(path)];
+    await Promise.all(clients.map((client) => once(client.resume(), 'end')));
+    expect(order).toEqual(['taken', 'done', 'taken', 'done', 'taken', 'done']);
+    stop();
+  });
+
+  it('reads and writes what there is and room for, and says what is not there yet, over or broken', async () => {
+    let fd = -1;
+    const { path, stop } = await taking((connection) => {
+      fd = connection;
+    });
+    const client = connect({ path, allowHalfOpen: true });
+    client.on('error', () => {});
+    await expect.poll(() => fd).toBeGreaterThan(2);
+    const into = Buffer.alloc(8);
+    expect(native.receive(fd, into)).toBe(-1);
+    client.write('ask');
+    await expect.poll(() => native.receive(fd, into)).toBe(3);
+    expect(into.toString('latin1', 0, 3)).toBe('ask');
+    expect(native.send(fd, Buffer.from('told'))).toBe(4);
+    expect(String((await once(client, 'data'))[0])).toBe('told');
+    client.pause();
+    const much = Buffer.alloc(4_194_304);
+    const sent = native.send(fd, much);
+    expect(sent).toBeGreaterThan(0);
+    expect(sent).toBeLessThan(much.length);
+    expect(native.send(fd, much)).toBe(0);
+    client.end();
+    await expect.poll(() => native.receive(fd, into)).toBe(0);
+    client.destroy();
+    await expect.poll(() => native.send(fd, much)).toBe(-2);
+    native.close(fd);
+    expect(native.receive(fd, into)).toBe(-2);
+    stop();
+  });
+
+  it('takes no connections of what is none of a listener, and no words that are none', () => {
+    const none = () => {};
+    expect(() => native.take(-1, new Uint32Array(3), none, none)).toThrow('no socket that can be waited for');
+    expect(() => native.take(0, new Uint32Array(2), none, none)).toThrow('take: not');
+    expect(() => native.take(0, new Uint32Array(3), none, undefined as unknown as () => void)).toThrow('take: not');
+    expect(() => native.send(0, 'x' as unknown as Buffer)).toThrow('not a descriptor and bytes');
+    expect(() => native.receive(undefined as unknown as number, Buffer.alloc(1))).toThrow('not a descriptor and bytes');
   });
 
   it('gives zeroed memory of at least the size asked for, page by page', () => {

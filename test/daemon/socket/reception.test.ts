@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { loadNative } from '../../../daemon/native/load.ts';
 import type { Native } from '../../../daemon/native/native.ts';
 import { listen } from '../../../daemon/socket/listen.ts';
 import { Reception, type ReceptionParts } from '../../../daemon/socket/reception.ts';
@@ -6,7 +7,17 @@ import type { Handler } from '../../../protocol/handler.ts';
 import { heapSecret } from '../../../protocol/secret.ts';
 import { exchange, get, open, store } from '../../fakes/built-agent.ts';
 import { Core, hasSettled } from '../../fakes/core.ts';
+import { need } from '../../need.ts';
 import { temporaryFolder } from '../../temporary.ts';
+
+/** The built addon, or only the question who connected. */
+const isDirect = (native: Native | undefined): native is Native => native !== undefined && 'take' in native;
+
+/** How connections come: as node's streams, or where there is the addon as bare descriptors. */
+const forms: readonly (readonly [string, Native | undefined])[] = [
+  ['streams', undefined],
+  ...(need('cc', 'apt-get install gcc libc6-dev') ? [['descriptors', loadNative()] as const] : []),
+];
 
 /** A reception in front of an agent whose backend is in the test's hand. */
 async function aReception(parts: Partial<ReceptionParts> = {}) {
@@ -25,7 +36,8 @@ async function aReception(parts: Partial<ReceptionParts> = {}) {
     log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
     ...parts,
   });
-  const listener = await listen(path, undefined, (handle) => reception.receive(handle));
+  const direct = isDirect(parts.native) ? reception.direct(parts.native) : undefined;
+  const listener = await listen(path, undefined, (handle) => reception.receive(handle), direct);
   onTestFinished(async () => {
     await listener.close();
     await reception.drain(0);
@@ -34,11 +46,15 @@ async function aReception(parts: Partial<ReceptionParts> = {}) {
   return { core, path, reception, logged };
 }
 
-describe('Reception', () => {
+describe.each(forms)('Reception of %s', (_, native) => {
+  it('is what its name says', () => {
+    expect(isDirect(native)).toBe(_ === 'descriptors');
+  });
+
   it('gives a request that ended with the close of its caller as long as its answer takes', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
-    const { core, path } = await aReception();
+    const { core, path } = await aReception({ native });
     const release = core.backend.hold('put');
     const stored = exchange(path, store('a.test', 'pass-EXAMPLE'));
     await expect.poll(() => core.backend.calls.put).toBe(1);
@@ -49,7 +65,7 @@ describe('Reception', () => {
   });
 
   it('answers a store that a slow backend is still writing when it drains', async () => {
-    const { core, path, reception } = await aReception();
+    const { core, path, reception } = await aReception({ native });
     const release = core.backend.hold('put');
     const stored = exchange(path, store('a.test', 'pass-EXAMPLE'));
     await expect.poll(() => core.backend.calls.put).toBe(1);
@@ -62,7 +78,7 @@ describe('Reception', () => {
   });
 
   it('gives who has just connected a moment to ask, and closes who stays silent', async () => {
-    const { path, reception } = await aReception();
+    const { path, reception } = await aReception({ native });
     const silent = await open(path);
     const talking = await open(path);
     let heard = '';
@@ -78,7 +94,7 @@ describe('Reception', () => {
   });
 
   it('ends by force what does not come to its end', async () => {
-    const { core, path, reception } = await aReception();
+    const { core, path, reception } = await aReception({ native });
     const release = core.backend.hold('put');
     const stored = exchange(path, store('a.test', 'pass-EXAMPLE'));
     await expect.poll(() => core.backend.calls.put).toBe(1);
@@ -91,7 +107,7 @@ describe('Reception', () => {
   });
 
   it('closes on who leaves an answer unread for half a minute', async () => {
-    const { path, reception } = await aReception();
+    const { path, reception } = await aReception({ native });
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => {
       vi.useRealTimers();
@@ -116,8 +132,16 @@ describe('Reception', () => {
 
   it('refuses whoever is not its owner, by the kernel’s word', async () => {
     const stranger = process.getuid!() + 1;
-    const native = { peer: (_: number, into: Uint32Array) => into.set([stranger, 0, 17]) } as unknown as Native;
-    const { path, reception, logged } = await aReception({ native });
+    const peer = (_: number, into: Uint32Array) => into.set([stranger, 0, 17]);
+    const take: Native['take'] = (listening, numbers, onConnection, onTaken) => {
+      const asStranger = (fd: number) => {
+        peer(fd, numbers);
+        onConnection(fd);
+      };
+      return native!.take(listening, numbers, asStranger, onTaken);
+    };
+    const itsOwn = { ...native, peer, ...(native ? { take } : {}) } as Native;
+    const { path, reception, logged } = await aReception({ native: itsOwn });
     expect(await exchange(path, get('a.test'))).toMatch(/^status=denied\nmessage=cannot serve uid \d+: this agent/);
     expect(logged).toEqual([`refused {"uid":${stranger},"pid":17}`]);
     expect(reception.connections).toBe(0);
@@ -134,7 +158,7 @@ describe('Reception', () => {
   });
 
   it('turns away who comes when all are busy, and closes the longest idle one to make room', async () => {
-    const { path, reception } = await aReception({ connectionsMax: 2 });
+    const { path, reception } = await aReception({ native, connectionsMax: 2 });
     const first = await open(path);
     const second = await open(path);
     await expect.poll(() => reception.connections).toBe(2);
