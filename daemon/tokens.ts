@@ -1,8 +1,11 @@
 import { mergeAbout, readAbout } from '../protocol/about.ts';
 import type { Attributes } from '../protocol/attributes.ts';
+import { toColumns } from '../protocol/columns.ts';
 import type { EpochSeconds, Target } from '../protocol/credential.ts';
 import { KeyholdError } from '../protocol/errors.ts';
+import type { Detail } from '../protocol/handler.ts';
 import { fromWire, toWire } from '../protocol/text.ts';
+import type { Audit } from './audit/audit.ts';
 import type { Use } from './audit/usage.ts';
 import type { Custody } from './custody.ts';
 import type { Act } from './manage.ts';
@@ -19,10 +22,16 @@ export const tokenActs = {
     if (attributes.text('deleted') === '1') {
       return { status: 'ok', details: tombstones.all().map((one) => ['item[]', line(deletedItem(one))]) };
     }
-    return {
-      status: 'ok',
-      details: [...custody.held()].map((entry) => ['item[]', line(heldItem(entry, audit.useOf(entry.id)))]),
-    };
+    const service = attributes.text('service');
+    const entries: Entry[] = [];
+    for (const entry of custody.held()) if (mayBeOf(entry, service)) entries.push(entry);
+    if (attributes.text('compact') !== '1') {
+      return {
+        status: 'ok',
+        details: entries.map((entry) => ['item[]', line(heldItem(entry, audit.useOf(entry.id)))]),
+      };
+    }
+    return { status: 'ok', details: heldColumns(entries, audit, new Set(attributes.list('name[]'))) };
   },
 
   async annotate({ custody, log }, { attributes }) {
@@ -68,6 +77,57 @@ function textIn(attributes: Attributes, key: string): string | undefined {
     throw new KeyholdError('bad_request', `cannot read ${key}: it is not UTF-8 of at most ${TEXT_MAX} characters`);
   }
   return text;
+}
+
+/** Whether an entry belongs to a service, or is from before that was noted. */
+function mayBeOf({ about }: Entry, service: string | undefined): boolean {
+  return service === undefined || about === undefined || about.service === service;
+}
+
+type Value = (entry: Entry, use: Use | undefined) => unknown;
+
+/** What `heldItem` has, in this order. */
+const heldValues: readonly (readonly [name: string, value: Value])[] = [
+  ['id', ({ id }) => id],
+  ['protocol', ({ protocol }) => protocol],
+  ['host', ({ host }) => host],
+  ['path', ({ path }) => legible(path)],
+  ['username', ({ username }) => legible(username)],
+  ['authtype', ({ authtype }) => authtype],
+  ['service', ({ about }) => about?.service],
+  ['kind', ({ about }) => about?.kind],
+  ['label', ({ about }) => about?.label],
+  ['tokenId', ({ about }) => about?.tokenId],
+  ['origin', ({ about }) => about?.origin],
+  ['account', ({ about }) => about?.account],
+  ['tenant', ({ about }) => about?.tenant],
+  ['scopes', ({ about }) => about?.scopes],
+  ['createdAt', ({ about }) => about?.createdAt],
+  ['prefix', ({ about }) => about?.prefix],
+  ['fingerprint', ({ about }) => about?.fingerprint],
+  ['storedAt', ({ storedAt }) => storedAt],
+  ['expiresAt', ({ expiresAt }) => expiresAt],
+  ['unlocked', ({ secrets }) => secrets !== undefined],
+  ['memoryOnly', ({ resting }) => resting === undefined],
+  ['lastUsed', (_, use) => use?.last],
+  ['uses', (_, use) => use?.count ?? 0],
+];
+
+/** The columns of those names, or all, without those that are empty from top to bottom. */
+function heldColumns(entries: readonly Entry[], audit: Audit, names: ReadonlySet<string>): Detail[] {
+  const uses = entries.map(({ id }) => audit.useOf(id));
+  const isFilled = (value: Value) => entries.some((entry, at) => value(entry, uses[at]) !== undefined);
+  const filled = heldValues.filter(([name, value]) => (names.size === 0 || names.has(name)) && isFilled(value));
+  const rows = entries.map((entry, at) => filled.map(([, value]) => value(entry, uses[at])));
+  const { columns, lines } = toColumns(
+    filled.map(([name]) => name),
+    rows,
+  );
+  return [['columns', columns], ...lines.map((text): Detail => ['rows[]', text])];
+}
+
+function legible(value: string | undefined): string | undefined {
+  return value === undefined ? undefined : fromWire(value);
 }
 
 /** What an entry is and when it was used, for people: never a value. */

@@ -35,6 +35,8 @@ export type AboutChange = Omit<About, 'prefix' | 'fingerprint'>;
 
 /** Characters of one text: a label is shown in a table, an origin in a line or two. */
 const TEXT_MAX = 256;
+/** Characters of all scopes of one token together. */
+const SCOPES_TEXT_MAX = 4_096;
 /** Scopes of one token. The longest lists of those that are known have fewer than a hundred. */
 const SCOPES_MAX = 128;
 
@@ -103,6 +105,7 @@ function textOf(key: string, value: string): string | undefined {
 /** Separated by spaces, as OAuth has them (RFC 6749, 3.3). */
 function scopesOf(value: string): readonly string[] | undefined {
   const scopes = value.split(' ').flatMap((scope) => textOf('scopes', scope) ?? []);
+  if (value.length > SCOPES_TEXT_MAX) throw unfit('scopes', `they are longer than ${SCOPES_TEXT_MAX} characters`);
   if (scopes.length > SCOPES_MAX) throw unfit('scopes', `there are more than ${SCOPES_MAX}`);
   return scopes.length === 0 ? undefined : scopes;
 }

@@ -63,8 +63,8 @@ export const actions = {
   },
   list: {
     summary: 'what is held, or with deleted=1 what was revoked, without any value',
-    reads: 'deleted?',
-    answers: 'item[]',
+    reads: 'deleted? service? compact? name[]',
+    answers: 'item[] | columns rows[]',
     statuses: ['ok', 'locked', 'unavailable'],
   },
   metrics: {

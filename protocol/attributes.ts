@@ -5,6 +5,7 @@ import { isControl } from './writer.ts';
 
 const LF = 0x0a;
 const EQUALS = 0x3d;
+const CLOSING = 0x5d;
 
 /** Attributes whose value never becomes text. */
 const secretKeys: ReadonlySet<string> = new Set([
@@ -96,8 +97,11 @@ export function readAttributes(
     for (; at < end; at++) {
       const byte = bytes[at]!;
       if (byte === LF) break;
-      if (byte === EQUALS && equals < 0) equals = at;
-      else if (isControl(byte)) control = true;
+      if (byte === EQUALS && equals < 0) {
+        equals = at;
+        // A list's value is text in any case; a secret's must never be.
+        if (end - at > LONG && bytes[at - 1] === CLOSING) at = skipText(bytes, at, end);
+      } else if (isControl(byte)) control = true;
     }
     const lineEnd = at++;
 
@@ -113,6 +117,21 @@ export function readAttributes(
     else reading.take(bytes, lineStart, equals, lineEnd, keep);
   }
   return reading;
+}
+
+/** Bytes of a message from which on looking for a long line costs less than going through it. */
+const LONG = 8_192;
+/** Characters that make it worth it. */
+const LONG_LINE = 1_024;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this looks for
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
+/** The last byte of the line that goes on behind `at` if it is long and without a control byte; else `at`. */
+function skipText(bytes: Buffer, at: number, end: number): number {
+  const found = bytes.indexOf(LF, at);
+  const lineEnd = found < 0 || found > end ? end : found;
+  if (lineEnd - at < LONG_LINE) return at;
+  return CONTROL.test(bytes.toString('latin1', at, lineEnd)) ? at : lineEnd - 1;
 }
 
 /** A message while it is read. Methods and not closures, which would outlive the small collections (connection.ts). */

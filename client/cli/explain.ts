@@ -70,7 +70,7 @@ function takesAuthtype(tool: string | undefined): boolean {
 
 async function surroundingsOf(target: Target, tool: string | undefined, agent: Connection): Promise<Surroundings> {
   const manifest = serviceOf(target);
-  const holdings = manifest && (await holdingsOf(agent));
+  const holdings = manifest && (() => holdingsOf(agent, manifest.id));
   return {
     service: manifest?.id,
     helpers: tool === undefined || tool === 'git' ? gitChain(target) : undefined,

@@ -69,8 +69,16 @@ export class Page {
    * (`wrapLast`) is wrapped instead.
    */
   table(headings: readonly string[], rows: readonly (readonly string[])[], wrapLast = false, kept = 0): this {
-    const cells = rows.map((row) => row.map(printable));
-    const widths = headings.map((heading, at) => Math.max(heading.length, ...cells.map((row) => widthOf(row[at]!))));
+    // One look at all of it: what is nearly always plain is not searched cell by cell.
+    const isPlain = NARROW.test(rows.map((row) => row.join('')).join(''));
+    const cells = isPlain ? rows : rows.map((row) => row.map(printable));
+    const widths = headings.map((heading) => heading.length);
+    for (const row of cells) {
+      for (let at = 0; at < widths.length; at++) {
+        const width = isPlain ? row[at]!.length : widthOf(row[at]!);
+        if (width > widths[at]!) widths[at] = width;
+      }
+    }
     const last = widths.length - 1;
     const room = WIDTH - GAP.length * last;
     if (wrapLast) widths[last] = Math.max(PROSE_MIN, room - sum(widths.slice(0, last)));
@@ -80,7 +88,11 @@ export class Page {
     }
     this.#lines.push(paint('bold', joined(headings, widths)));
     for (const row of cells) {
-      const [first, ...rest] = wrapLast ? wrap(row[last]!, '', widths[last]) : [row[last]!];
+      if (!wrapLast) {
+        this.#lines.push(isPlain ? joinedPlain(row, widths) : joined(row, widths));
+        continue;
+      }
+      const [first, ...rest] = wrap(row[last]!, '', widths[last]);
       this.#lines.push(joined([...row.slice(0, last), first!], widths));
       for (const line of rest) this.#lines.push(joined([...row.slice(0, last).fill(''), line], widths));
     }
@@ -88,7 +100,7 @@ export class Page {
   }
 
   text(): string {
-    return this.#lines.map((line) => `${line}\n`).join('');
+    return this.#lines.length === 0 ? '' : `${this.#lines.join('\n')}\n`;
   }
 }
 
@@ -124,14 +136,31 @@ function wrap(text: string, indent: string, width = PROSE): string[] {
 }
 
 function joined(cells: readonly string[], widths: readonly number[]): string {
-  return cells
-    .map((cell, at) => padTo(cell, widths[at]!))
-    .join(GAP)
-    .trimEnd();
+  let line = '';
+  for (let at = 0; at < cells.length; at++) line += (at === 0 ? '' : GAP) + padTo(cells[at]!, widths[at]!);
+  return line.trimEnd();
+}
+
+/** Text of which every character is one of UTF-16: nearly all of it, and much cheaper to measure. */
+const NARROW = /^[ -~…]*$/;
+
+/** `joined` for cells whose length is their width. */
+function joinedPlain(cells: readonly string[], widths: readonly number[]): string {
+  let last = cells.length - 1;
+  while (last > 0 && cells[last] === '') last--;
+  let line = '';
+  for (let at = 0; at <= last; at++) {
+    const cell = cells[at]!;
+    const width = widths[at]!;
+    if (cell.length > width) line += `${cell.slice(0, width - 1)}…`;
+    else line += at === last ? cell : cell.padEnd(width);
+    if (at < last) line += GAP;
+  }
+  return line.trimEnd();
 }
 
 function widthOf(text: string): number {
-  return [...text].length;
+  return NARROW.test(text) ? text.length : [...text].length;
 }
 
 function padTo(text: string, width: number): string {

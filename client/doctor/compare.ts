@@ -3,8 +3,9 @@ import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { type Manifest, serviceFor } from '../../protocol/services/index.ts';
 import { toWire } from '../../protocol/text.ts';
-import { ask, documents, requestOf } from '../cli/agent.ts';
+import { requestOf } from '../cli/agent.ts';
 import { CommandFailure } from '../cli/failure.ts';
+import { tokenItems } from '../cli/token/item.ts';
 import type { Connection } from '../dial.ts';
 import type { Comparison } from './shadows.ts';
 import type { Sighting } from './sightings.ts';
@@ -19,14 +20,13 @@ export type Holding = {
 /** Hosts of one service that are asked for: its own few, and servers of one's own. */
 const HOSTS_MAX = 16;
 
-/** What the agent holds, without any value; undefined where it does not say. */
-export async function holdingsOf(agent: Connection): Promise<Holding[] | undefined> {
+/** What the agent holds, or of it what may belong to one service, without any value; undefined where it does not say. */
+export async function holdingsOf(agent: Connection, service?: string): Promise<Holding[] | undefined> {
   try {
-    const { details } = await ask(agent, 'list');
-    return documents(details, 'item[]').map(({ protocol, host, storedAt, service }) => ({
-      target: { protocol: toWire(String(protocol)), host: toWire(String(host)) },
-      storedAt: typeof storedAt === 'number' ? storedAt : 0,
-      service: typeof service === 'string' ? service : undefined,
+    return (await tokenItems(agent, { service, name: ['protocol', 'host', 'storedAt', 'service'] })).map((item) => ({
+      target: { protocol: toWire(item.protocol), host: toWire(item.host) },
+      storedAt: item.storedAt,
+      service: item.service,
     }));
   } catch (error) {
     if (error instanceof CommandFailure) return undefined;

@@ -49,10 +49,13 @@ export async function shadowsFor(
   manifest: Manifest,
   environment: Environment,
   agent?: Connection,
-  holdings?: readonly Holding[],
+  held?: readonly Holding[] | (() => Promise<readonly Holding[] | undefined>),
 ): Promise<Shadow[]> {
   const sightings = await sightingsOf(manifest, environment);
+  // What is not there needs no comparison, and the agent no question.
+  if (sightings.length === 0) return judge(manifest, sightings, undefined);
   try {
+    const holdings = typeof held === 'function' ? await held() : held;
     const compared = agent && holdings && (await compareSightings(agent, sightings, holdingsFor(manifest, holdings)));
     return judge(manifest, sightings, compared);
   } finally {

@@ -12,6 +12,12 @@ import { quotaOf } from './quota.ts';
 /** Digits of a fingerprint in a table: two tokens that share them are looked at by `show`. */
 const FINGERPRINT_SHOWN = 6;
 
+/** What a table shows, or goes by. */
+const SHOWN = [
+  ...['protocol', 'host', 'path', 'username', 'label', 'account', 'service', 'kind', 'prefix', 'fingerprint'],
+  ...['createdAt', 'storedAt', 'expiresAt', 'lastUsed', 'uses'],
+];
+
 type ListOptions = ReminderOptions & VerbOptions & { readonly deleted?: boolean; readonly user?: string };
 type Reminded = TokenItem & { readonly reasons?: readonly string[] };
 type ServiceSummary = {
@@ -25,7 +31,8 @@ type ServiceSummary = {
 export async function list({ json, deleted, user, ...options }: ListOptions): Promise<void> {
   if (deleted) return listDeleted(json, user);
   const now = Date.now() / 1_000;
-  const held = (await withAgent(tokenItems)).filter((item) => isOf(item, user));
+  const all = await withAgent((agent) => tokenItems(agent, { name: json ? [] : SHOWN }));
+  const held = user === undefined ? all : all.filter((item) => isOf(item, user));
   const items = remind(held, options, now) as Reminded[];
   const services = summaries(held, now);
   show(json, { items, services }, (page) => {
@@ -101,7 +108,7 @@ function fingerprintsTwice(items: readonly TokenItem[]): ReadonlySet<string> {
 function serviceRow(item: TokenItem, isOneHost: boolean, twice: ReadonlySet<string>): string[] {
   const { kind = '', prefix = '', fingerprint = '', createdAt, storedAt, expiresAt, lastUsed, uses } = item;
   const name = nameOf(item);
-  const where = isOneHost ? (name ?? item.id) : `${name === undefined ? '' : `${name} at `}${item.host}`;
+  const where = isOneHost ? (name ?? '') : `${name === undefined ? '' : `${name} at `}${item.host}`;
   const same = twice.has(fingerprint) ? '=' : '';
   const value = fingerprint === '' ? prefix : `${prefix}…${fingerprint.slice(0, FINGERPRINT_SHOWN)}${same}`;
   return [where, kind, value, day(createdAt ?? storedAt), day(expiresAt), day(lastUsed), count(uses)];
@@ -134,10 +141,22 @@ function deletedRow(item: DeletedItem): string[] {
   ];
 }
 
+/** Seconds in which the day never changes: all time zones differ from UTC by a multiple of it. */
+const QUARTER = 900;
+const days = new Map<number, string>();
+
+/** A date; those of many tokens are the same. */
 function day(value: number | undefined): string {
-  return value === undefined ? '' : localTime(value).slice(0, 10);
+  if (value === undefined) return '';
+  const quarter = Math.floor(value / QUARTER);
+  let text = days.get(quarter);
+  if (text === undefined) {
+    text = localTime(value).slice(0, 10);
+    days.set(quarter, text);
+  }
+  return text;
 }
 
 function count(uses: number | undefined): string {
-  return uses === undefined ? '' : String(uses);
+  return uses === undefined || uses === 0 ? '' : String(uses);
 }
