@@ -5,7 +5,7 @@ import { openHome } from '../../fakes/scripted-agent.ts';
 import { keyhold } from '../keyhold.ts';
 
 /** Milliseconds for two dozen commands, on a machine that has other things to do. */
-const BUSY = 120_000;
+const BUSY = { timeout: 120_000 };
 /** In its middle, so that a beginning or an end that is shown would be found too. */
 const SECRET_PART = 'canary4711canary4712';
 const CANARY = `ghp_${SECRET_PART}aaaaaaaaaEXAMPLE`;
@@ -32,23 +32,23 @@ test(
     const url = 'https://github.com';
     const wrong = CANARY.replace('ghp_', 'ghx_');
 
-    await run(`token set --for ${url} --label canary --kind classic --json`, CANARY);
-    await run(`token set --for ${url} --label canary`, CANARY);
+    await run(`token set --for ${url} --label yellow --kind classic --json`, CANARY);
+    await run(`token set --for ${url} --label yellow`, CANARY);
     await run(`token set --for ${url} --label wrong`, wrong);
     await run(`token set --for ${url} --label wrong --kind nothing`, wrong);
     await run(`token set --for ${url} --label two`, `${CANARY}\n${CANARY}`);
     await run(`token set --service nobody`, CANARY);
     await run('token set', CANARY);
-    expect(await run('token print canary')).toBe(`${CANARY}\n`);
+    expect(await run('token print yellow')).toBe(`${CANARY}\n`);
     // The one that may.
     said.splice(-2);
     await run('token list');
     await run('token list --json');
     await run('token list --due');
-    await run('token show canary');
-    await run('token show canary --json');
+    await run('token show yellow');
+    await run('token show yellow --json');
     await run(`token explain --for ${url}`);
-    await run('token rename canary renamed');
+    await run('token rename yellow renamed');
     await run('token history renamed --json');
     await run('token remove renamed');
     await run('token remove renamed --revoked --yes --reason gone');
