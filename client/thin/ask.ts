@@ -30,7 +30,8 @@ export function encodeHeader({ program, arguments: words, adapter, environment, 
     lines.push(`profile=${profile}`);
   }
   for (const name of adapter.environment) {
-    const value = environment[name];
+    // kubectl ends its document with a LF.
+    const value = environment[name]?.replace(/\n$/, '');
     if (value === undefined) continue;
     if (!isTellable(value)) throw untellable(name);
     lines.push(`env[]=${name}=${value}`);

@@ -36,8 +36,10 @@ void put_header(const char *program, char **arguments, const struct row *row) {
     put_line("profile=", profile);
   }
   for (const char *const *name = row->environment; *name; name++) {
-    const char *value = getenv(*name);
+    char *value = getenv(*name);
     if (!value) continue;
+    size_t end = strlen(value);
+    if (end > 0 && value[end - 1] == '\n') value[end - 1] = 0; /* kubectl ends its document with one */
     if (!is_printable(value)) refuse("cannot ask the agent: a control byte in the variable ", *name);
     put("env[]=");
     put(*name);

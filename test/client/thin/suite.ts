@@ -134,7 +134,13 @@ export function testThinClient(kind: ThinKind): void {
 
     it('tells the agent its name, arguments, folder, version and only the variables of its row', async () => {
       const heard = await withAnswer('x0\n');
-      const env = { TALKER_NAME: 'a=b', KEYHOLD_PROFILE: 'p', OTHER: 'x', NODE_OPTIONS: '--bogus', NODE_DEBUG: 'net' };
+      const env = {
+        TALKER_NAME: 'a=b\n',
+        KEYHOLD_PROFILE: 'p',
+        OTHER: 'x',
+        NODE_OPTIONS: '--bogus',
+        NODE_DEBUG: 'net',
+      };
       await run('talk@here', { args: ['--very', 'hush', 'ü'], env, cwd: '/usr' });
       const lines = heard.bytes.split('\n');
       expect(lines.filter((line) => !line.startsWith('version='))).toEqual([

@@ -31,7 +31,11 @@ export type FakeServer = AsyncDisposable & {
 const BODY_MAX = 4 << 20;
 
 /** A server on loopback that answers who brings an accepted Authorization header, and everybody else with `challenge`. */
-export async function startServer(challenge: string, answer: (asked: Asked) => Answer): Promise<FakeServer> {
+export async function startServer(
+  challenge: string,
+  answer: (asked: Asked) => Answer,
+  { open = false }: { readonly open?: boolean } = {},
+): Promise<FakeServer> {
   const heard: Heard[] = [];
   const accepted = new Set<string>();
   const server = createServer(async (request, response) => {
@@ -39,7 +43,7 @@ export async function startServer(challenge: string, answer: (asked: Asked) => A
     const [path = ''] = (request.url ?? '').split('?');
     const method = request.method ?? '';
     const body = await bodyOf(request);
-    const isOpen = authorization !== undefined && accepted.has(authorization);
+    const isOpen = open || (authorization !== undefined && accepted.has(authorization));
     const answered: Answer = isOpen
       ? answer({ method, path, body })
       : { status: 401, headers: { 'WWW-Authenticate': challenge } };
