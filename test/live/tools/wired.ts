@@ -14,7 +14,7 @@ export type Wired = Person & {
 
 /** keyhold's own places, and what the tools keep for themselves there. */
 const ELSEWHERE =
-  /^(\.local\/(state|bin|share\/keyhold\/(versions|current))|\.config\/keyhold|\.cargo\/(registry|\.)|\.cache)/;
+  /^(\.local\/(state|bin|share\/keyhold\/(versions|current))|\.config\/keyhold|\.cargo\/(registry|\.)|\.kube\/cache|\.cache)/;
 const FOLDER = /\/ \d+$/;
 
 /** A fresh person. `env` is what their tools find around them. */
