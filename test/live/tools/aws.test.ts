@@ -52,7 +52,7 @@ describe.skipIf(!need('aws', 'apt-get install awscli'))('real aws, by what setup
     await person.keyhold(['lock']);
     expect((await identity()).stderr).toContain('keyhold: the credentials are locked; run: keyhold unlock');
     await person.keyhold(['unlock']);
-    await helper(['store', URL], sessionKey(3));
+    await helper(['store', URL], sessionKey(4));
     await expect.poll(async () => (await identity()).stderr).toContain('keyhold: the credential is past its expiry');
 
     await person.keyhold(['token', 'remove', '--for', URL, '--yes']);

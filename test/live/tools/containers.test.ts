@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type DockerRegistry, startDockerRegistry } from '../../fakes/tools/docker-registry.ts';
 import { need } from '../../need.ts';
-import { aWiredPerson, inSeconds, type Wired } from './wired.ts';
+import { aWiredPerson, shortly, type Wired } from './wired.ts';
 
 const LOCKED = 'keyhold: the credentials are locked; run: keyhold unlock';
 const registryThere =
@@ -66,7 +66,7 @@ describe.skipIf(!registryThere)('a real registry of images', () => {
     expect(locked.code).toBe(1);
     expect(locked.stderr).toContain(LOCKED);
     await person.keyhold(['unlock']);
-    await keep({ password_expiry_utc: inSeconds(3) });
+    await keep({ password_expiry_utc: shortly() });
     await expect
       .poll(async () => (await inspect()).stderr)
       .toContain('keyhold: the credential is past its expiry; store a new one');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FakeServer } from '../../fakes/tools/http.ts';
 import { startNpmRegistry } from '../../fakes/tools/npm-registry.ts';
-import { aWiredPerson, inSeconds, type Wired } from './wired.ts';
+import { aWiredPerson, shortly, type Wired } from './wired.ts';
 
 const MODULES = join(import.meta.dirname, '../../../node_modules');
 /** The three that differ: how a helper's answer and its failure are taken. */
@@ -68,7 +68,7 @@ describe('real pnpm, by what setup pnpm wrote', () => {
       expect((await install(pnpm)).code, name).not.toBe(0);
     }
     await person.keyhold(['unlock']);
-    const expiry = inSeconds(3);
+    const expiry = shortly();
     const kept = { protocol: 'http', host: registry.host, username: 'ada', password: 'npm-one-EXAMPLE' };
     await person.keep({ ...kept, password_expiry_utc: expiry });
     await expect.poll(async () => (await install(versions['pnpm 12']!)).code).not.toBe(0);

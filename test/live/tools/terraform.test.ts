@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startTerraformRegistry, type TerraformRegistry } from '../../fakes/tools/terraform-registry.ts';
 import { isThere, need } from '../../need.ts';
-import { aWiredPerson, inSeconds, type Wired } from './wired.ts';
+import { aWiredPerson, shortly, type Wired } from './wired.ts';
 
 /** Neither Debian nor npm has it. */
 const terraform =
@@ -49,7 +49,7 @@ describe.skipIf(!terraform)('real terraform, by what setup terraform wrote', () 
     expect((await init()).code).not.toBe(0);
     await person.keyhold(['unlock']);
     expect(await init()).toMatchObject({ code: 0 });
-    const expiry = inSeconds(3);
+    const expiry = shortly();
     await person.keep({ protocol: 'https', host: HOST, password: TOKEN, password_expiry_utc: expiry });
     await expect.poll(async () => (await init()).code).not.toBe(0);
     const { before, after } = await person.undo('terraform');

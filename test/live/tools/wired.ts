@@ -52,8 +52,3 @@ export function shortly(): string {
 function inSeconds(seconds: number): string {
   return String(Math.floor(Date.now() / 1_000) + seconds);
 }
-
-/** A date that is to pass in this test. */
-export function inSeconds(seconds: number): string {
-  return String(Math.floor(Date.now() / 1_000) + seconds);
-}
