@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { aHome, configure, get, startAgent, status, store } from '../../fakes/built-agent.ts';
+import { aHome, configure, get, open, startAgent, status, store } from '../../fakes/built-agent.ts';
 import { startKeyringSession } from '../../fakes/keyring-session.ts';
 import { needKeyring } from '../keyring/need.ts';
 
@@ -11,8 +12,25 @@ async function timed<T>(work: Promise<T>): Promise<[T, number]> {
   return [await work, performance.now() - begun];
 }
 
+/** An answer to a client that is connected already, and the milliseconds that it took. */
+async function timedAnswer(path: string, lines: readonly string[]): Promise<[string, number]> {
+  const socket = await open(path);
+  try {
+    socket.setEncoding('latin1');
+    const answered = once(socket, 'data', { signal: AbortSignal.timeout(10_000) }) as Promise<[string]>;
+    socket.write(`${lines.join('\n')}\n\n`);
+    const [[answer], milliseconds] = await timed(answered);
+    return [answer, milliseconds];
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Bounds of wall time on a machine that may do something else at the same moment. */
+const BUSY = { retry: 2 };
+
 describe.skipIf(!needKeyring())('the agent on a real keyring', () => {
-  it('keeps serving what is in memory while the keyring is frozen, and answers the rest within its bound', async () => {
+  it('serves what is in memory while the keyring is frozen, and answers the rest within a second', BUSY, async () => {
     await using session = await startKeyringSession();
     await using first = await startAgent({ home: aHome('auto'), environment: session.env });
     expect(await first.ask(...status)).toMatch(/^backend=keyring$/m);
@@ -31,9 +49,9 @@ describe.skipIf(!needKeyring())('the agent on a real keyring', () => {
       times.push(milliseconds);
     }
     expect(times.sort((one, other) => one - other)[4]!).toBeLessThan(50);
-    const [cold, coldTime] = await timed(agent.ask(...get('cold.test')));
+    const [cold, coldTime] = await timedAnswer(agent.socket, get('cold.test'));
     expect(cold).toMatch(/^status=unavailable$/m);
-    expect(coldTime).toBeLessThan(1_500);
+    expect(coldTime).toBeLessThan(1_000);
     expect(await agent.ask(...store('new.test', 'new-EXAMPLE'))).toMatch(/^status=unavailable$/m);
     expect(await agent.ask(...status)).toContain('keyring-hung');
     session.thaw();
