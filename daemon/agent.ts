@@ -6,6 +6,7 @@ import type { Profiles } from '../protocol/profiles.ts';
 import type { Secret } from '../protocol/secret.ts';
 import { toWire } from '../protocol/text.ts';
 import type { Held } from './backends/backend.ts';
+import { disposeSecrets } from './backends/secrets.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
 import { explain } from './explain.ts';
@@ -15,13 +16,22 @@ import { RoundState } from './round.ts';
 import { refusalOf, revokedReply, type Tombstone } from './tombstones/tombstone.ts';
 import type { Tombstones } from './tombstones/tombstones.ts';
 import type { Entry } from './unlocked/set.ts';
+import type { RefreshOutcome } from './upstream/refresh-outcome.ts';
+import type { Refresher } from './upstream/refresher.ts';
 
 const notFound: CredentialReply = { status: 'not-found', message: 'no credential is held for this target' };
 const expiredReply: CredentialReply = {
   status: 'expired',
   message: 'the credential is past its expiry; store a new one',
 };
+const tooShort: CredentialReply = {
+  status: 'expired',
+  message: 'the credential lives shorter than it is asked to, also when it is new',
+};
 const done: CredentialReply = { status: 'ok' };
+
+/** Milliseconds that a get waits for a refresh: longer than that takes at worst by its own deadlines, on a machine at work. */
+const REFRESH_WAIT = 40_000;
 
 /** Seconds that a get may wait for a human at most: as long as the desktop's prompt stands. */
 const WAIT_MAX: Seconds = 120;
@@ -41,10 +51,19 @@ export class Agent {
   readonly #log: Log;
   readonly #profiles: () => Profiles;
   readonly #tombstones: Tombstones;
+  readonly #refresher: Refresher | undefined;
   readonly #round = new RoundState();
 
-  /** `profiles` are those of the moment. */
-  constructor(custody: Custody, clock: Clock, log: Log, profiles: () => Profiles, tombstones: Tombstones) {
+  /** `profiles` are those of the moment. Without a `refresher` a login is served as long as it lives. */
+  constructor(
+    custody: Custody,
+    clock: Clock,
+    log: Log,
+    profiles: () => Profiles,
+    tombstones: Tombstones,
+    refresher?: Refresher,
+  ) {
+    this.#refresher = refresher;
     this.#tombstones = tombstones;
     this.#custody = custody;
     this.#clock = clock;
@@ -61,10 +80,41 @@ export class Agent {
 
   #answer(found: Entry | undefined, request: CredentialRequest): Promise<CredentialReply> {
     if (!found) return Promise.resolve(this.#missing(request));
+    if (found.about?.oauth !== undefined && this.#refresher !== undefined) return this.#answerRefreshed(found, request);
     const expired = isExpired(found, this.#clock, request.minTtl);
     if (expired && request.capabilities.keyhold) return Promise.resolve(expiredReply);
     if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request);
     return Promise.resolve(this.#serve(found, request));
+  }
+
+  /** A token of a login: what lives is given at once, what is due is refreshed behind that, and what is over before it. */
+  #answerRefreshed(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
+    const phase = this.#refresher!.look(found, request.minTtl);
+    if (phase === 'closing' || phase === 'dead') return this.#getWhenRefreshed(found, request);
+    if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request);
+    return Promise.resolve(this.#serve(found, request));
+  }
+
+  /** Waits for the one refresh, and for a person only where the caller asked for that. */
+  async #getWhenRefreshed(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
+    const wait = request.interactive === false ? 0 : Math.min(request.wait ?? 0, WAIT_MAX);
+    const until = this.#clock.sinceBoot() + wait;
+    const outcome = await within(this.#refresher!.refresh(found), REFRESH_WAIT);
+    if (!this.#custody.isServing || this.#custody.at(found) !== found) return this.get(request);
+    let isLive =
+      !isExpired(found, this.#clock, request.minTtl) && this.#refresher!.look(found, request.minTtl) !== 'dead';
+    if (!isLive && outcome.status === 'failed' && outcome.reply.status === 'interaction-required') {
+      // One login serves everybody who waits here: it puts another credential in this one's place.
+      while (this.#clock.sinceBoot() < until && this.#custody.at(found) === found && !isLive) {
+        await new Promise((resolve) => setTimeout(resolve, WAIT_PERIOD));
+        if (!this.#custody.isServing) return this.get(request);
+        isLive = !isExpired(found, this.#clock, request.minTtl);
+      }
+      if (this.#custody.at(found) !== found) return this.get(request);
+    }
+    if (!isLive) return outcome.status === 'failed' ? outcome.reply : tooShort;
+    if (!this.#custody.isServable(found)) await this.#custody.obtain(found);
+    return this.#custody.isServing && this.#custody.isServable(found) ? this.#serve(found, request) : notFound;
   }
 
   /** Nothing is held for a target: did it die by revocation? */
@@ -129,7 +179,7 @@ export class Agent {
       // Each waits for its turn and for the disk: meanwhile all may have been locked or carried elsewhere.
       const refusedMeanwhile = await this.#custody.refusal();
       if (refusedMeanwhile) return refusedMeanwhile;
-      const wasErased = await this.#custody.inTurn(candidate, () => this.#eraseOne(candidate, request.secret));
+      const wasErased = await this.#custody.inTurn(candidate, () => this.#eraseOne(candidate, request));
       if (wasErased) ids.push(candidate.id);
     }
     if (ids.length === 0) return notFound;
@@ -150,7 +200,8 @@ export class Agent {
   #newest(target: Target, request: CredentialRequest): Entry | undefined {
     const accepts = acceptorOf(request);
     const newest = this.#custody.find(target, accepts);
-    if (!newest || !isExpired(newest, this.#clock, request.minTtl)) return newest;
+    if (!newest || !isExpired(newest, this.#clock, request.minTtl) || this.#refresher?.canRefresh(newest))
+      return newest;
     const isLive = (entry: Entry) => accepts(entry) && !isExpired(entry, this.#clock, request.minTtl);
     return this.#custody.find(target, isLive) ?? newest;
   }
@@ -180,7 +231,7 @@ export class Agent {
   }
 
   #reply(entry: Entry, request: CredentialRequest): CredentialReply {
-    const { protocol, host, path, username, authtype, expiresAt, secrets } = entry;
+    const { protocol, host, path, username, authtype, expiresAt, secrets, about } = entry;
     const credential = {
       protocol,
       host,
@@ -189,16 +240,17 @@ export class Agent {
       authtype,
       expiresAt,
       secret: secrets!.secret,
-      refreshToken: secrets!.refreshToken,
+      // What we refresh ourselves is nobody else's.
+      refreshToken: about?.oauth === undefined ? secrets!.refreshToken : undefined,
     };
     const state = request.capabilities.state ? [this.#round.of(entry.id)] : undefined;
     return { status: 'ok', credential, state, ids: [entry.id] };
   }
 
   /** What git may still hear of an expired credential: the refresh token, for the next helper in its list. */
-  #refreshOnly({ id, protocol, host, path, username, expiresAt, secrets }: Entry): CredentialReply {
+  #refreshOnly({ id, protocol, host, path, username, expiresAt, secrets, about }: Entry): CredentialReply {
     const refreshToken = secrets!.refreshToken;
-    if (!refreshToken) return expiredReply;
+    if (!refreshToken || about?.oauth) return expiredReply;
     return { status: 'ok', credential: { protocol, host, path, username, expiresAt, refreshToken }, ids: [id] };
   }
 
@@ -224,6 +276,8 @@ export class Agent {
       if (repeated.resting && request.timeout === undefined && !isNews) return done;
     }
     const secret = request.secret!;
+    if (before?.about?.oauth && !request.about && !request.force && (await this.#isOld(secret, request, before)))
+      return done;
     const noted = await this.#note(secret, target, request, before);
     if ('status' in noted) return noted;
     const held: Held = {
@@ -239,6 +293,14 @@ export class Agent {
     this.#log(before && !repeated ? 'rotated' : 'stored', { id: held.id });
     // What lives in memory only and lives on there is the same as before.
     return repeated && !repeated.resting ? done : { status: 'ok', ids: [held.id] };
+  }
+
+  /** A tool stores what it was given some time ago: the token was refreshed since, and this one is no news. */
+  async #isOld(secret: Secret, { expiresAt }: CredentialRequest, before: Entry): Promise<boolean> {
+    if (expiresAt !== undefined && before.expiresAt !== undefined && expiresAt <= before.expiresAt) return true;
+    const { about } = await this.#tombstones.marks.note(secret, before, before.about, false);
+    const { fingerprint, oauth } = before.about ?? {};
+    return about.fingerprint !== undefined && [fingerprint, ...(oauth?.earlier ?? [])].includes(about.fingerprint);
   }
 
   /** What is known of the token from now on; or why it is not kept: it is known to be dead. */
@@ -267,7 +329,7 @@ export class Agent {
   }
 
   /** True if it was this secret, or any if none was named, and is gone in memory and at rest. */
-  async #eraseOne(candidate: Entry, secret: Secret | undefined): Promise<boolean> {
+  async #eraseOne(candidate: Entry, { secret, id }: CredentialRequest): Promise<boolean> {
     this.#custody.refuseLocked('erase');
     const entry = this.#custody.at(candidate);
     if (entry?.id !== candidate.id) return false;
@@ -275,9 +337,36 @@ export class Agent {
       if (!this.#custody.isServable(entry)) await this.#custody.obtain(entry);
       if (!entry.secrets?.secret?.equals(secret)) return false;
     }
-    await this.#custody.remove(entry);
+    // A tool was refused with an access token. Whether the login is over its provider says, not a tool.
+    if (id === undefined && this.#refresher?.canRefresh(entry)) await this.#dropAccess(entry);
+    else await this.#custody.remove(entry);
     this.#log('erased', { id: entry.id });
     return true;
+  }
+
+  /** Forgets an access token, in memory and at rest, and keeps what a new one is had for. */
+  async #dropAccess(entry: Entry): Promise<void> {
+    const kept = await this.#custody.secretsAside(entry);
+    if (!kept) return;
+    try {
+      const { protocol, host, path, username, id, authtype, storedAt, about } = entry;
+      const held = { protocol, host, path, username, id, authtype, storedAt, about, expiresAt: 0 };
+      await this.#custody.renew(entry, held, { refreshToken: kept.refreshToken });
+    } finally {
+      disposeSecrets(kept);
+    }
+  }
+}
+
+/** The outcome of a refresh, or that it takes too long. The refresh goes on. */
+async function within(refresh: Promise<RefreshOutcome>, milliseconds: number): Promise<RefreshOutcome> {
+  const { promise, resolve } = Promise.withResolvers<RefreshOutcome>();
+  const late = { status: 'unavailable', message: 'cannot refresh: the provider takes too long; try again' } as const;
+  const timer = setTimeout(() => resolve({ status: 'failed', reply: late }), milliseconds);
+  try {
+    return await Promise.race([refresh, promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

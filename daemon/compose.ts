@@ -26,9 +26,14 @@ import { Marks } from './tombstones/marks.ts';
 import { Tombstones } from './tombstones/tombstones.ts';
 import { silentPolicy } from './unlocked/lease.ts';
 import { openRegion } from './unlocked/region.ts';
+import { Refresher } from './upstream/refresher.ts';
+import { SignIn } from './upstream/sign-in.ts';
+import { Upstream } from './upstream/upstream.ts';
 
 /** Milliseconds that running conversations get to end when the agent does. */
 const DRAIN_DEADLINE = 2_000;
+/** Milliseconds that a provider may take to answer. */
+const UPSTREAM_DEADLINE = 20_000;
 /** Seconds that the events process stays when nobody listens: somebody who comes again finds it warm. */
 const EVENTS_IDLE = 5;
 
@@ -42,6 +47,8 @@ export type Composition = {
   readonly keyringChild: string;
   /** The program of the admin process. */
   readonly adminChild: string;
+  /** The program of the upstream child. */
+  readonly upstreamChild: string;
   /** The program of the events process. */
   readonly eventsChild: string;
   /** What was found wrong before composing: a configuration that cannot be read, say. */
@@ -73,6 +80,7 @@ export function compose({
   native,
   keyringChild,
   adminChild,
+  upstreamChild,
   eventsChild,
   degradations,
   stop,
@@ -109,8 +117,15 @@ export function compose({
   });
   const profiles = openProfiles(`${places.config}/profiles.json`);
   const services = openServices(`${places.config}/services`);
-  const tombstones = new Tombstones(custody, new Marks({ custody, keep: region.keep, clock, services }), clock);
-  const agent = new Agent(custody, clock, heard, profiles.current, tombstones);
+  const marks = new Marks({ custody, keep: region.keep, clock, services });
+  const tombstones = new Tombstones(custody, marks, clock);
+  const upstream = new Upstream({ childPath: upstreamChild, keep: region.keep });
+  const route = () => ({ deadline: UPSTREAM_DEADLINE });
+  const usedWithin = config.refreshUsedWithin;
+  const refreshing = { custody, marks, upstream, route, clock, log: heard };
+  const refresher = new Refresher({ ...refreshing, random: Math.random, usedWithin });
+  const signIn = new SignIn({ ...refreshing, refresher, services, keep: region.keep });
+  const agent = new Agent(custody, clock, heard, profiles.current, tombstones, refresher);
 
   const audit = new Audit({
     file: `${places.state}/audit.db`,
@@ -150,6 +165,7 @@ export function compose({
     degradations: () => [
       ...degradations,
       ...profiles.degradations(),
+      ...refresher.degradations(),
       ...wallsMissing(native, region.protection),
       ...audit.degradations(),
     ],
@@ -169,7 +185,7 @@ export function compose({
       case 'same':
         return request.capabilities.keyhold ? same(custody, request) : unknown;
       default:
-        return manage(management, request) ?? unknown;
+        return manage(management, request) ?? signIn.answer(request) ?? unknown;
     }
   };
   const witness = new Witness({ handler, audit, clock, meter });
@@ -196,7 +212,10 @@ export function compose({
       await Promise.all(
         [admin, events].map((one) => one.dispose(DRAIN_DEADLINE)).concat(reception.drain(DRAIN_DEADLINE)),
       );
+      refresher.dispose();
+      signIn.dispose();
       await custody.dispose();
+      upstream.dispose();
       audit.dispose();
       region.dispose();
     },

@@ -236,9 +236,21 @@ export class Custody {
     this.#sweeper.by(this.#set.dueAt(entry, this.#policy()));
   }
 
+  /**
+   * Puts what a provider gave out in the place of what an entry held, also while a lock waits for that: what the provider has
+   * spent meanwhile could not be had again. The lease goes on as it was. Run it in the turn that the lock waits for.
+   */
+  async renew(entry: Entry, held: Held, secrets: Secrets): Promise<void> {
+    if (entry.resting) {
+      this.#onRest(this.#backend!.name);
+      await this.#backend!.put(held, secrets);
+    }
+    this.#set.renew(entry, held, copySecrets(secrets, this.#keep));
+  }
+
   /** Notes what is known of an entry from now on, at rest and then in memory. Its secrets and its lease stay. */
-  async annotate(entry: Entry, about: About | undefined): Promise<void> {
-    const backend = this.#forChange('change');
+  async annotate(entry: Entry, about: About | undefined, isBegun = false): Promise<void> {
+    const backend = isBegun ? this.#backend! : this.#forChange('change');
     const resting = entry.resting && { ...entry.resting, about };
     if (resting) await backend.annotate(resting);
     entry.about = about;

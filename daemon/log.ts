@@ -16,6 +16,9 @@ const loggable = [
   'reason',
   'count',
   'where',
+  'service',
+  'operation',
+  'outcome',
 ] as const;
 
 export type LogFields = Partial<Record<(typeof loggable)[number], string | number | boolean | undefined>>;

@@ -90,6 +90,7 @@ async function main(): Promise<void> {
     native,
     keyringChild: programOf('backends/keyring/child.ts', 'keyring-child'),
     adminChild: programOf('admin/child.ts', 'admin'),
+    upstreamChild: programOf('upstream/child.ts', 'upstream-child'),
     eventsChild: programOf('events/child.ts', 'events'),
     degradations: found,
     stop: () => stop('asked'),

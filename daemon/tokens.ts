@@ -3,6 +3,7 @@ import type { Attributes } from '../protocol/attributes.ts';
 import { toColumns } from '../protocol/columns.ts';
 import type { EpochSeconds, Target } from '../protocol/credential.ts';
 import { KeyholdError } from '../protocol/errors.ts';
+import type { Grant } from '../protocol/grant.ts';
 import type { Detail } from '../protocol/handler.ts';
 import { fromWire, toWire } from '../protocol/text.ts';
 import type { Audit } from './audit/audit.ts';
@@ -105,6 +106,7 @@ const heldValues: readonly (readonly [name: string, value: Value])[] = [
   ['createdAt', ({ about }) => about?.createdAt],
   ['prefix', ({ about }) => about?.prefix],
   ['fingerprint', ({ about }) => about?.fingerprint],
+  ['refresh', ({ about }) => refreshOf(about?.oauth)],
   ['storedAt', ({ storedAt }) => storedAt],
   ['expiresAt', ({ expiresAt }) => expiresAt],
   ['unlocked', ({ secrets }) => secrets !== undefined],
@@ -137,6 +139,8 @@ function heldItem(entry: Entry, use: Use | undefined): Record<string, unknown> {
     ...targetItem(entry),
     authtype: entry.authtype,
     ...entry.about,
+    oauth: undefined,
+    refresh: refreshOf(entry.about?.oauth),
     storedAt: entry.storedAt,
     expiresAt: entry.expiresAt,
     unlocked: entry.secrets !== undefined,
@@ -161,4 +165,11 @@ function targetItem({ protocol, host, path, username }: Target): Record<string, 
 
 function line(document: Record<string, unknown>): string {
   return toWire(JSON.stringify(document));
+}
+
+/** `ours`: it is refreshed here; `begun`: one is under way, or was cut off; `ended`: somebody has to sign in again. */
+function refreshOf(grant: Grant | undefined): string | undefined {
+  if (!grant) return undefined;
+  if (grant.ended) return 'ended';
+  return grant.begunAt === undefined ? 'ours' : 'begun';
 }

@@ -1,6 +1,7 @@
 import type { Attributes } from './attributes.ts';
 import type { EpochSeconds } from './credential.ts';
 import { KeyholdError } from './errors.ts';
+import type { Grant } from './grant.ts';
 import { fromWire, toWire } from './text.ts';
 
 /**
@@ -28,10 +29,12 @@ export type About = {
   readonly prefix?: string | undefined;
   /** 16 hexadecimal digits that are equal for equal values, under a key of ours: nothing can be told from them. */
   readonly fingerprint?: string | undefined;
+  /** How it is refreshed; absent: not by us. */
+  readonly oauth?: Grant | undefined;
 };
 
 /** What somebody says of a token. A member that is there and undefined takes away what was known. */
-export type AboutChange = Omit<About, 'prefix' | 'fingerprint'>;
+export type AboutChange = Omit<About, 'prefix' | 'fingerprint' | 'oauth'>;
 
 /** Characters of one text: a label is shown in a table, an origin in a line or two. */
 const TEXT_MAX = 256;

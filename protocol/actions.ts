@@ -103,6 +103,34 @@ export const actions = {
     answers: 'profiles',
     statuses: ['ok', 'bad-request'],
   },
+  authorize: {
+    summary: 'begin a login by OAuth: where the person has to go; with way=client it is done at once',
+    reads: 'protocol host path? username? way service? issuer? client_id? scopes? redirect? password?',
+    answers: 'login url state expires_in | login user_code url url_complete? interval expires_in | id refreshes',
+    statuses: [
+      'ok',
+      'not-found',
+      'locked',
+      'denied',
+      'interaction-required',
+      'unavailable',
+      'unsupported',
+      'bad-request',
+    ],
+  },
+  authorized: {
+    summary:
+      'end a login that was begun: with what the browser brought back, or by asking whether the device was let in',
+    reads: 'login code? state? issuer?',
+    answers: 'id refreshes | pending interval',
+    statuses: ['ok', 'not-found', 'locked', 'denied', 'interaction-required', 'unavailable', 'bad-request'],
+  },
+  refresh: {
+    summary: 'get a new access token for a login at once; also where a refresh was cut off',
+    reads: 'id',
+    answers: '',
+    statuses: ['ok', 'not-found', 'locked', 'interaction-required', 'unavailable', 'unsupported', 'bad-request'],
+  },
   lock: {
     summary: 'forget everything in memory and serve nothing until unlock',
     reads: '',

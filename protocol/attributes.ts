@@ -14,6 +14,7 @@ const secretKeys: ReadonlySet<string> = new Set([
   'oauth_refresh_token',
   'passphrase',
   'new_passphrase',
+  'code',
 ]);
 
 /** The one list whose values may be empty: a program's argument may be. */

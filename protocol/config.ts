@@ -17,6 +17,8 @@ export type Config = {
   readonly auditKeep: Seconds;
   /** How long the admin process stays without a connection. */
   readonly adminIdle: Seconds;
+  /** How long after it was last asked for a token is still refreshed ahead of need. */
+  readonly refreshUsedWithin: Seconds;
   /** How long before its expiry a token is announced. */
   readonly eventsLead: Seconds;
 };
@@ -78,6 +80,13 @@ export const settings = {
     most: 90 * DAY,
     default: 15 * MINUTE,
   },
+  'refresh.used-within': {
+    summary: 'how long after it was last asked for a token of a login is still refreshed ahead of need',
+    kind: 'duration',
+    least: MINUTE,
+    most: 90 * DAY,
+    default: DAY,
+  },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
@@ -128,6 +137,7 @@ export function readConfig(document: unknown): Config {
     logLevel: of('log.level') as Config['logLevel'],
     auditKeep: of('audit.keep') as Config['auditKeep'],
     adminIdle: of('admin.idle') as Config['adminIdle'],
+    refreshUsedWithin: of('refresh.used-within') as Config['refreshUsedWithin'],
     eventsLead: of('events.lead') as Config['eventsLead'],
   };
   if (config.leaseIdle !== undefined && config.leaseIdle > config.leaseMax) {

@@ -9,14 +9,14 @@ import type { Secret } from './secret.ts';
 import { isStatus } from './status.ts';
 import { fromWire } from './text.ts';
 
-const targeted: ReadonlySet<string> = new Set(['get', 'store', 'erase', 'explain', 'same']);
+const targeted: ReadonlySet<string> = new Set(['get', 'store', 'erase', 'explain', 'same', 'authorize']);
 
 /** Seconds and dates on the wire: up to 12 digits, which is the year 33658. */
 const DIGITS = /^[0-9]{1,12}$/;
 
 /**
  * The tolerant reader: attributes to a request. Unknown attributes are skipped. Throws `bad_request` for a get, store
- * erase, explain or same without a proper target, and for a store whose values are unfit to be kept. PROTOCOL.md §3.
+ * erase, explain, same or authorize without a proper target, and for a store whose values are unfit to be kept. PROTOCOL.md §3.
  */
 export function decodeRequest(attributes: Attributes, action = attributes.text('action') ?? ''): CredentialRequest {
   const capabilities = readCapabilities(attributes.list('capability[]'));

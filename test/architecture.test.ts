@@ -84,6 +84,7 @@ describe('imports', () => {
       // The agent holds the secrets, so it loads our code, node and pino; the keyring's library runs in a child.
       pino: /^daemon\/log\.ts$/,
       '@napi-rs/keyring': /^daemon\/backends\/keyring\/child\.ts$/,
+      'openid-client': /^daemon\/upstream\/operations\/oauth\.ts$/,
       // Each of these in a process of its own, which the agent starts when somebody connects.
       fastify: /^daemon\/admin\/app\.ts$/,
       'node-ipc': /^daemon\/events\/child\.ts$/,
@@ -175,6 +176,7 @@ describe('what parses', () => {
   /** `new URL` on something that is no key, and why it is none. */
   const mayUseUrl: Record<string, string> = {
     'client/doctor/build.ts': 'a file beside the module',
+    'daemon/upstream/operations/oauth.ts': 'openid-client takes addresses in no other form',
   };
 
   it('does not use new URL, which drops tabs and rewrites hosts, but for files beside a module', () => {

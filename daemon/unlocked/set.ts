@@ -9,6 +9,7 @@ export type Entry = Held & {
   /** The backend's own record of it, or undefined for what is held in memory only. */
   resting: Held | undefined;
   about?: Held['about'];
+  expiresAt?: Held['expiresAt'];
   /** When it is forgotten altogether, on the boot-time clock: git's `timeout=`. */
   readonly forgetAt: Seconds | undefined;
   secrets: Secrets | undefined;
@@ -75,6 +76,18 @@ export class UnlockedSet {
     entry.secrets = secrets;
     entry.lease = { unlockedAt: now, usedAt: now };
     this.#unlocked++;
+  }
+
+  /**
+   * Gives an entry new secrets where it stands: it is as new as it was and its lease goes on. They become ours; those of an
+   * entry whose secrets are not in memory are wiped at once.
+   */
+  renew(entry: Entry, { about, expiresAt, ...held }: Held, secrets: Secrets): void {
+    entry.about = about;
+    entry.expiresAt = expiresAt;
+    if (entry.resting) entry.resting = { ...held, about, expiresAt };
+    disposeSecrets(entry.secrets ?? secrets);
+    if (entry.secrets) entry.secrets = secrets;
   }
 
   remove(entry: Entry): void {

@@ -1,6 +1,8 @@
 import { frame, framesOf, partsOf, REPLY_KEY_LENGTH, sealReply } from '../frames.ts';
 import { REQUEST_MAX } from './limits.ts';
-import { call, type Performed, type Secrets } from './operations/call.ts';
+import { call, type Secrets } from './operations/call.ts';
+import { oauth } from './operations/oauth.ts';
+import type { SecretName } from './plan.ts';
 
 /**
  * The upstream child: the only program that speaks to a service. It does one thing that it is told on its standard input,
@@ -9,8 +11,10 @@ import { call, type Performed, type Secrets } from './operations/call.ts';
  */
 
 /** What it can be told to do, each in a file of its own: a plan without secrets, and the secrets by name. */
+type Performed = { readonly reply: object; readonly secrets: ReadonlyMap<SecretName, Buffer> };
 const operations: Readonly<Record<string, (plan: never, secrets: Secrets) => Promise<Performed>>> = {
   call,
+  oauth,
 };
 
 let input: Buffer | undefined = Buffer.alloc(0);

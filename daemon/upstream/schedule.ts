@@ -22,10 +22,10 @@ export type Phase = 'fresh' | 'due' | 'closing' | 'dead';
 
 /** The longest advisory window, and the part of a life that it is at most: a token of 3 s is refreshed as well as one of a year. */
 const ADVISORY_MAX: Seconds = 900;
-const ADVISORY_PART = 0.25;
+const ADVISORY_PART = 0.4;
 /** The longest mandatory window, and its part: what is given out should outlive one request of a tool. */
 const MANDATORY_MAX: Seconds = 10;
-const MANDATORY_PART = 0.05;
+const MANDATORY_PART = 0.2;
 /** How much of the advisory window chance takes off its beginning: tokens of one login are not due in the same moment. */
 const JITTER = 0.5;
 /** Seconds in ten years: what claims to live longer says nothing. */

@@ -22,7 +22,7 @@ export type UpstreamParts = {
 };
 
 /** What a child answered. The secrets are the caller's to dispose of. */
-export type UpstreamAnswer = { readonly reply: Reply; readonly secrets: ReadonlyMap<SecretName, Secret> };
+export type UpstreamAnswer<R = Reply> = { readonly reply: R; readonly secrets: ReadonlyMap<SecretName, Secret> };
 
 /** Runs upstream children: one for each operation, with nothing in it but what that needs. */
 export class Upstream {
@@ -39,17 +39,17 @@ export class Upstream {
    * Has a child do one operation. The secrets are borrowed until it is under way. It always answers: what went wrong is a
    * `failure` of the reply.
    */
-  async run(
+  async run<R = Reply>(
     operation: string,
     plan: { readonly deadline: number },
     secrets: Readonly<Partial<Record<SecretName, Secret>>>,
-  ): Promise<UpstreamAnswer> {
+  ): Promise<UpstreamAnswer<R>> {
     const replyKey = randomBytes(REPLY_KEY_LENGTH);
     const request = requestOf(operation, replyKey, plan, Object.entries(secrets));
     try {
       await this.#turn();
       try {
-        return await this.#run(request, replyKey, plan.deadline);
+        return (await this.#run(request, replyKey, plan.deadline)) as UpstreamAnswer<R>;
       } finally {
         this.#running--;
         this.#waiting.shift()?.();

@@ -30,6 +30,7 @@ export async function openComposed(log: Log = () => {}, { native, child = '/none
     native,
     keyringChild: '/nonexistent/keyring-child',
     adminChild: child,
+    upstreamChild: '/nonexistent/upstream',
     eventsChild: child,
     degradations: [],
     stop() {},

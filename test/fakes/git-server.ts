@@ -24,6 +24,8 @@ export type GitServer = AsyncDisposable & {
   readonly passwords: Map<string, string>;
   /** Answers everybody who comes with a password so, whatever it is; undefined: as the password deserves. */
   refuseWith: 401 | 403 | undefined;
+  /** Whether a password is good, in place of `passwords`. */
+  accepts: ((password: string) => boolean) | undefined;
   /** Makes a bare repository with one commit; answers its URL. */
   addRepository(name: string): Promise<string>;
 };
@@ -48,6 +50,7 @@ export async function startGitServer(folder: string): Promise<GitServer> {
   });
   const judge = (user: string | undefined, password: string | undefined): number => {
     if (user === undefined || password === undefined) return 401;
+    if (self.accepts && !self.refuseWith) return self.accepts(password) ? 200 : 401;
     return self.refuseWith ?? (passwords.get(user) === password ? 200 : 401);
   };
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -58,6 +61,7 @@ export async function startGitServer(folder: string): Promise<GitServer> {
     requests,
     passwords,
     refuseWith: undefined,
+    accepts: undefined,
     async addRepository(name) {
       await makeRepository(folder, name);
       return `http://${host}/${name}`;

@@ -9,6 +9,7 @@ describe('readConfig', () => {
     logLevel: 'info',
     auditKeep: 7_776_000,
     adminIdle: 60,
+    refreshUsedWithin: 86_400,
     eventsLead: 900,
   };
 

@@ -149,6 +149,7 @@ describe('the audit log of the whole agent', () => {
       native: undefined,
       keyringChild: '/nonexistent/keyring-child',
       adminChild: '/nonexistent/admin',
+      upstreamChild: '/nonexistent/upstream',
       eventsChild: '/nonexistent/events',
       degradations: [],
       stop() {},

@@ -95,26 +95,26 @@ test('only a token that was asked for lately is in use', () => {
 });
 
 describe('after failures', () => {
-  const after = (count: number, retryAfter?: number, random = never) => {
+  const pauseAfter = (count: number, retryAfter?: number, random = never) => {
     let state: ReturnType<typeof backoffAfter> | undefined;
     for (let at = 0; at < count; at++) state = backoffAfter(state, 1_000, retryAfter, random);
     return state!.until - 1_000;
   };
 
   test('a service is left alone twice as long each time, up to five minutes', () => {
-    expect([1, 2, 3, 4, 9, 10, 5_000].map((count) => after(count))).toEqual([1, 2, 4, 8, 256, 300, 300]);
+    expect([1, 2, 3, 4, 9, 10, 5_000].map((count) => pauseAfter(count))).toEqual([1, 2, 4, 8, 256, 300, 300]);
   });
 
   test('chance shortens a pause by half at most', () => {
-    expect(after(4, undefined, () => 0.999)).toBeGreaterThanOrEqual(4);
-    expect(after(4, undefined, () => 0.5)).toBe(6);
+    expect(pauseAfter(4, undefined, () => 0.999)).toBeGreaterThanOrEqual(4);
+    expect(pauseAfter(4, undefined, () => 0.5)).toBe(6);
   });
 
   test('a service gets the silence that it asks for, an hour at most', () => {
-    expect(after(1, 30)).toBe(30);
-    expect(after(1, 1e9)).toBe(3_600);
-    expect(after(4, 1)).toBe(8);
-    expect(after(1, -5)).toBe(1);
+    expect(pauseAfter(1, 30)).toBe(30);
+    expect(pauseAfter(1, 1e9)).toBe(3_600);
+    expect(pauseAfter(4, 1)).toBe(8);
+    expect(pauseAfter(1, -5)).toBe(1);
   });
 });
 

@@ -1,0 +1,98 @@
+import type { Seconds } from '../../protocol/credential.ts';
+import type { Grant } from '../../protocol/grant.ts';
+import type { CredentialReply } from '../../protocol/handler.ts';
+import { fromWire } from '../../protocol/text.ts';
+import type { Held } from '../backends/backend.ts';
+import type { OAuthReply } from './oauth-plan.ts';
+
+/** What an answer of the provider means for a family. */
+export type Verdict =
+  | {
+      readonly kind: 'given';
+      readonly expiresIn?: unknown;
+      readonly scopes?: readonly string[] | undefined;
+      readonly subject?: string | undefined;
+    }
+  /** The provider has not taken the refresh token: it is good as before. */
+  | {
+      readonly kind: 'later';
+      readonly why: 'down' | 'busy' | 'refused-client' | 'unfit';
+      readonly retryAfter?: Seconds | undefined;
+    }
+  /** There is no further refresh. */
+  | { readonly kind: 'ended'; readonly why: 'refused' | 'other-subject' }
+  /** It may have taken the refresh token, and what it gave for it is lost. */
+  | { readonly kind: 'unknown' };
+
+type Refusal = Exclude<CredentialReply, { status: 'ok' }>;
+export type RefreshOutcome = { readonly status: 'refreshed' } | { readonly status: 'failed'; readonly reply: Refusal };
+
+/**
+ * Judges an answer. Only the provider's own `invalid_grant` ends a family. What may have been heard and was not answered whole
+ * is `unknown`, unless the provider is known to leave refresh tokens as they are.
+ */
+export function verdictOf(reply: OAuthReply, grant: Grant): Verdict {
+  if ('oauth' in reply) {
+    const { expiresIn, scopes, subject } = reply.oauth;
+    const isOther = grant.subject !== undefined && subject !== undefined && subject !== grant.subject;
+    return isOther ? { kind: 'ended', why: 'other-subject' } : { kind: 'given', expiresIn, scopes, subject };
+  }
+  if ('error' in reply) {
+    const { error, status, retryAfter } = reply;
+    if (error === 'invalid_grant' && status < 500) return { kind: 'ended', why: 'refused' };
+    if (status === 429) return { kind: 'later', why: 'busy', retryAfter };
+    return {
+      kind: 'later',
+      why: status >= 500 || error === 'temporarily_unavailable' ? 'down' : 'refused-client',
+      retryAfter,
+    };
+  }
+  switch (reply.failure) {
+    case 'unreachable':
+    case 'untrusted':
+      return { kind: 'later', why: 'down' };
+    // A page in the place of an answer is no provider's; it has answered nothing.
+    case 'no-json':
+    case 'redirected':
+    case 'unfit':
+      return { kind: 'later', why: 'unfit' };
+    default:
+      return grant.rotates === false ? { kind: 'later', why: 'down' } : { kind: 'unknown' };
+  }
+}
+
+/** Why nothing can be refreshed any more without somebody; undefined where it can. */
+export function stuckOutcome(entry: Held, isUnknown: boolean): RefreshOutcome | undefined {
+  const grant = entry.about?.oauth;
+  if (!grant) return { status: 'failed', ...outcomeOf(entry, 'refused') };
+  if (grant.ended) return { status: 'failed', ...outcomeOf(entry, grant.ended) };
+  return isUnknown ? { status: 'failed', ...outcomeOf(entry, 'unknown') } : undefined;
+}
+
+type Why = 'refused' | 'other-subject' | 'unknown' | 'waiting' | Extract<Verdict, { kind: 'later' }>['why'];
+
+/** What is told of a refresh that brought nothing: what, why, and what to do. */
+export function outcomeOf(entry: Held, why: Why, seconds: Seconds = 0): { readonly reply: Refusal } {
+  const login = `run: ${loginCommand(entry)}`;
+  const soon = `it is tried again in ${Math.ceil(seconds)} s; the login is kept`;
+  const texts: Record<Why, string> = {
+    refused: `the provider no longer accepts the login: it has ended, was revoked, or was used elsewhere; ${login}`,
+    'other-subject': `the provider answered with a token of somebody else, which is not kept; ${login}`,
+    unknown: `a refresh was cut off, and it is not known what the provider did; ${login}, or try it: keyhold token refresh ${entry.id}`,
+    waiting: `the provider failed before; ${soon}`,
+    down: `the provider does not answer; ${soon}`,
+    busy: `the provider wants to be asked less often; ${soon}`,
+    'refused-client': `the provider refused the request, not the login; ${soon}; see: keyhold logs`,
+    unfit: `what answered was no provider of tokens; ${soon}`,
+  };
+  const isForPerson = why === 'refused' || why === 'other-subject' || why === 'unknown';
+  return {
+    reply: { status: isForPerson ? 'interaction-required' : 'unavailable', message: `cannot refresh: ${texts[why]}` },
+  };
+}
+
+/** The command that begins a new login in the place of `entry`. */
+export function loginCommand({ about, protocol, host }: Held): string {
+  const named = about?.service === undefined ? '' : ` --service ${about.service}`;
+  return `keyhold auth login${named} --for ${fromWire(protocol)}://${fromWire(host)}`;
+}

@@ -1,0 +1,319 @@
+import { mergeAbout } from '../../protocol/about.ts';
+import type { EpochSeconds, Seconds, Target } from '../../protocol/credential.ts';
+import { asFault } from '../../protocol/errors.ts';
+import type { Grant } from '../../protocol/grant.ts';
+import type { Degradation, Held, Secrets } from '../backends/backend.ts';
+import { disposeSecrets } from '../backends/secrets.ts';
+import type { Clock } from '../clock.ts';
+import type { Custody } from '../custody.ts';
+import type { Log } from '../log.ts';
+import type { Marks } from '../tombstones/marks.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { Sweeper } from '../unlocked/sweeper.ts';
+import type { OAuthPlan, OAuthReply } from './oauth-plan.ts';
+import type { Route } from './plan.ts';
+import {
+  loginCommand,
+  outcomeOf,
+  type RefreshOutcome,
+  stuckOutcome,
+  type Verdict,
+  verdictOf,
+} from './refresh-outcome.ts';
+import {
+  type Backoff,
+  backoffAfter,
+  isInUse,
+  type Life,
+  lifeOf,
+  lifetimeOf,
+  type Phase,
+  phaseOf,
+  type Random,
+} from './schedule.ts';
+import type { Upstream, UpstreamAnswer } from './upstream.ts';
+
+/** Values before the present one that are recognised when a tool stores them again. */
+const EARLIER_MAX = 4;
+
+export type RefresherParts = {
+  readonly custody: Custody;
+  readonly marks: Pick<Marks, 'note'>;
+  readonly upstream: Pick<Upstream, 'run'>;
+  /** How services are reached at the moment. Throws where they must not be. */
+  readonly route: () => Route;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** How long after somebody asked for it a token is still refreshed ahead of need. */
+  readonly usedWithin: Seconds;
+};
+
+/** What is known in memory of one family: the tokens that one login led to, one after the other. */
+type Family = {
+  /** The expiry that `life` was made from. */
+  expiresAt: EpochSeconds | undefined;
+  /** Undefined: its end is not known. */
+  life: Life | undefined;
+  askedAt: Seconds | undefined;
+  flight: Promise<RefreshOutcome> | undefined;
+};
+
+/**
+ * Keeps access tokens alive. One refresh at a time for each family, whoever asks; noted at rest before it begins, so that one
+ * that was cut off is found; the new tokens at rest before anybody is given them or the old ones are let go.
+ */
+export class Refresher {
+  readonly #parts: RefresherParts;
+  readonly #families = new Map<string, Family>();
+  /** By issuer: every token of a service waits for the same. */
+  readonly #backoffs = new Map<string, Backoff>();
+  readonly #sweeper: Sweeper;
+
+  constructor(parts: RefresherParts) {
+    this.#parts = parts;
+    this.#sweeper = new Sweeper(parts.clock, (now) => this.#sweep(now));
+  }
+
+  /** Whether a refresh could bring `entry` back: it has a grant that has not ended, nor been cut off. */
+  canRefresh(entry: Held): boolean {
+    const grant = entry.about?.oauth;
+    return grant !== undefined && grant.ended === undefined && !this.isUnknown(entry);
+  }
+
+  /** Whether a refresh of it was cut off, so that nobody knows which refresh token the provider takes. */
+  isUnknown(entry: Held): boolean {
+    return entry.about?.oauth?.begunAt !== undefined && this.#families.get(entry.id)?.flight === undefined;
+  }
+
+  /**
+   * Where the access token of `entry`, which somebody asks for, stands; begins its refresh in the background when it is due. On
+   * the way of every get: no waiting, and nothing is made.
+   */
+  look(entry: Entry, minTtl: Seconds = 0): Phase {
+    const family = this.#familyOf(entry);
+    const now = this.#parts.clock.sinceBoot();
+    family.askedAt = now;
+    if (family.life === undefined) return 'fresh';
+    const isOver = entry.expiresAt! <= this.#parts.clock.now() + minTtl;
+    const phase = isOver ? 'dead' : phaseOf(family.life, now, minTtl);
+    if (family.flight === undefined) {
+      if (phase === 'fresh') this.#sweeper.by(family.life.dueAt);
+      else if (this.canRefresh(entry)) void this.#begin(entry, family);
+    }
+    return phase;
+  }
+
+  /**
+   * The refresh of `entry` that is under way, or a new one. It always answers. With `force` also one that was cut off, and one
+   * whose service wants to be left alone: a person has asked for it.
+   */
+  refresh(entry: Entry, force = false): Promise<RefreshOutcome> {
+    const family = this.#familyOf(entry);
+    return family.flight ?? this.#begin(entry, family, force);
+  }
+
+  /** What a person should see to: logins that nobody but they can mend. */
+  degradations(): Degradation[] {
+    return [...this.#parts.custody.held()].flatMap((entry) => {
+      const { id } = entry;
+      const remedy = `run: ${loginCommand(entry)}`;
+      if (entry.about?.oauth?.ended) {
+        return [{ code: 'login-ended', what: `a login has ended and cannot be refreshed (${id})`, remedy }];
+      }
+      if (!this.isUnknown(entry)) return [];
+      return [
+        { code: 'refresh-unknown', what: `a refresh was cut off: the state of a login is unknown (${id})`, remedy },
+      ];
+    });
+  }
+
+  /** Stops refreshing ahead of need. What is under way comes to its end. */
+  dispose(): void {
+    this.#sweeper.dispose();
+  }
+
+  #familyOf(entry: Entry): Family {
+    const family = this.#families.get(entry.id);
+    if (family !== undefined && family.expiresAt === entry.expiresAt) return family;
+    return this.#learn(entry, family);
+  }
+
+  #learn(entry: Entry, before: Family | undefined): Family {
+    const { clock, random } = this.#parts;
+    const { expiresAt, about } = entry;
+    const { lifetime, leeway } = about?.oauth ?? {};
+    const family = before ?? { expiresAt, life: undefined, askedAt: undefined, flight: undefined };
+    family.expiresAt = expiresAt;
+    family.life =
+      expiresAt === undefined
+        ? undefined
+        : lifeOf({ expiresAt, lifetime, leeway }, clock.now(), clock.sinceBoot(), random);
+    this.#families.set(entry.id, family);
+    return family;
+  }
+
+  #begin(entry: Entry, family: Family, force = false): Promise<RefreshOutcome> {
+    const stuck = stuckOutcome(entry, this.isUnknown(entry));
+    if (stuck && (!force || entry.about?.oauth?.ended !== undefined || !entry.about?.oauth))
+      return Promise.resolve(stuck);
+    const backoff = this.#backoffs.get(entry.about!.oauth!.issuer);
+    const now = this.#parts.clock.sinceBoot();
+    if (backoff && backoff.until > now && !force) {
+      this.#sweeper.by(backoff.until);
+      return Promise.resolve({ status: 'failed', ...outcomeOf(entry, 'waiting', backoff.until - now) });
+    }
+    // A key of its own: gets and stores of the same target go on meanwhile, and a lock waits until what comes is kept.
+    const flight = this.#parts.custody
+      .inTurn(turnOf(entry), () => this.#run(entry))
+      .catch((error): RefreshOutcome => {
+        const { status, message } = asFault(error);
+        return { status: 'failed', reply: { status, message } };
+      })
+      .finally(() => {
+        family.flight = undefined;
+      });
+    family.flight = flight;
+    return flight;
+  }
+
+  async #run(asked: Entry): Promise<RefreshOutcome> {
+    const { custody, clock, upstream, log } = this.#parts;
+    const entry = custody.at(asked);
+    // Another has taken its place meanwhile: that is newer, and may be good.
+    if (entry?.id !== asked.id || !entry.about?.oauth) return { status: 'refreshed' };
+    const grant = entry.about.oauth;
+    const route = this.#parts.route();
+    const secrets = await custody.secretsAside(entry);
+    try {
+      const token = secrets?.refreshToken;
+      if (!token) return { status: 'failed', ...outcomeOf(entry, 'refused') };
+      await custody.annotate(entry, mergeAbout(entry.about, { oauth: { ...grant, begunAt: clock.now() } }));
+      const plan = planOf(grant, route);
+      const given = grant.by === 'client-secret' ? { password: token } : { refreshToken: token };
+      const answer = await upstream.run<OAuthReply>('oauth', plan, given);
+      try {
+        const verdict = verdictOf(answer.reply, grant);
+        if (verdict.kind !== 'given') log('refresh-failed', { id: entry.id, outcome: verdict.kind });
+        return await this.#conclude(entry, grant, verdict, answer, token);
+      } finally {
+        for (const secret of answer.secrets.values()) secret.dispose();
+      }
+    } finally {
+      if (secrets) disposeSecrets(secrets);
+    }
+  }
+
+  async #conclude(
+    asked: Entry,
+    grant: Grant,
+    verdict: Verdict,
+    answer: UpstreamAnswer<OAuthReply>,
+    token: NonNullable<Secrets['refreshToken']>,
+  ): Promise<RefreshOutcome> {
+    const { custody } = this.#parts;
+    return custody.inTurn(asked, async () => {
+      const entry = custody.at(asked);
+      const now = entry?.about?.oauth;
+      // Signed in again, or replaced, meanwhile: what stands there is newer than what we have.
+      if (entry?.id !== asked.id || now?.round !== grant.round || now.begunAt === undefined) {
+        return { status: 'refreshed' };
+      }
+      if (verdict.kind === 'given') {
+        this.#backoffs.delete(grant.issuer);
+        const { value, refreshToken = token } = Object.fromEntries(answer.secrets) as {
+          value?: typeof token;
+          refreshToken?: typeof token;
+        };
+        return this.#keep(entry, grant, verdict, { secret: value, refreshToken }, refreshToken !== token);
+      }
+      const { begunAt, ...rest } = grant;
+      if (verdict.kind === 'ended') {
+        await custody.annotate(entry, mergeAbout(entry.about, { oauth: { ...rest, ended: verdict.why } }), true);
+        return { status: 'failed', ...outcomeOf(entry, verdict.why) };
+      }
+      if (verdict.kind === 'unknown') return { status: 'failed', ...outcomeOf(entry, 'unknown') };
+      await custody.annotate(entry, mergeAbout(entry.about, { oauth: rest }), true);
+      const { clock, random } = this.#parts;
+      const backoff = backoffAfter(this.#backoffs.get(grant.issuer), clock.sinceBoot(), verdict.retryAfter, random);
+      this.#backoffs.set(grant.issuer, backoff);
+      this.#sweeper.by(backoff.until);
+      return { status: 'failed', ...outcomeOf(entry, verdict.why, backoff.until - clock.sinceBoot()) };
+    });
+  }
+
+  /** At rest first. Only then is it served, and the old one let go. */
+  async #keep(
+    entry: Entry,
+    grant: Grant,
+    { expiresIn, scopes, subject }: Extract<Verdict, { kind: 'given' }>,
+    secrets: Secrets,
+    isRotated: boolean,
+  ): Promise<RefreshOutcome> {
+    const { custody, clock, marks, log } = this.#parts;
+    const lifetime = lifetimeOf(expiresIn);
+    const { about: seen } = await marks.note(secrets.secret!, entry, entry.about, entry.resting !== undefined);
+    const earlier = [entry.about?.fingerprint, ...(grant.earlier ?? [])].filter((one) => one !== undefined);
+    const { begunAt, ...rest } = grant;
+    const oauth: Grant = {
+      ...rest,
+      round: grant.round + 1,
+      lifetime,
+      rotates: grant.by === 'refresh-token' ? isRotated || (grant.rotates ?? false) : false,
+      subject: grant.subject ?? subject,
+      earlier: earlier.slice(0, EARLIER_MAX),
+    };
+    const about = mergeAbout(entry.about, { ...seen, ...(scopes && { scopes }), oauth });
+    const held: Held = {
+      protocol: entry.protocol,
+      host: entry.host,
+      path: entry.path,
+      username: entry.username,
+      id: entry.id,
+      authtype: entry.authtype,
+      storedAt: entry.storedAt,
+      expiresAt: lifetime === undefined ? undefined : clock.now() + lifetime,
+      about,
+    };
+    // Where a value and what is known of it do not come to rest in one stroke, the mark of the refresh goes last.
+    const isOneStroke = !entry.resting || custody.backend?.name !== 'keyring';
+    const marked = { ...held, about: mergeAbout(about, { oauth: { ...oauth, begunAt: begunAt ?? clock.now() } }) };
+    await custody.renew(entry, isOneStroke ? held : marked, secrets);
+    const kept = custody.at(held);
+    if (!isOneStroke && kept) await custody.annotate(kept, about, true);
+    if (kept) {
+      const family = this.#learn(kept, this.#families.get(kept.id));
+      if (family.life) this.#sweeper.by(family.life.dueAt);
+    }
+    log('refreshed', { id: held.id });
+    return { status: 'refreshed' };
+  }
+
+  /** Begins what is due and in use. Answers when to look again. */
+  #sweep(now: Seconds): Seconds | undefined {
+    const { custody, usedWithin } = this.#parts;
+    if (!custody.isServing) return undefined;
+    let next: Seconds | undefined;
+    for (const entry of [...custody.held()]) {
+      const family = this.#families.get(entry.id);
+      if (!family?.life || family.flight || !this.canRefresh(entry) || !isInUse(family.askedAt, now, usedWithin))
+        continue;
+      if (family.life.dueAt <= now) void this.#begin(entry, family);
+      else next = Math.min(next ?? Number.POSITIVE_INFINITY, family.life.dueAt);
+    }
+    return next;
+  }
+}
+
+function planOf(grant: Grant, route: Route): OAuthPlan {
+  const { issuer, clientId, tokenUrl } = grant;
+  // A refresh without scopes keeps those that were granted (RFC 6749, 6); a client's own token has no others than it asks for.
+  const isOfClient = grant.by === 'client-secret';
+  const scopes = isOfClient ? grant.scopes : undefined;
+  return { ...route, act: isOfClient ? 'client-credentials' : 'refresh', issuer, clientId, tokenUrl, scopes };
+}
+
+/** The turn of a family: no target of a credential has a NUL in its protocol. */
+function turnOf({ id }: Held): Target {
+  return { protocol: '\0refresh', host: id };
+}
