@@ -21,6 +21,8 @@ import { openProfiles } from './profiles.ts';
 import { same } from './same.ts';
 import { openServices } from './services/catalogue.ts';
 import type { Caller } from './socket/caller.ts';
+import { Services } from './services/index.ts';
+import { routeOf } from './services/route.ts';
 import { Reception } from './socket/reception.ts';
 import { Marks } from './tombstones/marks.ts';
 import { Tombstones } from './tombstones/tombstones.ts';
@@ -143,6 +145,18 @@ export function compose({
     idle: config.adminIdle,
   });
 
+  const calls = new Services({
+    custody,
+    tombstones,
+    agent,
+    upstream,
+    route: () => routeOf(config),
+    services,
+    clock,
+    keep: region.keep,
+    log,
+  });
+
   const facts = (): Detail[] => [
     ['started_at', String(startedAt)],
     ['connections', String(reception.connections)],
@@ -185,7 +199,7 @@ export function compose({
       case 'same':
         return request.capabilities.keyhold ? same(custody, request) : unknown;
       default:
-        return manage(management, request) ?? signIn.answer(request) ?? unknown;
+        return manage(management, request) ?? calls.answer(request) ?? signIn.answer(request) ?? unknown;
     }
   };
   const witness = new Witness({ handler, audit, clock, meter });
@@ -214,6 +228,7 @@ export function compose({
       );
       refresher.dispose();
       signIn.dispose();
+      calls.dispose();
       await custody.dispose();
       upstream.dispose();
       audit.dispose();

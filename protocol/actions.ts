@@ -131,6 +131,36 @@ export const actions = {
     answers: '',
     statuses: ['ok', 'not-found', 'locked', 'interaction-required', 'unavailable', 'unsupported', 'bad-request'],
   },
+  'remote-list': {
+    summary: "a service's own list of tokens, beside what is held; never a value",
+    reads: 'protocol host path? service? kind? user? as?',
+    answers: 'item[] active limit?',
+    statuses: ['ok', 'not-found', 'locked', 'denied', 'expired', 'revoked', 'interaction-required', 'unavailable', 'unsupported', 'bad-request'],
+  },
+  'remote-show': {
+    summary: 'what a service says of a held token; what: whoami, show, introspect, usage, audit',
+    reads: 'id what?',
+    answers: 'item[]',
+    statuses: ['ok', 'not-found', 'locked', 'denied', 'expired', 'revoked', 'interaction-required', 'unavailable', 'unsupported', 'bad-request'],
+  },
+  create: {
+    summary: 'have a service make a token, and keep it; with check=1 only whether and how that could be',
+    reads: 'protocol host path? service? kind? label expires_in? scopes? limit? account? tenant? as? check?',
+    answers: 'item[] warning[] | way why? page? kind warning[]',
+    statuses: ['ok', 'not-found', 'locked', 'denied', 'expired', 'revoked', 'limit-reached', 'interaction-required', 'unavailable', 'unsupported', 'bad-request'],
+  },
+  revoke: {
+    summary: 'have a service end a token; then a tombstone stands here, and a probe tells whether it is dead',
+    reads: 'id | protocol host token_id service? kind?, as? reason? actor?',
+    answers: 'upstream probe? recheck[] note?',
+    statuses: ['ok', 'not-found', 'locked', 'denied', 'expired', 'revoked', 'interaction-required', 'unavailable', 'unsupported', 'bad-request'],
+  },
+  login: {
+    summary: 'sign in at a service by a password, then by a second factor where it asks for one; the session is kept',
+    reads: 'protocol host path? service? account password tenant? | login code',
+    answers: 'item[] | login factor[]',
+    statuses: ['ok', 'not-found', 'locked', 'denied', 'interaction-required', 'unavailable', 'unsupported', 'bad-request'],
+  },
   lock: {
     summary: 'forget everything in memory and serve nothing until unlock',
     reads: '',

@@ -21,11 +21,20 @@ export type Config = {
   readonly refreshUsedWithin: Seconds;
   /** How long before its expiry a token is announced. */
   readonly eventsLead: Seconds;
+  /** How long a service may take to answer a call. */
+  readonly upstreamDeadline: Seconds;
+  /** A file of certificates (PEM) that are trusted for services beside the usual ones. */
+  readonly upstreamCa: string | undefined;
+  /** `http://host:port`, by which services are called. Variables such as HTTPS_PROXY change nothing. */
+  readonly upstreamProxy: string | undefined;
+  /** `on`: no service is called. */
+  readonly upstreamOffline: 'on' | 'off';
 };
 
 type Setting = { readonly summary: string; readonly default: string | number | undefined } & (
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
   | { readonly kind: 'duration'; readonly least: Seconds; readonly most: Seconds }
+  | { readonly kind: 'text'; readonly pattern: RegExp; readonly form: string; readonly without: string }
 );
 
 const MINUTE = 60;
@@ -87,6 +96,35 @@ export const settings = {
     most: 90 * DAY,
     default: DAY,
   },
+  'upstream.deadline': {
+    summary: 'how long a service may take to answer',
+    kind: 'duration',
+    least: 1,
+    most: 2 * MINUTE,
+    default: 20,
+  },
+  'upstream.ca': {
+    summary: 'certificates (PEM) that services may have beside the usual ones',
+    kind: 'text',
+    pattern: /^(|\/[^\p{Cc}]{1,1023})$/u,
+    form: 'the path of a file from / on, or empty for none',
+    without: 'none',
+    default: undefined,
+  },
+  'upstream.proxy': {
+    summary: 'the proxy by which services are called',
+    kind: 'text',
+    pattern: /^(|http:\/\/[A-Za-z0-9.[\]:-]{1,255})$/,
+    form: 'http://HOST:PORT, or empty for none',
+    without: 'none; HTTPS_PROXY changes nothing',
+    default: undefined,
+  },
+  'upstream.offline': {
+    summary: 'whether services are left alone',
+    kind: 'choice',
+    choices: ['on', 'off'],
+    default: 'off',
+  },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
@@ -107,6 +145,10 @@ export function checkSetting(name: SettingName, value: unknown): string | number
     if (typeof value === 'string' && setting.choices.includes(value)) return value;
     throw unfit(name, `it is one of ${setting.choices.join(', ')}`);
   }
+  if (setting.kind === 'text') {
+    if (typeof value === 'string' && setting.pattern.test(value)) return value;
+    throw unfit(name, `it is ${setting.form}`);
+  }
   const { least, most } = setting;
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
   throw unfit(name, `it is a time from ${showDuration(least)} to ${showDuration(most)}, such as 8h or 30m`);
@@ -114,8 +156,10 @@ export function checkSetting(name: SettingName, value: unknown): string | number
 
 /** A value of the file for people. */
 export function showSetting(name: SettingName, value: string | number | undefined): string {
+  const setting: Setting = settings[name];
+  if (setting.kind === 'text') return value === undefined || value === '' ? setting.without : String(value);
   if (value === undefined) return 'as the backend asks';
-  return settings[name].kind === 'duration' ? showDuration(Number(value)) : String(value);
+  return setting.kind === 'duration' ? showDuration(Number(value)) : String(value);
 }
 
 /**
@@ -139,6 +183,10 @@ export function readConfig(document: unknown): Config {
     adminIdle: of('admin.idle') as Config['adminIdle'],
     refreshUsedWithin: of('refresh.used-within') as Config['refreshUsedWithin'],
     eventsLead: of('events.lead') as Config['eventsLead'],
+    upstreamDeadline: of('upstream.deadline') as Config['upstreamDeadline'],
+    upstreamCa: (of('upstream.ca') || undefined) as Config['upstreamCa'],
+    upstreamProxy: (of('upstream.proxy') || undefined) as Config['upstreamProxy'],
+    upstreamOffline: of('upstream.offline') as Config['upstreamOffline'],
   };
   if (config.leaseIdle !== undefined && config.leaseIdle > config.leaseMax) {
     throw unfit('lease.idle', `it is longer than lease.max, ${showDuration(config.leaseMax)}`);

@@ -23,6 +23,7 @@ const faults = {
   interaction_required: 'interaction-required',
   agent_unreachable: 'unavailable',
   agent_running: 'unavailable',
+  offline: 'unavailable',
   foreign_listener: 'unavailable',
   unsafe_place: 'denied',
   socket_path_too_long: 'bad-request',

@@ -24,6 +24,9 @@ const changes: ReadonlySet<string> = new Set([
   'authorize',
   'authorized',
   'refresh',
+  'create',
+  'revoke',
+  'login',
   'lock',
   'unlock',
   'stop',
@@ -146,10 +149,12 @@ export class Witness {
       throw error;
     }
     if (reply.status !== 'ok') this.#refused(peer, request, reply.status);
-    // A store of what is held already changes nothing.
+    // A store of what is held already, or a look whether something could be created, changes nothing.
     else if (!request.target || reply.ids) {
       const entry = this.#entryOf(peer, request, 'ok');
-      await this.#audit.record(...(reply.ids?.map((credential) => ({ ...entry, credential })) ?? [entry]));
+      const all = reply.ids?.map((credential) => ({ ...entry, credential })) ?? [];
+      // What is nobody's here (a stranger's token that was revoked) is recorded without one.
+      await this.#audit.record(...(all.length > 0 ? all : [entry]));
     }
     return reply;
   }

@@ -11,6 +11,10 @@ describe('readConfig', () => {
     adminIdle: 60,
     refreshUsedWithin: 86_400,
     eventsLead: 900,
+    upstreamDeadline: 20,
+    upstreamCa: undefined,
+    upstreamProxy: undefined,
+    upstreamOffline: 'off',
   };
 
   test('an empty file means the defaults, and names of a newer version are skipped', () => {
@@ -28,6 +32,10 @@ describe('readConfig', () => {
     [{ lease: { max: 90.5 } }, 'lease.max'],
     [{ lease: { idle: 7_200, max: 3_600 } }, 'it is longer than lease.max, 1h'],
     [{ log: { level: 'loud' } }, 'log.level'],
+    [{ upstream: { ca: 'relative.pem' } }, 'upstream.ca'],
+    [{ upstream: { proxy: 'https://user:pass@proxy' } }, 'upstream.proxy'],
+    [{ upstream: { deadline: 0 } }, 'upstream.deadline'],
+    [{ upstream: { offline: true } }, 'upstream.offline'],
     [[], 'it is not one JSON object'],
     [undefined, 'it is not one JSON object'],
     ['text', 'it is not one JSON object'],
@@ -55,5 +63,13 @@ test.each(['', '8', '8 h', '-1h', '1h30m', '1e3s', '99999999d', '30s'])('parseSe
 });
 
 test('every setting can be shown when it is not set', () => {
-  for (const name of settingNames) expect(showSetting(name, undefined)).toBe('as the backend asks');
+  for (const name of settingNames) expect(showSetting(name, undefined)).toMatch(/^(as the backend asks|none)/);
+});
+
+test('a text may be taken back by an empty one', () => {
+  expect(readConfig({ upstream: { ca: '', proxy: 'http://127.0.0.1:3128' } })).toMatchObject({
+    upstreamCa: undefined,
+    upstreamProxy: 'http://127.0.0.1:3128',
+  });
+  expect(parseSetting('upstream.ca', '/etc/ours.pem')).toBe('/etc/ours.pem');
 });

@@ -1,0 +1,234 @@
+import type { Target } from '../../protocol/credential.ts';
+import { asFault, KeyholdError } from '../../protocol/errors.ts';
+import type { CredentialReply } from '../../protocol/handler.ts';
+import {
+  callOf,
+  checkName,
+  type Kind,
+  kindOf,
+  type Lifetime,
+  lifetimeOf,
+  type Manifest,
+  type Values,
+} from '../../protocol/services/index.ts';
+import { fromWire } from '../../protocol/text.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { isSet, item, placeIn, type ServiceAct, textIn, told, wordsIn } from './asking.ts';
+import { type Desk, disposeAll } from './desk.ts';
+import { keepGiven } from './keep.ts';
+import { type Refusal, refused } from './outcomes.ts';
+import { listRemote } from './remote.ts';
+
+/** What is wanted of a new token, checked as far as it can be without asking the service. */
+export type Wanted = {
+  readonly manifest: Manifest;
+  readonly kind: Kind;
+  readonly place: Target;
+  readonly label: string;
+  readonly lifetime: Extract<Lifetime, { status: 'ok' }>;
+  readonly values: Values;
+  /** What somebody should know before going on. */
+  readonly warnings: readonly string[];
+  readonly as?: Entry | undefined;
+};
+
+/**
+ * Makes a token at its service and keeps it. Name, lifetime and the number of tokens are checked first; with `check=1` nothing
+ * else is done, and `way` says how it would be made: by a `call`, or on a `page`.
+ */
+export const create: ServiceAct = async (desk, request) => {
+  const { attributes } = request;
+  const place = placeIn(request);
+  await desk.parts.custody.ready();
+  const manifest = desk.manifestOf(place, textIn(attributes, 'service'));
+  const label = textIn(attributes, 'label') ?? '';
+  const kind = kindOf(manifest, textIn(attributes, 'kind'));
+  if (!kind) {
+    const names = manifest.kinds.map(({ name }) => name).join(', ');
+    return refused('bad-request', 'create', `${manifest.title} has no such kind; it has ${names}`);
+  }
+  const checked = checkWish(manifest, kind, label, textIn(attributes, 'expires_in'));
+  if ('refusal' in checked) return checked.refusal;
+  const as = attributes.has('as') ? desk.entryOf(attributes, 'as') : undefined;
+  const account = textIn(attributes, 'account');
+  const tenant = textIn(attributes, 'tenant');
+  const wanted: Wanted = {
+    manifest,
+    kind,
+    place,
+    label,
+    lifetime: checked.lifetime,
+    warnings: checked.warnings,
+    as,
+    values: valuesFor(label, checked.lifetime, desk.parts.clock.now(), {
+      scopes: wordsIn(attributes, 'scopes'),
+      limit: textIn(attributes, 'limit'),
+      username: account,
+      tenant,
+    }),
+  };
+  const choice = callOf(manifest, 'create', kind);
+  const full = await fullReply(desk, wanted, choice.status === 'ok');
+  if (full) return full;
+  const way = choice.status === 'ok' ? 'call' : 'page';
+  if (isSet(attributes, 'check')) {
+    const why = choice.status === 'ok' ? undefined : choice.why;
+    const page = manifest.urls?.create ?? manifest.urls?.dashboard;
+    const warned = checked.warnings.flatMap((warning) => told('warning[]', warning));
+    return {
+      status: 'ok',
+      details: [['way', way], ...told('why', why), ...told('page', page), ...told('kind', kind.name), ...warned],
+    };
+  }
+  if (choice.status !== 'ok') return refused('unsupported', 'create', choice.why);
+  const made = await make(desk, wanted);
+  if ('refusal' in made) return made.refusal;
+  const { entry } = made;
+  return {
+    status: 'ok',
+    ids: [entry.id],
+    details: [item(createdItem(entry)), ...checked.warnings.flatMap((warning) => told('warning[]', warning))],
+  };
+};
+
+/** Makes a token and keeps it; what could not be kept is revoked again, as far as that can be done. */
+export async function make(
+  desk: Desk,
+  wanted: Wanted,
+): Promise<{ readonly entry: Entry } | { readonly refusal: CredentialReply }> {
+  const { manifest, kind, place, label, values } = wanted;
+  const question = { manifest, operation: 'create', kind: kind.name, target: place, values } as const;
+  const actor = desk.actorFor(question, wanted.as);
+  const tenant = values.tenant ?? actor?.about?.tenant;
+  const username = values.username ?? actor?.about?.account ?? (actor?.username && fromWire(actor.username));
+  const whole = { ...values, ...(tenant && { tenant }), ...(username && { username }) };
+  const heard = await desk.call({ ...question, values: whole, as: actor });
+  if (!heard.ok) return { refusal: heard.reply };
+  const secret = heard.secrets.get('value');
+  try {
+    if (!secret)
+      throw new KeyholdError(
+        'bad_reply',
+        `cannot create: ${manifest.title} answered no value; look with keyhold token list --remote`,
+      );
+    const about = {
+      label,
+      kind: kind.name,
+      origin: 'created with keyhold',
+      ...(typeof tenant === 'string' && { tenant }),
+    };
+    const target = { protocol: place.protocol, host: place.host, path: place.path };
+    return { entry: await keepGiven(desk, manifest, { target, secret, read: heard.read, about }) };
+  } catch (error) {
+    const { message, status } = asFault(error);
+    const undone = await undo(desk, wanted, heard.read.id, actor);
+    return { refusal: { status, message: `${message}; ${undone}` } };
+  } finally {
+    disposeAll(heard.secrets);
+  }
+}
+
+/** Takes back what was made and cannot be kept. */
+async function undo(
+  desk: Desk,
+  { manifest, kind, place }: Wanted,
+  id: unknown,
+  actor: Entry | undefined,
+): Promise<string> {
+  if (typeof id !== 'string') return 'the new token lives on at the service: revoke it there';
+  const target = { protocol: place.protocol, host: place.host };
+  const heard = await desk
+    .call({ manifest, operation: 'revoke', kind: kind.name, target, values: { id }, as: actor })
+    .catch(() => undefined);
+  return heard?.ok
+    ? 'the new token was revoked again'
+    : `the new token lives on at the service: revoke it there (${id})`;
+}
+
+function checkWish(
+  manifest: Manifest,
+  kind: Kind,
+  label: string,
+  asked: string | undefined,
+): { readonly refusal: Refusal } | Pick<Wanted, 'lifetime' | 'warnings'> {
+  const name = checkName(manifest, label);
+  if (name.status === 'unfit') {
+    const hint = name.proposal === undefined ? '' : `; try: ${name.proposal}`;
+    return {
+      refusal: refused(
+        'bad-request',
+        'create',
+        `${name.why.replace(/^cannot take this name: /, 'the name does not fit: ')}${hint}`,
+      ),
+    };
+  }
+  const lifetime = lifetimeOf(manifest, kind, asked);
+  if (lifetime.status !== 'ok')
+    return { refusal: refused('bad-request', 'create', lifetime.why.replace(/^cannot /, 'it cannot ')) };
+  const poor = name.status === 'poor' ? [`the name is a poor one: ${name.why}; better: ${name.proposal}`] : [];
+  return { lifetime, warnings: [...poor, ...(lifetime.warning === undefined ? [] : [lifetime.warning])] };
+}
+
+/** What a call may need to know of a new token. */
+export function valuesFor(
+  name: string,
+  { duration, seconds }: Wanted['lifetime'],
+  now: number,
+  more: { readonly [Name in 'scopes' | 'limit' | 'username' | 'tenant']?: Values[Name] | undefined },
+): Values {
+  const finite = seconds !== undefined && Number.isFinite(seconds) ? seconds : undefined;
+  const lifetime =
+    finite === undefined
+      ? {}
+      : {
+          'lifetime.days': Math.ceil(finite / 86_400),
+          'lifetime.hours': Math.ceil(finite / 3_600),
+          'lifetime.seconds': finite,
+          expiresAt: new Date((now + finite) * 1_000).toISOString().slice(0, 10),
+        };
+  const known = { name, ...lifetime, ...(duration !== undefined && { lifetime: duration }), ...more };
+  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)) as Values;
+}
+
+/** Why one more would be too many: as the service counts where it lists them, else as many as are held. */
+async function fullReply(
+  desk: Desk,
+  { manifest, kind, place, as }: Wanted,
+  mayAsk: boolean,
+): Promise<CredentialReply | undefined> {
+  const most = manifest.limits?.active;
+  if (most === undefined) return undefined;
+  const now = desk.parts.clock.now();
+  const held = desk.heldAt(manifest, place).filter(({ expiresAt }) => expiresAt === undefined || expiresAt > now);
+  const listed =
+    mayAsk && callOf(manifest, 'list', kind).status === 'ok'
+      ? await listRemote(desk, manifest, { place, as })
+      : undefined;
+  const remote = listed && 'remotes' in listed ? listed.remotes.filter(({ active }) => active !== false).length : 0;
+  const count = Math.max(held.length, remote);
+  if (count < most) return undefined;
+  const free = held
+    .toSorted((one, other) => one.storedAt - other.storedAt)
+    .slice(0, 3)
+    .map(({ about, username, id }) => about?.label ?? (username && fromWire(username)) ?? id);
+  const which = free.length === 0 ? '' : `, such as ${free.join(', ')}`;
+  return {
+    status: 'limit-reached',
+    message: `cannot create: ${manifest.title} allows ${most} active tokens, and there are ${count}; revoke one that nobody uses${which}: keyhold token list --unused`,
+    details: [...told('active', count), ...told('limit', most)],
+  };
+}
+
+/** A new token for people. */
+export function createdItem(entry: Entry): object {
+  const { id, protocol, host, path, username, about, expiresAt } = entry;
+  return {
+    id,
+    protocol,
+    host,
+    path: path && fromWire(path),
+    username: username && fromWire(username),
+    ...about,
+    expiresAt,
+  };
+}

@@ -1,0 +1,213 @@
+import type { Attributes } from '../../protocol/attributes.ts';
+import type { Target } from '../../protocol/credential.ts';
+import { KeyholdError } from '../../protocol/errors.ts';
+import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
+import {
+  belongsTo,
+  type Cause,
+  type Kind,
+  kindOf,
+  type Manifest,
+  type Operation,
+  type Read,
+  serviceFor,
+} from '../../protocol/services/index.ts';
+import type { Agent } from '../agent.ts';
+import { disposeSecrets } from '../backends/secrets.ts';
+import type { Clock } from '../clock.ts';
+import type { Custody } from '../custody.ts';
+import type { Log } from '../log.ts';
+import type { Tombstones } from '../tombstones/tombstones.ts';
+import type { Entry } from '../unlocked/set.ts';
+import type { FailureName, Route, SecretName } from '../upstream/plan.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { causeReply, failureReply, type Refusal, refused } from './outcomes.ts';
+import { authPlan, mayMake, planned, type Question } from './planning.ts';
+
+export type DeskParts = {
+  readonly custody: Custody;
+  readonly tombstones: Tombstones;
+  /** Keeps what a service gave out, as any other store. */
+  readonly agent: Agent;
+  readonly upstream: Upstream;
+  /** How services are reached at the moment. Throws where they must not be. */
+  readonly route: () => Route;
+  /** The services of the moment. */
+  readonly services: () => readonly Manifest[];
+  readonly clock: Clock;
+  readonly keep: SecretKeeper;
+  readonly log: Log;
+};
+
+/** What a service said. */
+export type Heard =
+  | {
+      readonly ok: true;
+      readonly status: number;
+      readonly read: Read;
+      readonly items: readonly Read[];
+      /** The caller's to dispose of. */
+      readonly secrets: ReadonlyMap<SecretName, Secret>;
+    }
+  | {
+      readonly ok: false;
+      readonly reply: Refusal;
+      /** What the service said; absent where it said nothing that could be judged. */
+      readonly cause?: Cause;
+      readonly httpStatus?: number;
+      readonly failure?: FailureName;
+    };
+
+export type Asked = Question & {
+  /** The credential whose token makes the call; without it the call goes without one. */
+  readonly as?: Entry | undefined;
+  /** Its secret, where that is at hand and not held any more. Borrowed. */
+  readonly token?: Secret | undefined;
+  readonly secrets?: Readonly<Partial<Record<SecretName, Secret>>>;
+};
+
+/** Where the agent speaks to services: which one is meant, whose token makes a call, and what the answer comes to. */
+export class Desk {
+  readonly parts: DeskParts;
+
+  constructor(parts: DeskParts) {
+    this.parts = parts;
+  }
+
+  /** The held credential that a request names by `id`. Throws `not_found`. */
+  entryOf(attributes: Attributes, key = 'id'): Entry {
+    const id = attributes.text(key);
+    for (const entry of this.parts.custody.held()) if (entry.id === id) return entry;
+    throw new KeyholdError('not_found', `cannot find the token: nothing with that ${key} is held`);
+  }
+
+  /** The service that is named, or whose place a target is. Throws `not_found`, and `bad_request` where several are. */
+  manifestOf(target: Target, named: string | undefined): Manifest {
+    const services = this.parts.services();
+    if (named !== undefined) {
+      const manifest = services.find(({ id }) => id === named);
+      if (!manifest) throw new KeyholdError('not_found', 'cannot find that service; see: keyhold service list');
+      if (belongsTo(target, manifest)) return manifest;
+      throw new KeyholdError('denied', `cannot use that place: it is no server of ${manifest.title}`);
+    }
+    const found = serviceFor(target, services);
+    if (found.status === 'found') return found.manifest;
+    throw new KeyholdError(
+      'bad_request',
+      found.status === 'none'
+        ? 'cannot tell which service is meant: none is known for that place; give --service NAME'
+        : `cannot tell which service is meant: ${found.ids.join(', ')} are; give --service NAME`,
+    );
+  }
+
+  /** The service of a held credential. */
+  manifestOfEntry(entry: Entry): Manifest {
+    return this.manifestOf({ protocol: entry.protocol, host: entry.host }, entry.about?.service);
+  }
+
+  /** The held credentials of one service at one place, the newest first. */
+  heldAt(manifest: Manifest, { protocol, host }: Target): Entry[] {
+    const { custody } = this.parts;
+    const all = [...custody.held()].filter((entry) => entry.protocol === protocol && entry.host === host);
+    const own = all.filter(({ about }) => about?.service === undefined || about.service === manifest.id);
+    return own.sort((one, other) => other.storedAt - one.storedAt);
+  }
+
+  /**
+   * The credential that makes a call about others: the one that is named, else a session of the same place, else the newest
+   * whose kind may make it. What has expired makes none.
+   */
+  actorFor(
+    { manifest, operation, kind, target }: Question,
+    named: Entry | undefined,
+    except?: Entry,
+  ): Entry | undefined {
+    if (named) return named;
+    const choice = planned({ manifest, operation, kind, target, values: {} });
+    const call = choice.status === 'ok' ? choice.call : undefined;
+    const now = this.parts.clock.now();
+    const fit = this.heldAt(manifest, target).filter((entry) => {
+      const isAlive = entry.expiresAt === undefined || entry.expiresAt > now;
+      return entry !== except && isAlive && (call === undefined || mayMake(call, this.kindOf(manifest, entry)));
+    });
+    const isSession = (entry: Entry) => entry.about?.kind === 'session';
+    return fit.find(isSession) ?? fit[0];
+  }
+
+  kindOf(manifest: Manifest, { about }: Entry): Kind {
+    return kindOf(manifest, about?.kind) ?? manifest.kinds[0]!;
+  }
+
+  /** Makes one call. What goes wrong is told in the answer's `reply`, and nothing is thrown for it. */
+  async call(asked: Asked): Promise<Heard> {
+    const { manifest, operation, as, token, secrets = {} } = asked;
+    const plan = planned(asked);
+    if (plan.status !== 'ok') return { ok: false, reply: refused(plan.status, operation, plan.why) };
+    const auth = as && authPlan(manifest, this.kindOf(manifest, as));
+    if (as && !auth) {
+      return {
+        ok: false,
+        reply: refused('unsupported', operation, `${manifest.title} does not speak HTTP with its tokens`),
+      };
+    }
+    const route = this.parts.route();
+    const held = as && !token ? await this.parts.custody.secretsOf(as) : undefined;
+    const secret = token ?? held?.secret;
+    try {
+      if (as && !secret)
+        return { ok: false, reply: refused('not-found', operation, 'the token that it needs is gone') };
+      const whole = { ...plan.plan, ...route, ...(auth && { auth }) };
+      const answer = await this.parts.upstream.run('call', whole, { ...secrets, ...(secret && { token: secret }) });
+      const { reply } = answer;
+      if ('failure' in reply) {
+        this.#note(manifest, operation, reply.failure);
+        const text = failureReply(manifest, operation, reply.failure, reply.why);
+        return { ok: false, reply: text, failure: reply.failure };
+      }
+      this.#note(manifest, operation, String(reply.status));
+      if (reply.cause) {
+        const text = causeReply(manifest, operation, reply.cause);
+        return { ok: false, reply: text, cause: reply.cause, httpStatus: reply.status };
+      }
+      if (as && !token) this.#used(as);
+      return { ok: true, status: reply.status, read: reply.read, items: reply.items ?? [], secrets: answer.secrets };
+    } finally {
+      if (held) disposeSecrets(held);
+    }
+  }
+
+  /** Whether a token still lives, as its own call tells; undefined where nothing could. The secret is borrowed. */
+  async isAlive(manifest: Manifest, entry: Entry, token?: Secret): Promise<boolean | undefined> {
+    const question = { manifest, operation: 'whoami', kind: this.kindOf(manifest, entry).name, target: entry } as const;
+    const plan = planned(question);
+    if (plan.status !== 'ok' || !mayMake(plan.call, this.kindOf(manifest, entry))) return undefined;
+    const heard = await this.call({ ...question, as: entry, token });
+    if (heard.ok) return true;
+    const isDead = heard.httpStatus === 401 || heard.cause?.outcome === 'revoked' || heard.cause?.outcome === 'expired';
+    return isDead ? false : undefined;
+  }
+
+  #used(entry: Entry): void {
+    if (this.parts.custody.at(entry) === entry && entry.lease) this.parts.custody.touch(entry);
+  }
+
+  #note({ id: service }: Manifest, operation: Operation, outcome: string): void {
+    this.parts.log('upstream', { service, operation, outcome });
+  }
+}
+
+/** Wipes what an answer brought and nobody keeps. */
+export function disposeAll(secrets: ReadonlyMap<string, Secret>): void {
+  for (const secret of secrets.values()) secret.dispose();
+}
+
+/** A date as services write it, in epoch seconds; undefined if it is none. */
+export function dateIn(value: unknown): number | undefined {
+  if (typeof value === 'number' && Number.isFinite(value) && value > 0) {
+    // Milliseconds, where seconds would be beyond the year 5000.
+    return Math.floor(value > 100_000_000_000 ? value / 1_000 : value);
+  }
+  if (typeof value !== 'string') return undefined;
+  const parsed = Date.parse(value);
+  return Number.isNaN(parsed) ? undefined : Math.floor(parsed / 1_000);
+}

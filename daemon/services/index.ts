@@ -1,0 +1,37 @@
+import type { CredentialReply, CredentialRequest } from '../../protocol/handler.ts';
+import type { ServiceAct } from './asking.ts';
+import { create } from './create.ts';
+import { Desk, type DeskParts } from './desk.ts';
+import { Logins } from './login.ts';
+import { remoteList, remoteShow } from './remote.ts';
+import { revoke } from './revoke.ts';
+
+/** The actions that ask a service something (protocol/actions.ts). */
+export class Services {
+  readonly desk: Desk;
+  readonly #logins = new Logins();
+  readonly #acts: Readonly<Record<string, ServiceAct>>;
+
+  constructor(parts: DeskParts) {
+    this.desk = new Desk(parts);
+    this.#acts = {
+      'remote-list': remoteList,
+      'remote-show': remoteShow,
+      create,
+      revoke,
+      login: this.#logins.login,
+    };
+  }
+
+  /** Answers an action of services; undefined if there is none of that name. */
+  answer(request: CredentialRequest): Promise<CredentialReply> | undefined {
+    const act = Object.hasOwn(this.#acts, request.action) ? this.#acts[request.action] : undefined;
+    // git's cache client could ask for none of these by mistake and be understood.
+    return act && request.capabilities.keyhold ? act(this.desk, request) : undefined;
+  }
+
+  dispose(): void {
+    this.#logins.dispose();
+    this.desk.parts.upstream.dispose();
+  }
+}

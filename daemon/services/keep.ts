@@ -1,0 +1,84 @@
+import type { AboutChange } from '../../protocol/about.ts';
+import { Attributes } from '../../protocol/attributes.ts';
+import { noCapabilities } from '../../protocol/capabilities.ts';
+import type { Target } from '../../protocol/credential.ts';
+import { KeyholdError } from '../../protocol/errors.ts';
+import type { Secret } from '../../protocol/secret.ts';
+import { kindOf, type Manifest, type Read } from '../../protocol/services/index.ts';
+import { toWire } from '../../protocol/text.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { type Desk, dateIn } from './desk.ts';
+
+/** What a service gave out, to be kept. */
+export type Given = {
+  readonly target: Target;
+  readonly secret: Secret;
+  readonly refreshToken?: Secret | undefined;
+  readonly read: Read;
+  readonly about: AboutChange;
+};
+
+/**
+ * Keeps a token that a service has just given out, as every other store is kept, and answers its entry. The secrets are
+ * borrowed. Throws why it could not be kept; nothing has changed here then.
+ */
+export async function keepGiven(desk: Desk, manifest: Manifest, given: Given): Promise<Entry> {
+  const { target, secret, refreshToken, read } = given;
+  const about = { service: manifest.id, ...given.about, ...aboutIn(read) };
+  const kind = kindOf(manifest, about.kind);
+  const { agent, custody } = desk.parts;
+  const reply = await agent.store({
+    action: 'store',
+    target,
+    secret,
+    refreshToken,
+    expiresAt: expiryIn(read, desk.parts.clock.now()),
+    about,
+    // Never at rest: a great while, which its own expiry or the end of the agent cuts short.
+    timeout: kind?.memoryOnly ? MEMORY_ONLY : undefined,
+    capabilities: { ...noCapabilities, keyhold: true },
+    attributes: new Attributes(),
+  });
+  if (reply.status !== 'ok') throw new KeyholdError('backend_failed', reply.message);
+  const id = reply.ids?.[0];
+  const entry = [...custody.held()].find((one) => (id === undefined ? isAt(one, target, about.label) : one.id === id));
+  if (!entry) throw new KeyholdError('locked', 'cannot keep the token: the credentials were locked meanwhile');
+  return entry;
+}
+
+/** Seconds that a token stays which must not rest anywhere. */
+const MEMORY_ONLY = 86_400;
+
+function isAt(entry: Entry, { protocol, host, username }: Target, label: string | undefined): boolean {
+  if (entry.protocol !== protocol || entry.host !== host) return false;
+  return username === undefined ? entry.about?.label === label : entry.username === username;
+}
+
+/** When a token expires that was given out now; undefined where the answer does not say. */
+export function expiryIn({ expiresAt, expiresIn }: Read, now: number): number | undefined {
+  const date = dateIn(expiresAt);
+  if (date !== undefined) return date;
+  const seconds = Number(expiresIn);
+  return typeof expiresIn === 'number' && seconds > 0 && seconds < FAR ? Math.floor(now + seconds) : undefined;
+}
+
+/** Seconds in a hundred years: what claims to live longer says nothing. */
+const FAR = 36_500 * 86_400;
+
+function aboutIn(read: Read): AboutChange {
+  const { id, tenant, scopes, user, account } = read;
+  const text = (value: unknown) => (typeof value === 'string' || typeof value === 'number' ? String(value) : undefined);
+  const known = {
+    tokenId: text(id),
+    tenant: text(tenant),
+    account: text(user) ?? text(account),
+    scopes: Array.isArray(scopes) && scopes.length > 0 ? (scopes as string[]) : undefined,
+    createdAt: dateIn(read.createdAt),
+  };
+  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
+}
+
+/** Text for people as a wire value. */
+export function wired(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : toWire(text);
+}

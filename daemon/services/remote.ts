@@ -1,0 +1,181 @@
+import type { CredentialReply, Detail } from '../../protocol/handler.ts';
+import { kindOf, type Manifest, type Operation, operations, type Read } from '../../protocol/services/index.ts';
+import { fromWire } from '../../protocol/text.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { item, placeIn, type ServiceAct, textIn, told } from './asking.ts';
+import { type Desk, dateIn, disposeAll } from './desk.ts';
+import { refused } from './outcomes.ts';
+
+/** One token as the service sees it, in our words. */
+export type Remote = {
+  readonly tokenId?: string;
+  readonly name?: string;
+  readonly kind: string;
+  readonly [more: string]: unknown;
+};
+
+/**
+ * The tokens of a service as it lists them, beside those that are held: `both`, `server` (nobody here holds it) and
+ * `local` (the service does not list it). No value is in it, whatever the service answers.
+ */
+export const remoteList: ServiceAct = async (desk, request) => {
+  const { attributes } = request;
+  const place = placeIn(request);
+  await desk.parts.custody.ready();
+  const manifest = desk.manifestOf(place, textIn(attributes, 'service'));
+  const user = textIn(attributes, 'user');
+  const kind = textIn(attributes, 'kind');
+  const as = attributes.has('as') ? desk.entryOf(attributes, 'as') : undefined;
+  const listed = await listRemote(desk, manifest, { place, user, kind, as });
+  if ('status' in listed) return listed;
+  const { remotes } = listed;
+  const held =
+    user === undefined ? desk.heldAt(manifest, place).filter((entry) => isOf(desk, manifest, entry, kind)) : [];
+  const items = merged(remotes, held);
+  const limit = manifest.limits?.active;
+  return {
+    status: 'ok',
+    details: [
+      ...items.map(item),
+      ...told('active', remotes.filter(({ active }) => active !== false).length),
+      ...told('limit', user === undefined ? limit : undefined),
+    ],
+  };
+};
+
+export type ListQuestion = {
+  readonly place: Parameters<Desk['manifestOf']>[0];
+  readonly user?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly as?: Entry | undefined;
+};
+
+/** What the service lists, or why it does not. */
+export async function listRemote(
+  desk: Desk,
+  manifest: Manifest,
+  { place, user, kind, as }: ListQuestion,
+): Promise<{ readonly remotes: readonly Remote[] } | CredentialReply> {
+  const operation: Operation = user === undefined ? 'list' : 'listUser';
+  const question = { manifest, operation, kind, target: place, values: user === undefined ? {} : { user } };
+  const actor = desk.actorFor(question, as);
+  const heard = await desk.call({ ...question, as: actor });
+  if (!heard.ok) return actor || heard.failure ? heard.reply : signInFirst(manifest, operation, heard.reply);
+  disposeAll(heard.secrets);
+  const { name } = kindOf(manifest, kind) ?? manifest.kinds[0]!;
+  return { remotes: heard.items.map((read) => remoteOf(read, name)) };
+}
+
+/** Without any token the service's own words would be about one that was not sent. */
+function signInFirst(manifest: Manifest, operation: Operation, reply: CredentialReply): CredentialReply {
+  if (reply.status === 'unsupported' || reply.status === 'bad-request' || reply.status === 'denied') return reply;
+  return refused(
+    'interaction-required',
+    operation,
+    `no token of ${manifest.title} that may do this is held for that place; sign in: keyhold auth login --service ${manifest.id}`,
+  );
+}
+
+function remoteOf(read: Read, kind: string): Remote {
+  const { id, name, scopes, active, user, account, tenant, prefix, uses } = read;
+  const kept = {
+    tokenId: textOf(id),
+    name: textOf(name),
+    kind: textOf(read.kind) ?? kind,
+    prefix: textOf(prefix),
+    scopes: Array.isArray(scopes) ? scopes : undefined,
+    createdAt: dateIn(read.createdAt),
+    expiresAt: dateIn(read.expiresAt),
+    lastUsedAt: dateIn(read.lastUsedAt),
+    uses: typeof uses === 'number' ? uses : undefined,
+    user: textOf(user),
+    account: textOf(account),
+    tenant: textOf(tenant),
+    active: typeof active === 'boolean' ? active : undefined,
+  };
+  return Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined)) as Remote;
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+}
+
+function isOf(desk: Desk, manifest: Manifest, entry: Entry, kind: string | undefined): boolean {
+  return kind === undefined || desk.kindOf(manifest, entry).name === kind;
+}
+
+function merged(remotes: readonly Remote[], held: readonly Entry[]): object[] {
+  const left = new Set(held);
+  const items = remotes.map((remote) => {
+    const entry = held.find((one) => left.has(one) && isSame(remote, one));
+    if (!entry) return { state: 'server', ...remote };
+    left.delete(entry);
+    return { state: 'both', ...remote, ...localOf(entry) };
+  });
+  return [...items, ...[...left].map((entry) => ({ state: 'local', ...localOf(entry), kind: entry.about?.kind }))];
+}
+
+/** By the service's own id where it is known; else by the name. */
+function isSame({ tokenId, name }: Remote, { about, username }: Entry): boolean {
+  if (about?.tokenId !== undefined) return about.tokenId === tokenId;
+  return name !== undefined && (about?.label ?? (username && fromWire(username))) === name;
+}
+
+function localOf({ id, about, username, expiresAt, storedAt }: Entry) {
+  const own = { id, label: about?.label, username: username && fromWire(username), storedAt };
+  return {
+    ...own,
+    ...(about?.fingerprint !== undefined && { fingerprint: about.fingerprint }),
+    ...(about?.tokenId !== undefined && { tokenId: about.tokenId }),
+    ...(expiresAt !== undefined && { expiresAt }),
+  };
+}
+
+const asked: readonly Operation[] = ['whoami', 'show', 'introspect', 'usage', 'audit'];
+
+/**
+ * What a service says of one held token: `what` names the operations, separated by spaces; one that the service does not
+ * have is left out where several are asked for.
+ */
+export const remoteShow: ServiceAct = async (desk, request) => {
+  const { attributes } = request;
+  await desk.parts.custody.ready();
+  const entry = desk.entryOf(attributes);
+  const manifest = desk.manifestOfEntry(entry);
+  const names = (textIn(attributes, 'what') ?? 'whoami').split(' ');
+  const wanted = names.filter(
+    (name): name is Operation => (operations as readonly string[]).includes(name) && asked.includes(name as Operation),
+  );
+  if (wanted.length !== names.length) return refused('bad-request', 'show', `what is one of ${asked.join(', ')}`);
+  const details: Detail[] = [];
+  let refusal: CredentialReply | undefined;
+  for (const operation of wanted) {
+    const heard = await askAbout(desk, manifest, entry, operation);
+    if (heard.ok) {
+      disposeAll(heard.secrets);
+      const read = operation === 'audit' ? heard.items : normal(heard.read);
+      details.push(item({ operation, answer: read }));
+    } else if (heard.reply.status !== 'unsupported' || wanted.length === 1) refusal ??= heard.reply;
+  }
+  if (refusal) return refusal;
+  if (details.length > 0) return { status: 'ok', details };
+  return refused('unsupported', 'show', `${manifest.title} has no known call that tells about a token`);
+};
+
+/** By the token itself where it may ask, else by another that may. */
+async function askAbout(desk: Desk, manifest: Manifest, entry: Entry, operation: Operation) {
+  const id = entry.about?.tokenId;
+  const kind = desk.kindOf(manifest, entry).name;
+  const question = { manifest, operation, kind, target: entry, values: id === undefined ? {} : { id } };
+  const isOwn = operation === 'whoami' || operation === 'introspect';
+  return desk.call({ ...question, as: isOwn ? entry : (desk.actorFor(question, undefined) ?? entry) });
+}
+
+/** Dates as seconds, whatever the service writes. */
+function normal(read: Read): object {
+  const dated = Object.entries(read).map(([name, value]) => [
+    name,
+    /At$/.test(name) ? (dateIn(value) ?? value) : value,
+  ]);
+  return Object.fromEntries(dated);
+}

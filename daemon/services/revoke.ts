@@ -1,0 +1,172 @@
+import type { CredentialReply, Detail } from '../../protocol/handler.ts';
+import type { Secret } from '../../protocol/secret.ts';
+import { callOf, type Manifest, type Operation } from '../../protocol/services/index.ts';
+import { disposeSecrets } from '../backends/secrets.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { placeIn, type ServiceAct, textIn, told } from './asking.ts';
+import { type Desk, disposeAll, type Heard } from './desk.ts';
+import { mayHaveHappened, refused } from './outcomes.ts';
+import { mayMake } from './planning.ts';
+import { listRemote } from './remote.ts';
+
+/**
+ * Ends a token at its service; then here, by a tombstone; and proves by a probe that it is dead. What the service does
+ * not confirm changes nothing here. With `token_id` in place of `id` it ends one that nobody here holds.
+ */
+export const revoke: ServiceAct = async (desk, request) => {
+  const { attributes } = request;
+  await desk.parts.custody.ready();
+  const as = attributes.has('as') ? desk.entryOf(attributes, 'as') : undefined;
+  const reason = textIn(attributes, 'reason');
+  const id = textIn(attributes, 'token_id');
+  if (id === undefined)
+    return revokeHeld(desk, desk.entryOf(attributes), { as, reason, actor: textIn(attributes, 'actor') });
+  const place = placeIn(request);
+  const manifest = desk.manifestOf(place, textIn(attributes, 'service'));
+  const question = {
+    manifest,
+    operation: 'revoke',
+    kind: textIn(attributes, 'kind'),
+    target: place,
+    values: { id },
+  } as const;
+  const heard = await desk.call({ ...question, as: desk.actorFor(question, as) });
+  if (!heard.ok && heard.cause?.outcome !== 'done') return heard.reply;
+  if (heard.ok) disposeAll(heard.secrets);
+  return { status: 'ok', ids: [], details: [['upstream', heard.ok ? 'revoked' : 'gone'], ...rechecks(manifest)] };
+};
+
+export type RevokeHow = {
+  readonly as?: Entry | undefined;
+  readonly reason?: string | undefined;
+  readonly actor?: string | undefined;
+};
+
+/** Revokes a held token. */
+export async function revokeHeld(
+  desk: Desk,
+  entry: Entry,
+  { as, reason, actor }: RevokeHow = {},
+): Promise<CredentialReply> {
+  const manifest = desk.manifestOfEntry(entry);
+  const held = await desk.parts.custody.secretsOf(entry);
+  try {
+    const ended = await endUpstream(desk, manifest, entry, as, held?.secret);
+    if (ended.status !== 'ended') return ended.reply;
+    // From here on nobody is given it any more; what the probe needs is a copy of our own.
+    await desk.parts.tombstones.bury(entry, { reason: reason ?? 'revoked with keyhold', actor });
+    const probe = ended.isDead ? false : held?.secret && (await desk.isAlive(manifest, entry, held.secret));
+    desk.parts.log('revoked', { id: entry.id, outcome: String(probe) });
+    const details: Detail[] = [
+      ['upstream', ended.how],
+      ['probe', probe === undefined ? 'none' : probe ? 'alive' : 'dead'],
+      ...rechecks(manifest),
+    ];
+    return { status: 'ok', ids: [entry.id], details };
+  } finally {
+    if (held) disposeSecrets(held);
+  }
+}
+
+export type Ended =
+  | { readonly status: 'ended'; readonly how: 'revoked' | 'gone'; readonly isDead: boolean }
+  | { readonly status: 'kept'; readonly reply: CredentialReply };
+
+/**
+ * Has a service end a token. "There is no such token" is done too, once a probe shows that it was not the id that was wrong;
+ * and after an answer that was lost a probe shows which it was.
+ */
+export async function endUpstream(
+  desk: Desk,
+  manifest: Manifest,
+  entry: Entry,
+  as: Entry | undefined,
+  token: Secret | undefined,
+): Promise<Ended> {
+  const heard = await callRevoke(desk, manifest, entry, as, token);
+  if (heard.ok) {
+    disposeAll(heard.secrets);
+    return { status: 'ended', how: 'revoked', isDead: false };
+  }
+  const isSaidDead = heard.isSelf && (heard.cause?.outcome === 'revoked' || heard.cause?.outcome === 'expired');
+  if (isSaidDead) return { status: 'ended', how: 'gone', isDead: true };
+  const isGone = heard.cause?.outcome === 'done';
+  const isUnsure = heard.failure !== undefined && mayHaveHappened('revoke', heard.failure);
+  if (!isGone && !isUnsure) return { status: 'kept', reply: heard.reply };
+  const isAlive = await desk.isAlive(manifest, entry, token);
+  if (isAlive === false) return { status: 'ended', how: isGone ? 'gone' : 'revoked', isDead: true };
+  if (isGone && isAlive === undefined) return { status: 'ended', how: 'gone', isDead: false };
+  if (!isGone) return { status: 'kept', reply: heard.reply };
+  return {
+    status: 'kept',
+    reply: refused(
+      'not-found',
+      'revoke',
+      `${manifest.title} knows no token by that id, and this one still works; it is kept. Look with keyhold token list --remote`,
+    ),
+  };
+}
+
+type Revoking = Heard & { readonly isSelf: boolean };
+
+/** By the token itself where the service has a call for that, else by its id. */
+async function callRevoke(
+  desk: Desk,
+  manifest: Manifest,
+  entry: Entry,
+  as: Entry | undefined,
+  token: Secret | undefined,
+): Promise<Revoking> {
+  const kind = desk.kindOf(manifest, entry);
+  const self = callOf(manifest, 'revokeSelf', kind);
+  const question = (operation: Operation, id?: string) => ({
+    manifest,
+    operation,
+    kind: kind.name,
+    target: entry,
+    values: id === undefined ? {} : { id },
+  });
+  if (!as && self.status === 'ok' && mayMake(self.call, kind)) {
+    return { ...(await desk.call({ ...question('revokeSelf'), as: entry, token })), isSelf: true };
+  }
+  const byId = callOf(manifest, 'revoke', kind);
+  if (byId.status !== 'ok') {
+    return { ok: false, reply: refused('unsupported', 'revoke', byId.why), isSelf: false };
+  }
+  const id = entry.about?.tokenId ?? (await lookUp(desk, manifest, entry, kind.name, as));
+  if (typeof id === 'object') return { ok: false, reply: id.reply, isSelf: false };
+  const actor = as ?? desk.actorFor(question('revoke', id), undefined, entry) ?? entry;
+  const isSelf = actor === entry;
+  if (isSelf && !mayMake(byId.call, kind)) {
+    const why = `it takes a ${byId.call.kinds!.join(' or ')} token of ${manifest.title}, and none is held; sign in: keyhold auth login --service ${manifest.id}`;
+    return { ok: false, reply: refused('interaction-required', 'revoke', why), isSelf };
+  }
+  return { ...(await desk.call({ ...question('revoke', id), as: actor, token: isSelf ? token : undefined })), isSelf };
+}
+
+/** The service's own id of a token whose label it lists once. */
+async function lookUp(
+  desk: Desk,
+  manifest: Manifest,
+  entry: Entry,
+  kind: string,
+  as: Entry | undefined,
+): Promise<string | undefined | { readonly reply: Extract<Heard, { ok: false }>['reply'] }> {
+  const label = entry.about?.label;
+  if (label === undefined || callOf(manifest, 'list').status !== 'ok') return undefined;
+  const listed = await listRemote(desk, manifest, { place: entry, kind, as });
+  if (!('remotes' in listed)) return listed.status === 'ok' ? undefined : { reply: listed };
+  const found = listed.remotes.filter(({ name }) => name === label);
+  if (found.length > 1) {
+    const why = `${manifest.title} has ${found.length} tokens of that name; name one by its id: keyhold token list --remote`;
+    return { reply: refused('bad-request', 'revoke', why) };
+  }
+  return found[0]?.tokenId;
+}
+
+/** When the service may have forgotten a revocation, in words that a person can act on. */
+function rechecks({ life, title }: Manifest): Detail[] {
+  if (!life?.recheck) return [];
+  const note = life.note ?? `${title} may forget a revocation`;
+  return [...life.recheck.flatMap((after) => told('recheck[]', after)), ...told('note', note)];
+}
