@@ -83,7 +83,7 @@ function planOfService(manifest: Manifest, profile: Profile, isOnly: boolean): O
 }
 
 /** The server that the profile names for a service. One for all is a guess as soon as several services are meant. */
-function endpointOf(manifest: Manifest, profile: Profile, isOnly: boolean): string | undefined {
+export function endpointOf(manifest: Manifest, profile: Profile, isOnly: boolean): string | undefined {
   const { id } = manifest;
   const own = profile.get(`endpoint.${id}`);
   const common = profile.get('endpoint');
@@ -98,7 +98,7 @@ function endpointOf(manifest: Manifest, profile: Profile, isOnly: boolean): stri
 }
 
 /** The hosts of a service that are one certain host each, in the manifest's order. */
-function hostsOf({ hosts }: Manifest): Target[] {
+export function hostsOf({ hosts }: Manifest): Target[] {
   return hosts
     .filter(({ host, port }) => !host.startsWith('*') && port !== 'any')
     .map(({ protocol = 'https', host, port, path }) => ({
@@ -109,7 +109,7 @@ function hostsOf({ hosts }: Manifest): Target[] {
 }
 
 /** Where the token of a server of one's own is held: its path matters only to services that tell tokens apart by it. */
-function placeOf({ scope }: Manifest, endpoint: string): Target {
+export function placeOf({ scope }: Manifest, endpoint: string): Target {
   const { protocol, host, path } = targetOf(endpoint);
   return { protocol, host, path: scope.includes('path') || scope.includes('registry') ? path : undefined };
 }

@@ -1,0 +1,212 @@
+import type { Command } from 'commander';
+import type { Target } from '../../protocol/credential.ts';
+import { exitCodeOf } from '../../protocol/status.ts';
+import { fromWire, toWire } from '../../protocol/text.ts';
+import type { Connection } from '../dial.ts';
+import { type HeldItem, heldItems, nameOf, resolveWord, SERVICE_DEADLINE } from '../remote/held.ts';
+import { addPlace, type Place, type PlaceOptions, placeIn } from '../remote/place.ts';
+import { detail, documents, requestOf, withAgent } from './agent.ts';
+import { confirm } from './confirm.ts';
+import { CommandFailure } from './failure.ts';
+import { type Page, show } from './page.ts';
+import { usesOf } from './uses.ts';
+import { addDestructiveVerb, type DestructiveOptions } from './verb.ts';
+
+type RevokeOptions = PlaceOptions &
+  DestructiveOptions & {
+    readonly all?: boolean;
+    readonly user?: string;
+    readonly kind?: string;
+    readonly reason?: string;
+    readonly as?: string;
+  };
+
+/** A token that is to be revoked: one that is held, or one that only its service knows. */
+export type Doomed = Partial<HeldItem> & { readonly name?: string; readonly place?: Place };
+
+/** How it ended for one of them. */
+type Result = {
+  readonly token: Doomed;
+  readonly exitCode: number;
+  readonly message?: string;
+  readonly upstream?: string | undefined;
+  readonly probe?: string | undefined;
+  readonly recheck?: readonly string[];
+  readonly note?: string | undefined;
+};
+
+/** `keyhold token revoke`: at the service, then here; a probe shows that it is dead. */
+export function addRevoke(token: Command): void {
+  addPlace(addDestructiveVerb(token, 'revoke', 'end tokens at their service, and here'))
+    .argument('[tokens...]', 'labels, ids, or beginnings of ids')
+    .option('--all', 'every token of the service; with --user every one of that user')
+    .option('--user <id>', "another user's tokens, by their id (for administrators)")
+    .option('--kind <kind>', 'tokens of this kind')
+    .option('--reason <text>', 'why, for the log and the tombstone')
+    .option('--as <token>', 'the held token that makes the call')
+    .action(revoke);
+}
+
+async function revoke(words: readonly string[], options: RevokeOptions): Promise<void> {
+  await withAgent(async (agent) => {
+    const held = await heldItems(agent);
+    const doomed = await doomedOf(agent, words, held, options);
+    await revokeAll(agent, doomed, held, options);
+  }, SERVICE_DEADLINE);
+}
+
+/** Shows who used them, asks, and revokes one after the other; the first that fails gives the exit code. */
+export async function revokeAll(
+  agent: Connection,
+  doomed: readonly Doomed[],
+  held: readonly HeldItem[],
+  options: DestructiveOptions & Pick<RevokeOptions, 'reason' | 'as' | 'kind'>,
+): Promise<void> {
+  const uses = await usesOf(agent, doomed);
+  if (!options.json && uses.length > 0) show(false, undefined, (page) => drawUses(page, uses));
+  const what = doomed.length === 1 ? nameOfDoomed(doomed[0]!) : `these ${doomed.length} tokens`;
+  await confirm(`Revoke ${what}? It cannot be undone, and what uses it fails at its next call.`, options);
+  const actor = options.as === undefined ? undefined : resolveWord(held, options.as);
+  if (options.as !== undefined && !actor) throw new CommandFailure(4, 'cannot find the token of --as');
+  const results: Result[] = [];
+  for (const one of doomed) results.push(await revokeOne(agent, one, actor?.id, options));
+  const failed = results.find(({ exitCode }) => exitCode !== 0);
+  const document = results.map(({ token: { place: _, ...token }, ...rest }) => ({ token, ...rest }));
+  show(options.json, { results: document, uses }, (page) => {
+    for (const result of results) drawResult(page, result);
+  });
+  if (failed)
+    throw new CommandFailure(failed.exitCode, results.length === 1 && !options.json ? (failed.message ?? '') : '');
+}
+
+async function revokeOne(
+  agent: Connection,
+  token: Doomed,
+  as: string | undefined,
+  { reason, kind }: Pick<RevokeOptions, 'reason' | 'kind'>,
+): Promise<Result> {
+  const common = { as, reason: reason && toWire(reason), actor: process.env['USER'] && toWire(process.env['USER']) };
+  const { place } = token;
+  const request = place
+    ? requestOf('revoke', {
+        target: place.target,
+        attributes: {
+          ...common,
+          service: place.manifest.id,
+          token_id: toWire(token.tokenId ?? ''),
+          kind: kind ?? token.kind,
+        },
+      })
+    : requestOf('revoke', { attributes: { ...common, id: token.id } });
+  const reply = await agent(request);
+  if (reply.status !== 'ok') return { token, exitCode: exitCodeOf(reply.status), message: reply.message };
+  const { details = [] } = reply;
+  const probe = detail(details, 'probe');
+  return {
+    token,
+    // It was confirmed, and it still works: somebody must look at that.
+    exitCode: probe === 'alive' ? 1 : 0,
+    ...(probe === 'alive' && { message: `${nameOfDoomed(token)} still works although its service confirmed the end` }),
+    upstream: detail(details, 'upstream'),
+    probe,
+    recheck: details.filter(([key]) => key === 'recheck[]').map(([, value]) => fromWire(value)),
+    note: detail(details, 'note'),
+  };
+}
+
+async function doomedOf(
+  agent: Connection,
+  words: readonly string[],
+  held: readonly HeldItem[],
+  options: RevokeOptions,
+): Promise<Doomed[]> {
+  const { all, user } = options;
+  if (words.length > 0 && all) throw new CommandFailure(2, 'cannot revoke: name tokens, or give --all, not both');
+  if (words.length === 0 && !all) throw new CommandFailure(2, 'cannot revoke: name a token, or give --all');
+  if (all) return everyOne(agent, held, options);
+  const within =
+    options.service === undefined && options.for === undefined ? held : heldAt(held, placeIn(options, held));
+  const found: Doomed[] = [];
+  for (const word of words) {
+    const local = user === undefined ? resolveWord(within, word) : undefined;
+    const doomed = local ?? (await atService(agent, word, held, options));
+    if (!found.some((one) => one.id !== undefined && one.id === doomed.id)) found.push(doomed);
+  }
+  return found;
+}
+
+function heldAt(held: readonly HeldItem[], { manifest, target }: Place): HeldItem[] {
+  const { protocol, host } = target;
+  const isThere = (one: HeldItem) => one.protocol === protocol && one.host === fromWire(host);
+  return held.filter((one) => isThere(one) && (one.service === undefined || one.service === manifest.id));
+}
+
+/** One that nobody here holds: by the service's list where it has one, else by its whole id. */
+async function atService(
+  agent: Connection,
+  word: string,
+  held: readonly HeldItem[],
+  options: RevokeOptions,
+): Promise<Doomed> {
+  if (options.service === undefined && options.for === undefined) {
+    throw new CommandFailure(
+      exitCodeOf('not-found'),
+      'cannot revoke: no held token has that label or id; for one that only its service knows give --service NAME',
+    );
+  }
+  const place = placeIn(options, held);
+  const listed = await listAt(agent, place, options);
+  if (!listed) return { tokenId: word, place };
+  const item = resolveWord(listed, word);
+  // What a list does not show may be another user's: the service decides.
+  if (!item) return { tokenId: word, place };
+  return item.id === undefined ? { ...item, place } : item;
+}
+
+async function everyOne(agent: Connection, held: readonly HeldItem[], options: RevokeOptions): Promise<Doomed[]> {
+  const place = placeIn(options, held);
+  const listed = await listAt(agent, place, options);
+  const local = options.user === undefined ? heldAt(held, place) : [];
+  if (!listed && options.user !== undefined)
+    throw new CommandFailure(
+      exitCodeOf('unsupported'),
+      `cannot revoke: ${place.manifest.title} has no call that lists another user's tokens`,
+    );
+  const remote = (listed ?? [])
+    .filter(({ id }) => !local.some((one) => one.id === id))
+    .map((item) => ({ ...item, place }));
+  const isWanted = ({ kind }: Doomed) => options.kind === undefined || kind === options.kind;
+  // Sessions last: they make the calls that end the others.
+  const own = local
+    .filter(isWanted)
+    .sort((one, other) => Number(one.kind === 'session') - Number(other.kind === 'session'));
+  const doomed = [...remote.filter(isWanted), ...own];
+  if (doomed.length === 0) throw new CommandFailure(exitCodeOf('not-found'), 'cannot revoke: there is no such token');
+  return doomed;
+}
+
+/** The service's list; undefined where it has none. */
+async function listAt(agent: Connection, place: Place, { user, kind }: RevokeOptions): Promise<Doomed[] | undefined> {
+  const attributes = { service: place.manifest.id, user, kind };
+  const reply = await agent(requestOf('remote-list', { target: place.target as Target, attributes }));
+  if (reply.status === 'unsupported') return undefined;
+  if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
+  return documents(reply.details, 'item[]') as unknown as Doomed[];
+}
+
+function nameOfDoomed(token: Doomed): string {
+  return token.name ?? nameOf(token);
+}
+
+function drawUses(page: Page, uses: Awaited<ReturnType<typeof usesOf>>): void {
+  page.line('Used in the last days:', 'bold');
+  for (const { name, text } of uses) page.line(`- ${name}: ${text}`, undefined, '  ');
+}
+
+function drawResult(page: Page, { token, exitCode, message, upstream, probe, recheck = [], note }: Result): void {
+  const name = nameOfDoomed(token);
+  if (exitCode !== 0) return void page.line(`${name}: ${message}`, 'red');
+  const proof = probe === 'dead' ? '; a probe shows that it is dead' : '';
+  page.line(upstream === 'gone' ? `${name} was gone there already${proof}.` : `Revoked ${name}${proof}.`, 'green');
+  if (recheck.length > 0) page.line(`${note} Look again after ${recheck.join(', ')}.`, 'yellow');
+}
