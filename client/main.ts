@@ -4,6 +4,7 @@ import { exitCodeOf } from '../protocol/status.ts';
 import { printable } from '../protocol/text.ts';
 import './umask.ts';
 import { addAudit } from './cli/audit.ts';
+import { addAuth } from './cli/auth.ts';
 import { addBackend } from './cli/backend.ts';
 import { addBackup } from './cli/backup.ts';
 import { addCompletion } from './cli/completion.ts';
@@ -37,6 +38,7 @@ const nouns: readonly ((program: Command) => void)[] = [
   addDoctor,
   addLock,
   addToken,
+  addAuth,
   addExec,
   addEnv,
   addProfile,

@@ -155,6 +155,23 @@ export const actions = {
     answers: 'upstream probe? recheck[] note?',
     statuses: ['ok', 'not-found', 'locked', 'denied', 'expired', 'revoked', 'interaction-required', 'unavailable', 'unsupported', 'bad-request'],
   },
+  refresh: {
+    summary: 'trade a held token for a fresh one, where its service has a call for that',
+    reads: 'id',
+    answers: 'expires_at?',
+    statuses: [
+      'ok',
+      'not-found',
+      'locked',
+      'denied',
+      'expired',
+      'revoked',
+      'interaction-required',
+      'unavailable',
+      'unsupported',
+      'bad-request',
+    ],
+  },
   login: {
     summary: 'sign in at a service by a password, then by a second factor where it asks for one; the session is kept',
     reads: 'protocol host path? service? account password tenant? | login code',

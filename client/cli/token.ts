@@ -2,11 +2,14 @@ import type { Command } from 'commander';
 import { addExplain } from './explain.ts';
 import { addReminders } from './reminders.ts';
 import { addSecretOptions } from './secret-input.ts';
+import { addCreate } from './token/create.ts';
 import { history } from './token/history.ts';
 import { list } from './token/list.ts';
 import { print } from './token/print.ts';
+import { listRemote } from './token/remote.ts';
 import { remove } from './token/remove.ts';
 import { rename } from './token/rename.ts';
+import { addRevoke } from './token/revoke.ts';
 import { set } from './token/set.ts';
 import { show } from './token/show.ts';
 import { addDestructiveVerb, addNoun, addVerb } from './verb.ts';
@@ -16,8 +19,12 @@ export function addToken(program: Command): void {
   const token = addNoun(program, 'token', 'the tokens that are held');
   addReminders(addVerb(token, 'list', 'what is held, never a value'))
     .option('--deleted', 'what was revoked, when and why')
-    .option('--user <name>', 'only those of this account or username')
-    .action(list);
+    .option('--user <name>', 'only those of this account or username; with --remote whose')
+    .option('--remote', "the service's own list, beside what is held")
+    .option('--service <id>', 'of --remote: the service')
+    .option('--for <url>', 'of --remote: its server, protocol://host[:port]')
+    .option('--kind <kind>', 'of --remote: tokens of this kind')
+    .action((options) => (options.remote ? listRemote(options) : list(options)));
   addSecretOptions(addTarget(addVerb(token, 'set', 'keep a token (hidden prompt, or standard input)')), 'the token')
     .option('--service <name>', 'the service that it is for; else found by --for or in this folder')
     .option('--kind <name>', 'of this kind of the service')
@@ -27,7 +34,11 @@ export function addToken(program: Command): void {
     .option('--force', 'keep it although its form is not the usual one, or it was revoked')
     .option('--yes', 'replace one without asking')
     .action(set);
-  addTarget(addVerb(token, 'show [token]', 'everything known of one, and who used it; never its value')).action(show);
+  addTarget(addVerb(token, 'show [token]', 'everything known of one, and who used it; never its value'))
+    .option('--remote', 'also what its service says of it')
+    .action(show);
+  addCreate(token);
+  addRevoke(token);
   addTarget(addVerb(token, 'print [token]', 'print one value to standard output')).action(print);
   addVerb(token, 'rename <token> <label>', 'give it another label, here').action(rename);
   addTarget(addVerb(token, 'history [token]', 'what the audit log says of one')).action(history);

@@ -27,6 +27,7 @@ const changes: ReadonlySet<string> = new Set([
   'create',
   'revoke',
   'login',
+  'refresh',
   'lock',
   'unlock',
   'stop',
@@ -39,6 +40,11 @@ const changes: ReadonlySet<string> = new Set([
   // Who was told that a value is held: with a miss nothing was learnt.
   'same',
 ]);
+
+/** A look whether something could be created changes nothing. */
+function isChange({ action, attributes }: CredentialRequest): boolean {
+  return changes.has(action) && !(action === 'create' && attributes.text('check') === '1');
+}
 
 /** How a request ends that was understood, and not done. A miss is none of these: tools ask everybody for everything. */
 const refusals: ReadonlySet<Status> = new Set<Status>([
@@ -86,7 +92,7 @@ export class Witness {
       if (request.action === 'get') return this.#get(peer, request);
       return this.#counted(
         request,
-        changes.has(request.action) ? this.#changed(peer, request) : this.#handler(request),
+        isChange(request) ? this.#changed(peer, request) : this.#handler(request),
       );
     };
   }
@@ -149,7 +155,7 @@ export class Witness {
       throw error;
     }
     if (reply.status !== 'ok') this.#refused(peer, request, reply.status);
-    // A store of what is held already, or a look whether something could be created, changes nothing.
+    // A store of what is held already changes nothing.
     else if (!request.target || reply.ids) {
       const entry = this.#entryOf(peer, request, 'ok');
       const all = reply.ids?.map((credential) => ({ ...entry, credential })) ?? [];

@@ -1,5 +1,5 @@
 import type { Attributes } from '../../protocol/attributes.ts';
-import type { Target } from '../../protocol/credential.ts';
+import { type Target, whyNoTarget } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../../protocol/handler.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
@@ -30,9 +30,11 @@ export function wordsIn(attributes: Attributes, key: string): readonly string[] 
 }
 
 /** Where a request says that the service is. Throws `bad_request` where it does not. */
-export function placeIn({ target }: CredentialRequest): Target {
-  if (target) return target;
-  throw new KeyholdError('bad_request', 'cannot tell which server is meant: it needs protocol and host');
+export function placeIn({ attributes }: CredentialRequest): Target {
+  const [protocol, host, path] = ['protocol', 'host', 'path'].map((key) => attributes.text(key));
+  const why = whyNoTarget(protocol, host);
+  if (why) throw new KeyholdError('bad_request', `cannot tell which server is meant: ${why}`);
+  return { protocol: protocol!, host: host!, ...(path && { path }) };
 }
 
 export function isSet(attributes: Attributes, key: string): boolean {

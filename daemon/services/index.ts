@@ -3,6 +3,7 @@ import type { ServiceAct } from './asking.ts';
 import { create } from './create.ts';
 import { Desk, type DeskParts } from './desk.ts';
 import { Logins } from './login.ts';
+import { refresh } from './refresh.ts';
 import { remoteList, remoteShow } from './remote.ts';
 import { revoke } from './revoke.ts';
 
@@ -19,6 +20,7 @@ export class Services {
       'remote-show': remoteShow,
       create,
       revoke,
+      refresh,
       login: this.#logins.login,
     };
   }

@@ -82,3 +82,37 @@ function aboutIn(read: Read): AboutChange {
 export function wired(text: string | undefined): string | undefined {
   return text === undefined ? undefined : toWire(text);
 }
+
+/** A new value in place of a held one: under the same id and label, with what the service says of the new one. */
+export async function replaceValue(
+  desk: Desk,
+  entry: Entry,
+  { secret, refreshToken, read }: Pick<Given, 'secret' | 'refreshToken' | 'read'>,
+): Promise<Entry> {
+  const { about = {}, protocol, host, path, username } = entry;
+  const { agent, custody, clock } = desk.parts;
+  const place = {
+    service: about.service,
+    kind: about.kind,
+    label: about.label,
+    account: about.account,
+    tenant: about.tenant,
+  };
+  const known = Object.fromEntries(Object.entries(place).filter(([, value]) => value !== undefined));
+  const reply = await agent.store({
+    action: 'store',
+    target: { protocol, host, path, username },
+    secret,
+    refreshToken,
+    authtype: entry.authtype,
+    expiresAt: expiryIn(read, clock.now()),
+    about: { ...known, origin: about.origin, ...aboutIn(read) },
+    timeout: entry.resting ? undefined : MEMORY_ONLY,
+    capabilities: { ...noCapabilities, keyhold: true },
+    attributes: new Attributes(),
+  });
+  if (reply.status !== 'ok') throw new KeyholdError('backend_failed', reply.message);
+  const fresh = custody.at(entry);
+  if (!fresh) throw new KeyholdError('locked', 'cannot keep the token: the credentials were locked meanwhile');
+  return fresh;
+}

@@ -33,7 +33,7 @@ export async function print(word: string | undefined, { json, ...choice }: Choic
 }
 
 /** Writes the value as bytes: what passed through JSON.stringify would stay in a string that nobody can wipe. */
-async function writeSecret(secret: Secret, before: string, after: string, quoted = false): Promise<void> {
+export async function writeSecret(secret: Secret, before: string, after: string, quoted = false): Promise<void> {
   const bytes = expose(secret);
   const room = Buffer.allocUnsafeSlow(Buffer.byteLength(before) + bytes.length * 2 + after.length);
   let at = room.write(before);

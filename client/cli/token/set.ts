@@ -40,7 +40,7 @@ export async function set(options: SetOptions): Promise<void> {
   if (from !== undefined) remark(`keyhold: for ${urlOf(target)} (${manifest?.title}), as ${from} says`);
   const take = async () => {
     const what = `the token for ${urlOf(target)}`;
-    return check(await readSecretOrStdin(options, what), manifest, kind?.name, what, force);
+    return checkSecret(await readSecretOrStdin(options, what), manifest, kind?.name, what, force);
   };
   // Nobody types a token only to hear then that it may not be kept; what is piped is looked at before anything else.
   const mayAsk = hasPerson(options.input) && !isPiped(options);
@@ -98,7 +98,7 @@ async function mayReplace(before: TokenItem, mayAsk: boolean, options: SetOption
   else remark(`keyhold: this replaces ${what}`);
 }
 
-type CheckedSecret = {
+export type CheckedSecret = {
   /** The caller's to dispose of. */
   readonly secret: Secret;
   readonly kind?: Kind | undefined;
@@ -107,7 +107,7 @@ type CheckedSecret = {
 };
 
 /** Takes the secret over. Throws a `CommandFailure` with 2, in which nothing of it stands, where it has not the service's form. */
-function check(
+export function checkSecret(
   given: Secret,
   manifest: Manifest | undefined,
   kindName: string | undefined,

@@ -3,7 +3,9 @@ import { show as showPage } from '../page.ts';
 import { localTime } from '../status.ts';
 import type { VerbOptions } from '../verb.ts';
 import { type DeletedItem, deletedItems, type TokenItem, tokenItems, urlOfItem } from './item.ts';
+import { saidFacts, saidOf } from './remote.ts';
 import { type Choice, chosenToken } from './resolve.ts';
+import { SERVICE_DEADLINE } from './service-place.ts';
 
 /** Days of use that are shown. */
 const DAYS_SHOWN = 7;
@@ -20,16 +22,20 @@ type Usage = {
 type Counts = Readonly<Record<string, number>>;
 
 /** `keyhold token show`: everything that is known of one token, also of a revoked one; never its value. */
-export async function show(word: string | undefined, { json, ...choice }: Choice & VerbOptions): Promise<void> {
-  const { item, usage, twins } = await withAgent(async (agent) => {
+export async function show(
+  word: string | undefined,
+  { json, remote, ...choice }: Choice & VerbOptions & { readonly remote?: boolean },
+): Promise<void> {
+  const { item, usage, twins, said } = await withAgent(async (agent) => {
     const held = await tokenItems(agent);
     const found = chosenToken({ ...choice, word }, [...held, ...(await deletedItems(agent))]);
     const [used = {}] = documents((await ask(agent, 'usage', { attributes: { id: found.id } })).details, 'item[]');
     const same = held.filter(({ id, fingerprint }) => id !== found.id && isSame(fingerprint, found.fingerprint));
-    return { item: found, usage: used as Usage, twins: same };
-  });
-  showPage(json, { ...item, usage, sameValue: twins.map(({ id }) => id) }, (page) => {
-    page.facts(factsOf(item, usage, twins));
+    const said = remote ? await saidOf(agent, found.id) : undefined;
+    return { item: found, usage: used as Usage, twins: same, said };
+  }, SERVICE_DEADLINE);
+  showPage(json, { ...item, usage, sameValue: twins.map(({ id }) => id), remote: said }, (page) => {
+    page.facts([...factsOf(item, usage, twins), ...(said ? saidFacts(said) : [])]);
   });
 }
 

@@ -1,18 +1,25 @@
 import type { Command } from 'commander';
-import type { Target } from '../../protocol/credential.ts';
-import { exitCodeOf } from '../../protocol/status.ts';
-import { fromWire, toWire } from '../../protocol/text.ts';
-import type { Connection } from '../dial.ts';
-import { type HeldItem, heldItems, nameOf, resolveWord, SERVICE_DEADLINE } from '../remote/held.ts';
-import { addPlace, type Place, type PlaceOptions, placeIn } from '../remote/place.ts';
-import { detail, documents, requestOf, withAgent } from './agent.ts';
-import { confirm } from './confirm.ts';
-import { CommandFailure } from './failure.ts';
-import { type Page, show } from './page.ts';
+import type { Target } from '../../../protocol/credential.ts';
+import { exitCodeOf } from '../../../protocol/status.ts';
+import { fromWire, printable, toWire } from '../../../protocol/text.ts';
+import type { Connection } from '../../dial.ts';
+import { detail, documents, requestOf, withAgent } from '../agent.ts';
+import { confirm } from '../confirm.ts';
+import { CommandFailure } from '../failure.ts';
+import { type Page, show } from '../page.ts';
+import { addDestructiveVerb, type DestructiveOptions } from '../verb.ts';
+import { type TokenItem, tokenItems } from './item.ts';
+import { resolveToken } from './resolve.ts';
+import {
+  addServicePlace,
+  SERVICE_DEADLINE,
+  type ServicePlace,
+  type ServicePlaceOptions,
+  servicePlace,
+} from './service-place.ts';
 import { usesOf } from './uses.ts';
-import { addDestructiveVerb, type DestructiveOptions } from './verb.ts';
 
-type RevokeOptions = PlaceOptions &
+type RevokeOptions = ServicePlaceOptions &
   DestructiveOptions & {
     readonly all?: boolean;
     readonly user?: string;
@@ -22,7 +29,7 @@ type RevokeOptions = PlaceOptions &
   };
 
 /** A token that is to be revoked: one that is held, or one that only its service knows. */
-export type Doomed = Partial<HeldItem> & { readonly name?: string; readonly place?: Place };
+export type Doomed = Partial<TokenItem> & { readonly name?: string; readonly place?: ServicePlace };
 
 /** How it ended for one of them. */
 type Result = {
@@ -37,7 +44,7 @@ type Result = {
 
 /** `keyhold token revoke`: at the service, then here; a probe shows that it is dead. */
 export function addRevoke(token: Command): void {
-  addPlace(addDestructiveVerb(token, 'revoke', 'end tokens at their service, and here'))
+  addServicePlace(addDestructiveVerb(token, 'revoke', 'end tokens at their service, and here'))
     .argument('[tokens...]', 'labels, ids, or beginnings of ids')
     .option('--all', 'every token of the service; with --user every one of that user')
     .option('--user <id>', "another user's tokens, by their id (for administrators)")
@@ -49,7 +56,7 @@ export function addRevoke(token: Command): void {
 
 async function revoke(words: readonly string[], options: RevokeOptions): Promise<void> {
   await withAgent(async (agent) => {
-    const held = await heldItems(agent);
+    const held = await tokenItems(agent);
     const doomed = await doomedOf(agent, words, held, options);
     await revokeAll(agent, doomed, held, options);
   }, SERVICE_DEADLINE);
@@ -59,15 +66,14 @@ async function revoke(words: readonly string[], options: RevokeOptions): Promise
 export async function revokeAll(
   agent: Connection,
   doomed: readonly Doomed[],
-  held: readonly HeldItem[],
+  held: readonly TokenItem[],
   options: DestructiveOptions & Pick<RevokeOptions, 'reason' | 'as' | 'kind'>,
 ): Promise<void> {
   const uses = await usesOf(agent, doomed);
   if (!options.json && uses.length > 0) show(false, undefined, (page) => drawUses(page, uses));
   const what = doomed.length === 1 ? nameOfDoomed(doomed[0]!) : `these ${doomed.length} tokens`;
   await confirm(`Revoke ${what}? It cannot be undone, and what uses it fails at its next call.`, options);
-  const actor = options.as === undefined ? undefined : resolveWord(held, options.as);
-  if (options.as !== undefined && !actor) throw new CommandFailure(4, 'cannot find the token of --as');
+  const actor = options.as === undefined ? undefined : resolveToken(options.as, held);
   const results: Result[] = [];
   for (const one of doomed) results.push(await revokeOne(agent, one, actor?.id, options));
   const failed = results.find(({ exitCode }) => exitCode !== 0);
@@ -117,7 +123,7 @@ async function revokeOne(
 async function doomedOf(
   agent: Connection,
   words: readonly string[],
-  held: readonly HeldItem[],
+  held: readonly TokenItem[],
   options: RevokeOptions,
 ): Promise<Doomed[]> {
   const { all, user } = options;
@@ -125,19 +131,41 @@ async function doomedOf(
   if (words.length === 0 && !all) throw new CommandFailure(2, 'cannot revoke: name a token, or give --all');
   if (all) return everyOne(agent, held, options);
   const within =
-    options.service === undefined && options.for === undefined ? held : heldAt(held, placeIn(options, held));
+    options.service === undefined && options.for === undefined ? held : heldAt(held, servicePlace(options, held));
   const found: Doomed[] = [];
   for (const word of words) {
-    const local = user === undefined ? resolveWord(within, word) : undefined;
+    const local = user === undefined ? heldToken(word, within) : undefined;
     const doomed = local ?? (await atService(agent, word, held, options));
     if (!found.some((one) => one.id !== undefined && one.id === doomed.id)) found.push(doomed);
   }
   return found;
 }
 
-function heldAt(held: readonly HeldItem[], { manifest, target }: Place): HeldItem[] {
+/** The held token that a word names; undefined if none does. */
+function heldToken(word: string, held: readonly TokenItem[]): TokenItem | undefined {
+  try {
+    return resolveToken(word, held);
+  } catch (error) {
+    if (error instanceof CommandFailure && error.exitCode === exitCodeOf('not-found')) return undefined;
+    throw error;
+  }
+}
+
+/** The same for one of a service's list: its id or name, or the only one whose id begins like that. */
+function listedToken(word: string, listed: readonly Doomed[]): Doomed | undefined {
+  const whole = listed.filter(({ id, tokenId, name, label }) => [id, tokenId, name, label].includes(word));
+  const found = whole.length > 0 ? whole : listed.filter(({ tokenId }) => tokenId?.startsWith(word));
+  if (found.length < 2) return found[0];
+  const ids = found.map(({ tokenId }) => tokenId ?? '').join(', ');
+  throw new CommandFailure(
+    2,
+    printable(`cannot tell which token: "${word}" means ${found.length}: ${ids}; give one whole id`),
+  );
+}
+
+function heldAt(held: readonly TokenItem[], { manifest, target }: ServicePlace): TokenItem[] {
   const { protocol, host } = target;
-  const isThere = (one: HeldItem) => one.protocol === protocol && one.host === fromWire(host);
+  const isThere = (one: TokenItem) => one.protocol === protocol && one.host === fromWire(host);
   return held.filter((one) => isThere(one) && (one.service === undefined || one.service === manifest.id));
 }
 
@@ -145,7 +173,7 @@ function heldAt(held: readonly HeldItem[], { manifest, target }: Place): HeldIte
 async function atService(
   agent: Connection,
   word: string,
-  held: readonly HeldItem[],
+  held: readonly TokenItem[],
   options: RevokeOptions,
 ): Promise<Doomed> {
   if (options.service === undefined && options.for === undefined) {
@@ -154,17 +182,17 @@ async function atService(
       'cannot revoke: no held token has that label or id; for one that only its service knows give --service NAME',
     );
   }
-  const place = placeIn(options, held);
+  const place = servicePlace(options, held);
   const listed = await listAt(agent, place, options);
   if (!listed) return { tokenId: word, place };
-  const item = resolveWord(listed, word);
+  const item = listedToken(word, listed);
   // What a list does not show may be another user's: the service decides.
   if (!item) return { tokenId: word, place };
   return item.id === undefined ? { ...item, place } : item;
 }
 
-async function everyOne(agent: Connection, held: readonly HeldItem[], options: RevokeOptions): Promise<Doomed[]> {
-  const place = placeIn(options, held);
+async function everyOne(agent: Connection, held: readonly TokenItem[], options: RevokeOptions): Promise<Doomed[]> {
+  const place = servicePlace(options, held);
   const listed = await listAt(agent, place, options);
   const local = options.user === undefined ? heldAt(held, place) : [];
   if (!listed && options.user !== undefined)
@@ -186,7 +214,11 @@ async function everyOne(agent: Connection, held: readonly HeldItem[], options: R
 }
 
 /** The service's list; undefined where it has none. */
-async function listAt(agent: Connection, place: Place, { user, kind }: RevokeOptions): Promise<Doomed[] | undefined> {
+async function listAt(
+  agent: Connection,
+  place: ServicePlace,
+  { user, kind }: RevokeOptions,
+): Promise<Doomed[] | undefined> {
   const attributes = { service: place.manifest.id, user, kind };
   const reply = await agent(requestOf('remote-list', { target: place.target as Target, attributes }));
   if (reply.status === 'unsupported') return undefined;
@@ -194,8 +226,8 @@ async function listAt(agent: Connection, place: Place, { user, kind }: RevokeOpt
   return documents(reply.details, 'item[]') as unknown as Doomed[];
 }
 
-function nameOfDoomed(token: Doomed): string {
-  return token.name ?? nameOf(token);
+function nameOfDoomed({ name, label, username, tokenId, id }: Doomed): string {
+  return name ?? label ?? username ?? tokenId ?? id ?? '';
 }
 
 function drawUses(page: Page, uses: Awaited<ReturnType<typeof usesOf>>): void {

@@ -1,20 +1,20 @@
-import type { Command } from 'commander';
-import { type HeldItem, heldItems, SERVICE_DEADLINE } from '../remote/held.ts';
-import { type PlaceOptions, placeIn } from '../remote/place.ts';
-import { ask, detail, documents, withAgent } from './agent.ts';
-import { show } from './page.ts';
-import { localTime } from './status.ts';
-import { targetDocument, urlOf } from './target.ts';
-import type { VerbOptions } from './verb.ts';
+import type { Connection } from '../../dial.ts';
+import { ask, detail, documents, withAgent } from '../agent.ts';
+import { show } from '../page.ts';
+import { localTime } from '../status.ts';
+import { targetDocument, urlOf } from '../target.ts';
+import type { VerbOptions } from '../verb.ts';
+import { type TokenItem, tokenItems } from './item.ts';
+import { SERVICE_DEADLINE, type ServicePlaceOptions, servicePlace } from './service-place.ts';
 
-export type RemoteOptions = PlaceOptions & {
+export type RemoteOptions = ServicePlaceOptions & {
   readonly remote?: boolean;
   readonly user?: string;
   readonly kind?: string;
   readonly as?: string;
 };
 
-type RemoteItem = Partial<HeldItem> & {
+type RemoteItem = Partial<TokenItem> & {
   /** Both sides know it, only the service, or only we. */
   readonly state: 'both' | 'server' | 'local';
   readonly name?: string;
@@ -23,21 +23,11 @@ type RemoteItem = Partial<HeldItem> & {
   readonly active?: boolean;
 };
 
-/** What narrows a list down to one service. */
-export function addRemote(command: Command): Command {
-  return command
-    .option('--remote', "the service's own list, beside what is held")
-    .option('--service <id>', 'the service, as keyhold service list shows it')
-    .option('--for <url>', 'its server: protocol://host[:port]')
-    .option('--user <id>', "another user's tokens (for administrators; asks the service)")
-    .option('--kind <kind>', 'tokens of this kind');
-}
-
 /** `keyhold token list --remote`: both lists as one, and never a value. */
 export async function listRemote(options: RemoteOptions & VerbOptions): Promise<void> {
   const { user, kind, json } = options;
   const { place, items, active, limit } = await withAgent(async (agent) => {
-    const { manifest, target } = placeIn(options, await heldItems(agent));
+    const { manifest, target } = servicePlace(options, await tokenItems(agent));
     const attributes = { service: manifest.id, user, kind };
     const { details } = await ask(agent, 'remote-list', { target, attributes });
     return {
@@ -69,4 +59,32 @@ function row(item: RemoteItem): string[] {
 
 function day(seconds: number | undefined): string {
   return seconds === undefined ? '' : localTime(seconds).slice(0, 10);
+}
+
+/** What a service says of a token, by the operation that told it. */
+export type Said = Readonly<Record<string, unknown>>;
+
+/** Asks its service about a held token: whose it is, what it may do, how much it was used, as far as it has calls for that. */
+export async function saidOf(agent: Connection, id: string, what = 'whoami show introspect usage'): Promise<Said> {
+  const { details } = await ask(agent, 'remote-show', { attributes: { id, what } });
+  const told = documents(details, 'item[]').map(({ operation, answer }) => [operation, answer]);
+  return Object.fromEntries(told);
+}
+
+/** The same in words. */
+export function saidFacts(said: Said): [string, string][] {
+  const all: Record<string, unknown> = Object.assign({}, ...Object.values(said));
+  return Object.entries(all).flatMap(([name, value]) => {
+    const text = Array.isArray(value)
+      ? value.join(', ')
+      : /At$/.test(name) && typeof value === 'number'
+        ? localTime(value)
+        : String(value);
+    return text === '' ? [] : [[`there: ${wordsOf(name)}`, text] as [string, string]];
+  });
+}
+
+/** `expiresAt` is `expires at`. */
+function wordsOf(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

@@ -1,25 +1,29 @@
 import type { Command } from 'commander';
-import type { Target } from '../../protocol/credential.ts';
-import type { Profile } from '../../protocol/profiles.ts';
-import { belongsTo, type Manifest, serviceFor } from '../../protocol/services/index.ts';
-import { exitCodeOf } from '../../protocol/status.ts';
-import { fromWire, toWire } from '../../protocol/text.ts';
-import { CommandFailure } from '../cli/failure.ts';
-import { targetOf } from '../cli/target.ts';
-import { endpointOf, hostsOf, placeOf } from '../exec/plan.ts';
-import { loadProfiles } from '../profiles/file.ts';
-import { profileInForce } from '../profiles/in-force.ts';
-import { readCatalogue } from '../services/catalogue.ts';
-import { servicesNamed } from '../services/named.ts';
-import type { HeldItem } from './held.ts';
+import type { Target } from '../../../protocol/credential.ts';
+import type { Profile } from '../../../protocol/profiles.ts';
+import { belongsTo, type Manifest, serviceFor } from '../../../protocol/services/index.ts';
+import { exitCodeOf } from '../../../protocol/status.ts';
+import { fromWire, toWire } from '../../../protocol/text.ts';
+import { endpointOf, hostsOf, placeOf } from '../../exec/plan.ts';
+import { loadProfiles } from '../../profiles/file.ts';
+import { profileInForce } from '../../profiles/in-force.ts';
+import { readCatalogue } from '../../services/catalogue.ts';
+import { contextsIn } from '../../services/context.ts';
+import { servicesNamed } from '../../services/named.ts';
+import { CommandFailure } from '../failure.ts';
+import { targetOf } from '../target.ts';
+import type { TokenItem } from './item.ts';
+
+/** Milliseconds that a request may take in which services are asked: each of a few calls has its own deadline there. */
+export const SERVICE_DEADLINE = 300_000;
 
 /** Where a command is to ask: `--service`, `--for`, or both. */
-export type PlaceOptions = { readonly service?: string; readonly for?: string };
+export type ServicePlaceOptions = { readonly service?: string; readonly for?: string };
 
 /** A service, and where it is. */
-export type Place = { readonly manifest: Manifest; readonly target: Target };
+export type ServicePlace = { readonly manifest: Manifest; readonly target: Target };
 
-export function addPlace(command: Command): Command {
+export function addServicePlace(command: Command): Command {
   return command
     .option('--service <id>', 'the service, as keyhold service list shows it')
     .option('--for <url>', 'its server: protocol://host[:port]');
@@ -29,7 +33,7 @@ export function addPlace(command: Command): Command {
  * The service and server that are meant: the URL that was given; else the profile's endpoint; else the service's own host;
  * else the only place for which a token of it is held. Throws a `CommandFailure` with 2 where that is not one.
  */
-export function placeIn({ service, for: url }: PlaceOptions, held: readonly HeldItem[]): Place {
+export function servicePlace({ service, for: url }: ServicePlaceOptions, held: readonly TokenItem[]): ServicePlace {
   if (url !== undefined) {
     const { protocol, host, path } = targetOf(url);
     const target = { protocol, host, path };
@@ -40,6 +44,11 @@ export function placeIn({ service, for: url }: PlaceOptions, held: readonly Held
   const profile: Profile = profileInForce(loadProfiles())?.profile ?? new Map();
   const endpoint = endpointOf(manifest, profile, true);
   if (endpoint !== undefined) return { manifest, target: placeOf(manifest, endpoint) };
+  const [here, another] = contextsIn(process.cwd(), [manifest]).found;
+  if (here && !another) {
+    const { protocol, host, path } = targetOf(here.url);
+    return { manifest, target: { protocol, host, path } };
+  }
   const places = placesOf(held.filter((one) => one.service === service));
   const own = hostsOf(manifest);
   const known = own.length === 0 ? places : own;
@@ -68,7 +77,7 @@ export function serviceAt(target: Target): Manifest {
   );
 }
 
-function placesOf(held: readonly HeldItem[]): Target[] {
+function placesOf(held: readonly TokenItem[]): Target[] {
   const places = new Map<string, Target>();
   for (const { protocol, host } of held) places.set(`${protocol}://${host}`, { protocol, host: toWire(host) });
   return [...places.values()];

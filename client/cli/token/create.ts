@@ -1,23 +1,29 @@
 import type { Command } from 'commander';
-import type { Target } from '../../protocol/credential.ts';
-import { expose } from '../../protocol/secret.ts';
-import { secondsOf } from '../../protocol/services/index.ts';
-import { exitCodeOf } from '../../protocol/status.ts';
-import { toWire } from '../../protocol/text.ts';
-import type { Connection } from '../dial.ts';
-import { type HeldItem, heldItems, nameOf, resolveWord, SERVICE_DEADLINE } from '../remote/held.ts';
-import { fitSecret, keep } from '../remote/keep.ts';
-import { addPlace, type Place, type PlaceOptions, placeIn } from '../remote/place.ts';
-import { hasDisplay, openPage } from '../services/open.ts';
-import { ask, detail, documents, withAgent } from './agent.ts';
-import { CommandFailure } from './failure.ts';
-import { remark, show } from './page.ts';
-import { addSecretOptions, readSecretOrStdin, type SecretOptions } from './secret-input.ts';
-import { localTime } from './status.ts';
-import { urlOf } from './target.ts';
-import { addVerb, type VerbOptions } from './verb.ts';
+import { secondsOf } from '../../../protocol/services/index.ts';
+import { exitCodeOf } from '../../../protocol/status.ts';
+import { toWire } from '../../../protocol/text.ts';
+import type { Connection } from '../../dial.ts';
+import { hasDisplay, openPage } from '../../services/open.ts';
+import { ask, detail, documents, withAgent } from '../agent.ts';
+import { CommandFailure } from '../failure.ts';
+import { jsonText, remark, show } from '../page.ts';
+import { addSecretOptions, readSecretOrStdin, type SecretOptions } from '../secret-input.ts';
+import { localTime } from '../status.ts';
+import { urlOf } from '../target.ts';
+import { addVerb, type VerbOptions } from '../verb.ts';
+import { nameOf, type TokenItem, targetOfItem, tokenItems } from './item.ts';
+import { writeSecret } from './print.ts';
+import { resolveToken } from './resolve.ts';
+import {
+  addServicePlace,
+  SERVICE_DEADLINE,
+  type ServicePlace,
+  type ServicePlaceOptions,
+  servicePlace,
+} from './service-place.ts';
+import { checkSecret } from './set.ts';
 
-type CreateOptions = PlaceOptions &
+type CreateOptions = ServicePlaceOptions &
   SecretOptions &
   VerbOptions & {
     readonly kind?: string;
@@ -32,7 +38,7 @@ type CreateOptions = PlaceOptions &
 
 /** `keyhold token create`: by the service's call, or on its page with a paste. The value goes straight into the store. */
 export function addCreate(token: Command): void {
-  const command = addPlace(addVerb(token, 'create', 'have a service make a token, and keep it'))
+  const command = addServicePlace(addVerb(token, 'create', 'have a service make a token, and keep it'))
     .argument('<name>', 'what it is for, such as staging-web-app')
     .option('--kind <kind>', 'which kind of token')
     .option('--expires-in <time>', 'how long it lives: 90d, 24h, never')
@@ -48,8 +54,8 @@ export function addCreate(token: Command): void {
 async function create(name: string, options: CreateOptions): Promise<void> {
   const { reveal, json } = options;
   await withAgent(async (agent) => {
-    const held = await heldItems(agent);
-    const place = placeIn(options, held);
+    const held = await tokenItems(agent);
+    const place = servicePlace(options, held);
     const attributes = wishOf(name, place, held, options);
     const { details } = await ask(agent, 'create', { target: place.target, attributes: { ...attributes, check: '1' } });
     for (const [key, warning] of details ?? []) if (key === 'warning[]') remark(`keyhold: ${warning}`);
@@ -66,11 +72,10 @@ async function create(name: string, options: CreateOptions): Promise<void> {
   }, SERVICE_DEADLINE);
 }
 
-function wishOf(name: string, { manifest }: Place, held: readonly HeldItem[], options: CreateOptions) {
+function wishOf(name: string, { manifest }: ServicePlace, held: readonly TokenItem[], options: CreateOptions) {
   const { kind, expiresIn, scopes, limit, account, tenant, as } = options;
   const words = scopes?.split(/[\s,]+/).filter((word) => word !== '');
-  const actor = as === undefined ? undefined : resolveWord(held, as);
-  if (as !== undefined && !actor) throw new CommandFailure(exitCodeOf('not-found'), 'cannot find the token of --as');
+  const actor = as === undefined ? undefined : resolveToken(as, held);
   const wish = { label: name, kind, expires_in: expiresIn, scopes: words?.join(' '), limit, account, tenant };
   const wired = Object.entries(wish).map(([key, value]) => [key, value && toWire(value)] as const);
   return { service: manifest.id, as: actor?.id, ...Object.fromEntries(wired) };
@@ -78,11 +83,11 @@ function wishOf(name: string, { manifest }: Place, held: readonly HeldItem[], op
 
 async function byCall(
   agent: Connection,
-  { target }: Place,
+  { target }: ServicePlace,
   attributes: Readonly<Record<string, string | undefined>>,
-): Promise<Partial<HeldItem>> {
+): Promise<Partial<TokenItem>> {
   const { details } = await ask(agent, 'create', { target, attributes });
-  return (documents(details, 'item[]')[0] ?? {}) as Partial<HeldItem>;
+  return (documents(details, 'item[]')[0] ?? {}) as Partial<TokenItem>;
 }
 
 type Page = { readonly why: string | undefined; readonly page: string | undefined; readonly kind: string | undefined };
@@ -91,51 +96,46 @@ type Page = { readonly why: string | undefined; readonly page: string | undefine
 async function byPage(
   agent: Connection,
   name: string,
-  { manifest, target }: Place,
+  { manifest, target }: ServicePlace,
   options: CreateOptions,
   { why, page, kind }: Page,
-): Promise<Partial<HeldItem>> {
+): Promise<Partial<TokenItem>> {
   if (why !== undefined) remark(`keyhold: ${why}`);
   if (page !== undefined) {
     const opened = options.input && hasDisplay() && (await openPage(page));
     remark(`keyhold: make a token named ${name} ${opened ? 'on the page that opens' : 'here'}: ${page}`);
   }
   const pasted = await readSecretOrStdin(options, `the new token of ${manifest.title}`);
-  const fit = fitSecret(manifest, pasted, kind);
+  const fit = checkSecret(pasted, manifest, kind, 'the token', false);
   try {
     const life = options.expiresIn === undefined ? undefined : secondsOf(options.expiresIn);
     const end = life === undefined || !Number.isFinite(life) ? undefined : Math.floor(Date.now() / 1_000) + life;
-    const about = { service: manifest.id, kind: fit.kind, label: name, origin: 'made on its page' };
-    await keep(agent, target, { secret: fit.secret, expiresAt: fit.expiresAt ?? end }, about);
+    const about = { service: manifest.id, kind: fit.kind?.name ?? kind, label: name, origin: 'made on its page' };
+    await ask(agent, 'store', { target, secret: fit.secret, expiresAt: fit.expiresAt ?? end, about });
   } finally {
     fit.secret.dispose();
   }
-  const found = (await heldItems(agent)).filter((item) => item.service === manifest.id && item.label === name);
+  const found = (await tokenItems(agent)).filter((item) => item.service === manifest.id && item.label === name);
   return found.sort((one, other) => other.storedAt - one.storedAt)[0] ?? {};
 }
 
-function showMade(made: Partial<HeldItem>, { manifest, target }: Place, json: boolean | undefined): void {
+function showMade(made: Partial<TokenItem>, { manifest, target }: ServicePlace, json: boolean | undefined): void {
   show(json, { created: made }, (page) => {
-    page.line(`Keeping ${nameOf(made)}, a new token of ${manifest.title} for ${urlOf(target)}.`, 'green');
+    page.line(`Keeping ${nameOf(made as TokenItem)}, a new token of ${manifest.title} for ${urlOf(target)}.`, 'green');
     const { expiresAt } = made;
     page.line(expiresAt === undefined ? 'No expiry is known.' : `It expires on ${localTime(expiresAt).slice(0, 10)}.`);
   });
 }
 
 /** The value and nothing else on standard output, or one JSON document with it. */
-async function revealed(agent: Connection, made: Partial<HeldItem>, json: boolean | undefined): Promise<void> {
-  const { protocol = '', host = '', path, username } = made;
-  const wired = (text: string | undefined) => (text === undefined ? undefined : toWire(text));
-  const target: Target = { protocol, host, path: wired(path), username: wired(username) };
-  const { credential } = await ask(agent, 'get', { target });
+async function revealed(agent: Connection, made: Partial<TokenItem>, json: boolean | undefined): Promise<void> {
+  const { credential } = await ask(agent, 'get', { target: targetOfItem(made as TokenItem) });
   const secret = credential?.secret;
   if (!secret) throw new CommandFailure(exitCodeOf('not-found'), 'cannot show the value: it is kept, and has none');
-  const bytes = expose(secret);
   try {
-    if (json) show(true, { created: { ...made, secret: Buffer.from(bytes).toString('utf8') } }, () => {});
-    else await new Promise((resolve) => process.stdout.write(Buffer.concat([bytes, Buffer.from('\n')]), resolve));
+    if (!json) await writeSecret(secret, '', '\n');
+    else await writeSecret(secret, jsonText(made).replace(/\n}$/, ',\n  "secret": "'), '"\n}\n', true);
   } finally {
-    bytes.fill(0);
     secret.dispose();
     credential.refreshToken?.dispose();
   }

@@ -1,7 +1,7 @@
-import type { Connection } from '../dial.ts';
-import { type HeldItem, nameOf } from '../remote/held.ts';
-import { ask, documents } from './agent.ts';
-import { localTime } from './status.ts';
+import type { Connection } from '../../dial.ts';
+import { ask, documents } from '../agent.ts';
+import { localTime } from '../status.ts';
+import { nameOf, type TokenItem } from './item.ts';
 
 /** Days back that are looked at before a token dies. */
 const DAYS = 7;
@@ -13,14 +13,14 @@ const NAMED = 4;
 export type Uses = { readonly name: string; readonly text: string };
 
 /** Who used these tokens in the last days, by the audit log; those that nobody used are not among them. */
-export async function usesOf(agent: Connection, tokens: readonly Partial<HeldItem>[]): Promise<Uses[]> {
+export async function usesOf(agent: Connection, tokens: readonly Partial<TokenItem>[]): Promise<Uses[]> {
   const uses: Uses[] = [];
   const since = Date.now() / 1_000 - DAYS * DAY;
   for (const token of tokens) {
     if (token.id === undefined || (token.lastUsed ?? 0) < since) continue;
     const { details } = await ask(agent, 'usage', { attributes: { id: token.id } });
     const [use] = documents(details, 'item[]');
-    if (use) uses.push({ name: nameOf(token), text: textOf(use, since) });
+    if (use) uses.push({ name: nameOf(token as TokenItem) ?? token.id, text: textOf(use, since) });
   }
   return uses;
 }

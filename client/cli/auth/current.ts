@@ -1,0 +1,84 @@
+import { accountFor } from '../../../protocol/profiles.ts';
+import type { Manifest } from '../../../protocol/services/index.ts';
+import { serviceFor } from '../../../protocol/services/index.ts';
+import { exitCodeOf } from '../../../protocol/status.ts';
+import { fromWire } from '../../../protocol/text.ts';
+import { loadProfiles } from '../../profiles/file.ts';
+import { profileInForce } from '../../profiles/in-force.ts';
+import { readCatalogue } from '../../services/catalogue.ts';
+import type { AuthOptions } from '../auth.ts';
+import { CommandFailure } from '../failure.ts';
+import type { Page } from '../page.ts';
+import { localTime } from '../status.ts';
+import { nameOf, type TokenItem, targetOfItem, urlOfItem } from '../token/item.ts';
+import { servicePlace } from '../token/service-place.ts';
+
+/** The token of an account that is signed in. */
+export type Current = { readonly item: TokenItem; readonly manifest: Manifest };
+
+/**
+ * The token that stands for each account: at each place of a service the profile's account before others, a session before
+ * other tokens, the one kept last before earlier ones.
+ */
+export function currentOf(held: readonly TokenItem[], options: AuthOptions): Current[] {
+  const { manifests } = readCatalogue();
+  const place = options.service === undefined && options.for === undefined ? undefined : servicePlace(options, held);
+  const profile = profileInForce(loadProfiles())?.profile;
+  const candidates = held.flatMap((item): Current[] => {
+    const manifest = manifestOf(item, manifests);
+    if (!manifest || (place && !isAt(item, manifest, place))) return [];
+    if (options.username !== undefined && ![item.username, item.account].includes(options.username)) return [];
+    return [{ item, manifest }];
+  });
+  const byPlace = Map.groupBy(candidates, ({ item, manifest }) => `${manifest.id} ${item.protocol}://${item.host}`);
+  return [...byPlace.values()].map((all) => {
+    const preferred = profile && accountFor(profile, targetOfItem(all[0]!.item));
+    const rank = ({ item }: Current) => Number(item.username === preferred) * 2 + Number(item.kind === 'session');
+    return all.toSorted((one, other) => rank(other) - rank(one) || other.item.storedAt - one.item.storedAt)[0]!;
+  });
+}
+
+/** The one that is meant. Throws a `CommandFailure` with 6 where nobody is signed in, and with 2 where several are. */
+export function current(held: readonly TokenItem[], options: AuthOptions): Current {
+  const found = currentOf(held, options);
+  if (found.length === 1) return found[0]!;
+  if (found.length === 0) {
+    const which = options.service === undefined ? '--service NAME' : `--service ${options.service}`;
+    throw new CommandFailure(
+      exitCodeOf('interaction-required'),
+      `nobody is signed in there; run: keyhold auth login ${which}`,
+    );
+  }
+  const names = found.map(({ item, manifest }) => `${manifest.id} (${urlOfItem(item)})`).join(', ');
+  throw new CommandFailure(2, `cannot tell which account is meant: ${names}; give --service NAME or --for URL`);
+}
+
+function manifestOf(item: TokenItem, manifests: readonly Manifest[]): Manifest | undefined {
+  if (item.service !== undefined) return manifests.find(({ id }) => id === item.service);
+  const found = serviceFor(targetOfItem(item), manifests);
+  return found.status === 'found' ? found.manifest : undefined;
+}
+
+function isAt({ protocol, host }: TokenItem, manifest: Manifest, place: ReturnType<typeof servicePlace>): boolean {
+  return (
+    manifest.id === place.manifest.id && protocol === place.target.protocol && host === fromWire(place.target.host)
+  );
+}
+
+/** Who it is, as far as is known here. */
+export function whoOf(item: TokenItem) {
+  const { id, account, username, tenant, kind, label, expiresAt } = item;
+  return { id, url: urlOfItem(item), account: account ?? username, tenant, kind, label, expiresAt };
+}
+
+export function drawWho(page: Page, item: TokenItem, title: string): void {
+  const { account, tenant, kind, expiresAt } = item;
+  const facts: [string, string | undefined][] = [
+    ['service', `${title} (${urlOfItem(item)})`],
+    ['account', account ?? nameOf(item)],
+    ['tenant', tenant],
+    ['kind', kind],
+    ['expires', expiresAt === undefined ? 'never, as far as is known' : localTime(expiresAt)],
+  ];
+  page.facts(facts.filter((fact): fact is [string, string] => fact[1] !== undefined));
+}

@@ -1,0 +1,143 @@
+import { type Command, Option } from 'commander';
+import type { Secret } from '../../../protocol/secret.ts';
+import type { Login, Manifest } from '../../../protocol/services/index.ts';
+import { exitCodeOf } from '../../../protocol/status.ts';
+import { toWire } from '../../../protocol/text.ts';
+import type { Connection } from '../../dial.ts';
+import { hasDisplay, openPage } from '../../services/open.ts';
+import { ask, detail, documents, requestOf, withAgent } from '../agent.ts';
+import type { AuthOptions } from '../auth.ts';
+import { CommandFailure } from '../failure.ts';
+import { remark, show } from '../page.ts';
+import { isPiped, readSecret, readSecretLines, readSecretOrStdin, type SecretOptions } from '../secret-input.ts';
+import { nobodyToAsk } from '../terminal.ts';
+import { type TokenItem, targetOfItem, tokenItems } from '../token/item.ts';
+import { SERVICE_DEADLINE, type ServicePlace, servicePlace } from '../token/service-place.ts';
+import { checkSecret } from '../token/set.ts';
+import { drawWho } from './current.ts';
+
+type Way = Login['way'];
+type LoginOptions = AuthOptions &
+  SecretOptions & {
+    readonly tenant?: string;
+    readonly way?: Way;
+    readonly withToken?: boolean;
+    readonly label?: string;
+  };
+
+const ways: readonly Way[] = ['paste', 'stdin', 'password', 'browser', 'device'];
+
+/** What is there yet. The others have their place in the manifests. */
+const known: ReadonlySet<Way> = new Set<Way>(['paste', 'stdin', 'password']);
+
+export function addLogin(command: Command): void {
+  command
+    .option('--tenant <id>', 'the tenant that is signed in to')
+    .option('--with-token', 'take a token that you have, from standard input or a prompt')
+    .option('--label <text>', 'what to call the token')
+    .addOption(new Option('--way <way>', 'how, where the service has several ways').choices(ways))
+    .action(login);
+}
+
+async function login(options: LoginOptions): Promise<void> {
+  await withAgent(async (agent) => {
+    const place = servicePlace(options, await tokenItems(agent));
+    const way = wayOf(place.manifest, options);
+    const item =
+      way === 'password' ? await byPassword(agent, place, options) : await byToken(agent, place, options, way);
+    show(options.json, { signedIn: item }, (page) => {
+      page.line('Signed in.', 'green');
+      drawWho(page, item, place.manifest.title);
+    });
+  }, SERVICE_DEADLINE);
+}
+
+function wayOf({ title, login: offered = [] }: Manifest, { way, withToken }: LoginOptions): Way {
+  if (withToken) return 'stdin';
+  const found = way ?? offered.map((one) => one.way).find((one) => known.has(one)) ?? offered[0]?.way ?? 'stdin';
+  if (way !== undefined && way !== 'stdin' && !offered.some((one) => one.way === way)) {
+    const list = offered.map((one) => one.way).join(', ');
+    throw new CommandFailure(
+      exitCodeOf('unsupported'),
+      `cannot sign in that way: ${title} has ${list === '' ? 'none' : list}`,
+    );
+  }
+  if (known.has(found)) return found;
+  throw new CommandFailure(
+    exitCodeOf('unsupported'),
+    `cannot sign in by ${found} yet; take a token from its page: keyhold auth login --with-token`,
+  );
+}
+
+async function byPassword(agent: Connection, place: ServicePlace, options: LoginOptions): Promise<TokenItem> {
+  const { manifest, target } = place;
+  const { username, tenant } = options;
+  if (username === undefined) throw new CommandFailure(2, 'cannot sign in: give --username NAME');
+  // Piped: the password, and the second factor on a line behind it.
+  const lines = isPiped(options) ? await readSecretLines(options, 'the password', 2) : undefined;
+  const password = lines?.[0] ?? (await readSecret(options, `the password of ${username}`));
+  let code: Secret | undefined = lines?.[1];
+  try {
+    const attributes = { service: manifest.id, account: toWire(username), tenant: tenant && toWire(tenant) };
+    let reply = await agent(requestOf('login', { target, secret: password, attributes }));
+    const handle = detail(reply.details, 'login');
+    if (reply.status === 'interaction-required' && handle !== undefined) {
+      const factors = (reply.details ?? []).filter(([key]) => key === 'factor[]').map(([, factor]) => factor);
+      const what = factors.includes('recovery-code') ? 'the six digits, or a recovery code' : 'the six digits';
+      if (!code && lines) throw nobodyToAsk(what, 'give it on a line behind the password');
+      code ??= await readSecret(options, what);
+      reply = await agent(requestOf('login', { attributes: { login: handle, code } }));
+    }
+    if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
+    return documents(reply.details, 'item[]')[0] as unknown as TokenItem;
+  } finally {
+    password.dispose();
+    code?.dispose();
+  }
+}
+
+/** A token that was made on the service's page. One that the service does not take is not kept. */
+async function byToken(
+  agent: Connection,
+  { manifest, target }: ServicePlace,
+  options: LoginOptions,
+  way: Way,
+): Promise<TokenItem> {
+  const page = manifest.urls?.create ?? manifest.urls?.dashboard;
+  if (way === 'paste' && page !== undefined && !isPiped(options) && process.stdin.isTTY) {
+    const opened = options.input && hasDisplay() && (await openPage(page));
+    remark(`keyhold: make a token ${opened ? 'on the page that opens' : 'here'}: ${page}`);
+  }
+  const named = manifest.login?.find((one) => one.way === way)?.kind;
+  const pasted = await readSecretOrStdin(options, `the token of ${manifest.title}`);
+  const { secret, expiresAt, kind } = checkSecret(pasted, manifest, named, 'the token', false);
+  const { username, label, tenant } = options;
+  const about = {
+    service: manifest.id,
+    origin: 'signed in with keyhold',
+    ...given({ kind: kind?.name ?? named, label, tenant, account: username }),
+  };
+  const whole = { ...target, username: username && toWire(username) };
+  const before = await tokenItems(agent);
+  try {
+    await ask(agent, 'store', { target: whole, secret, expiresAt, about });
+  } finally {
+    secret.dispose();
+  }
+  const item = (await tokenItems(agent)).toSorted((one, other) => other.storedAt - one.storedAt)[0]!;
+  const reply = await agent(requestOf('remote-show', { attributes: { id: item.id, what: 'whoami' } }));
+  const isRefused = reply.status === 'revoked' || reply.status === 'expired' || reply.status === 'interaction-required';
+  if (isRefused && !before.some(({ id }) => id === item.id)) {
+    await ask(agent, 'erase', { target: targetOfItem(item), id: item.id });
+    throw new CommandFailure(exitCodeOf(reply.status), `${reply.message}; it is not kept`);
+  }
+  const [whoami] = documents(reply.details, 'item[]');
+  const user = (whoami?.['answer'] as Record<string, unknown> | undefined)?.['user'];
+  if (typeof user !== 'string' || item.account !== undefined) return item;
+  await ask(agent, 'annotate', { attributes: { id: item.id, account: toWire(user) } });
+  return { ...item, account: user };
+}
+
+function given<T extends object>(members: T): Partial<T> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
