@@ -90,10 +90,7 @@ export class Witness {
     const peer = new Peer(caller, this.#processes);
     return (request) => {
       if (request.action === 'get') return this.#get(peer, request);
-      return this.#counted(
-        request,
-        isChange(request) ? this.#changed(peer, request) : this.#handler(request),
-      );
+      return this.#counted(request, isChange(request) ? this.#changed(peer, request) : this.#handler(request));
     };
   }
 

@@ -1,7 +1,7 @@
 import type { Manifest } from '../../../protocol/services/index.ts';
 import { exitCodeOf } from '../../../protocol/status.ts';
-import { pathsOf } from '../../plaintext/paths.ts';
 import { writeWhole } from '../../install/files.ts';
+import { pathsOf } from '../../plaintext/paths.ts';
 import { type Format, openFile, pick, readLeaves } from '../../plaintext/read.ts';
 import { removeLeaves } from '../../plaintext/remove.ts';
 import { ask, requestOf, withAgent } from '../agent.ts';
