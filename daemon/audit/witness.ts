@@ -27,7 +27,6 @@ const changes: ReadonlySet<string> = new Set([
   'create',
   'revoke',
   'login',
-  'refresh',
   'lock',
   'unlock',
   'stop',

@@ -29,7 +29,16 @@ export class Services {
   answer(request: CredentialRequest): Promise<CredentialReply> | undefined {
     const act = Object.hasOwn(this.#acts, request.action) ? this.#acts[request.action] : undefined;
     // git's cache client could ask for none of these by mistake and be understood.
-    return act && request.capabilities.keyhold ? act(this.desk, request) : undefined;
+    if (!act || !request.capabilities.keyhold || this.#isOfLogin(request)) return undefined;
+    return act(this.desk, request);
+  }
+
+  /** A login by OAuth is refreshed by who began it. */
+  #isOfLogin({ action, attributes }: CredentialRequest): boolean {
+    if (action !== 'refresh') return false;
+    const id = attributes.text('id');
+    const entry = [...this.desk.parts.custody.held()].find((one) => one.id === id);
+    return entry?.about?.oauth !== undefined;
   }
 
   dispose(): void {
