@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { adapterFor } from '../../protocol/tools/index.ts';
 import { figures, type Measured } from './figures.ts';
 import { credentials, target } from './fixture.ts';
+import { helperGets, helperNames } from './questions.ts';
 import { median, percentile, ratioOf } from './statistics.ts';
 import { json, markdown, verdictOf } from './table.ts';
 import { parseLoad, parsePbench, parseTfa } from './tools.ts';
@@ -54,6 +56,26 @@ describe('what the tools print', () => {
   it('is refused when it is something else', () => {
     expect(() => parsePbench('no such file\n')).toThrow("cannot read a tool's line");
     expect(() => parseLoad('')).toThrow('cannot read');
+  });
+});
+
+describe("a get by a tool's helper", () => {
+  it('has a row for every tool, and the bounds that hold for it', () => {
+    const bounds = figures.filter(({ id }) => id.startsWith('tool/')).map(({ id, target }) => [id, target]);
+    expect(bounds).toEqual([
+      ...helperNames.map((name) => [`tool/${name}`, name === 'cargo' ? 2 : 1.5]),
+      ['tool/docker-peer', 0.05],
+      ['tool/keyring-peer', 0.005],
+    ]);
+  });
+
+  it.each(helperNames)('is run by a name that %s has an adapter for, in words that pbench can split', (name) => {
+    const { program, args, environment = [] } = helperGets[name];
+    // keyhold-helper takes the tool's name as its first word, and is then what setup would link.
+    const adapter = adapterFor(program === 'keyhold-helper' ? `keyhold-${args[0]}` : program);
+    expect(adapter?.name).toBe(name);
+    for (const word of [program, ...args, ...environment]) expect(word).toMatch(/^[^\s<][^\s]*$/);
+    for (const variable of environment) expect(variable).toMatch(/^[A-Z_]+=/);
   });
 });
 

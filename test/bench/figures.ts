@@ -17,6 +17,7 @@ export type Measured = { readonly value: number; readonly note: string } | { rea
 
 const ratio = { unit: 'x', better: 'less' } as const;
 const get = 'one get, whole process, agent holding 10,000';
+const tool = (name: string) => `one get by ${name}'s helper, whole process, agent holding 10,000`;
 const rate = 'gets a second, 32 clients, a connection each, holding 10,000';
 
 /** Every row of the table, in its order. */
@@ -25,6 +26,20 @@ export const figures: readonly Figure[] = [
   { id: 'get/libsecret', what: `${get}, against git-credential-libsecret`, ...ratio, target: 0.05 },
   { id: 'get/docker', what: `${get}, against docker-credential-secretservice`, ...ratio, target: 0.04 },
   { id: 'get/gh', what: `${get}, against gh auth git-credential`, ...ratio, target: 0.015 },
+  ...['docker', 'kubectl', 'aws', 'terraform', 'keyring', 'pnpm'].map((name) => ({
+    id: `tool/${name}`,
+    what: `${tool(name)}, against git's`,
+    ...ratio,
+    target: 1.5,
+  })),
+  { id: 'tool/cargo', what: `${tool('cargo')}, against git's`, ...ratio, target: 2 },
+  {
+    id: 'tool/docker-peer',
+    what: `${tool('docker')}, against docker-credential-secretservice`,
+    ...ratio,
+    target: 0.05,
+  },
+  { id: 'tool/keyring-peer', what: `${tool('keyring')}, against Python's keyring get`, ...ratio, target: 0.005 },
   { id: 'fill/cache', what: 'git credential fill as set up, against helper=cache', ...ratio, target: 0.75, aim: 0.66 },
   { id: 'client/memory', what: "thin client: peak memory against git's", ...ratio, target: 0.25 },
   {

@@ -8,13 +8,14 @@ import { measureGets } from './measure/get.ts';
 import { measureLoad } from './measure/load.ts';
 import { measureMemory } from './measure/memory.ts';
 import { measureStart } from './measure/start.ts';
+import { measureTools } from './measure/tools.ts';
 import { dist, HELPER, Rig } from './rig.ts';
 import { json, markdown } from './table.ts';
 import { compileTools } from './tools.ts';
 
-/** `npm run bench -- [--quick] [--json] [--only get,fill,load,memory,start]`: the table of figures. README.md here. */
+/** `npm run bench -- [--quick] [--json] [--only get,tools,fill,load,memory,start]`: the table of figures. README.md here. */
 
-const groups = ['get', 'fill', 'load', 'memory', 'start'] as const;
+const groups = ['get', 'tools', 'fill', 'load', 'memory', 'start'] as const;
 const options = { quick: { type: 'boolean' }, json: { type: 'boolean' }, only: { type: 'string' } } as const;
 const { values } = parseArgs({ options });
 const asked = new Set(values.only?.split(',') ?? groups);
@@ -56,10 +57,11 @@ async function measureAll(): Promise<void> {
   // Its minute of rest passes while the others are at work; its load comes before them.
   const memory = asked.has('memory') ? await measureMemory(rig, request) : undefined;
   if (asked.has('start')) keep(await measureStart(rig, request));
-  if (asked.has('get') || asked.has('fill') || asked.has('load')) {
+  if (['get', 'tools', 'fill', 'load'].some((name) => asked.has(name))) {
     const many = await rig.agent('many', 'memory', 10_000);
     const cacheOne = await rig.cacheDaemon('cache-1', 1);
     if (asked.has('get')) keep(await measureGets(rig, many, cacheOne));
+    if (asked.has('tools')) keep(await measureTools(rig, many));
     if (asked.has('fill')) keep(await measureFill(rig, many, cacheOne));
     if (asked.has('load')) {
       const few = await rig.agent('few', 'memory', 10);

@@ -5,24 +5,26 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type KeyringSession, startKeyringSession } from '../fakes/keyring-session.ts';
 import { question, target, token } from './fixture.ts';
+import { INDEX } from './questions.ts';
 import type { Rig } from './rig.ts';
 
 const run = promisify(execFile);
 /** Where Debian puts the helper's source (package git). */
 const LIBSECRET_SOURCE = '/usr/share/doc/git/contrib/credential/libsecret/git-credential-libsecret.c';
+/** Where Debian puts the program of package python3-keyring. */
+const PYTHON_KEYRING = '/usr/bin/keyring';
 
-export type PeerName = 'libsecret' | 'docker' | 'gh';
+export type PeerName = 'libsecret' | 'docker' | 'gh' | 'keyring';
 /** A peer that answers for our target: pbench's words for one get; or what it lacks. */
 export type Peer = { readonly words: string } | { readonly missing: string };
 export type Peers = AsyncDisposable & { readonly all: ReadonlyMap<PeerName, Peer> };
 
-/** The other programs that git and docker users have, each holding the target, over a keyring of their own. */
-export async function startPeers(rig: Rig): Promise<Peers> {
+/** Those of the other programs that are `wanted`, each holding the target, over a keyring of their own. */
+export async function startPeers(rig: Rig, wanted: readonly PeerName[]): Promise<Peers> {
   const all = new Map<PeerName, Peer>();
   const keyring = await startKeyring();
-  all.set('libsecret', await libsecret(rig, keyring));
-  all.set('docker', await docker(rig, keyring));
-  all.set('gh', await gh(rig));
+  const make = { libsecret, docker, gh, keyring: pythonKeyring };
+  for (const name of wanted) all.set(name, await make[name](rig, keyring));
   return {
     all,
     async [Symbol.asyncDispose]() {
@@ -76,6 +78,15 @@ async function docker(rig: Rig, keyring: KeyringSession | Missing): Promise<Peer
   return { words: `<${await rig.write('server', server)} ${words(keyring.env)} ${program} get` };
 }
 
+/** pip's index of the target, in Debian's `keyring`: by its whole path, because the first on PATH may be a link to us. */
+async function pythonKeyring(_rig: Rig, keyring: KeyringSession | Missing): Promise<Peer> {
+  if ('missing' in keyring) return keyring;
+  if (!(await isThere(PYTHON_KEYRING))) return { missing: `needs ${PYTHON_KEYRING} (apt-get install python3-keyring)` };
+  // Without a newline at its end some versions take the password for an empty one.
+  await feed(PYTHON_KEYRING, ['set', INDEX, target.username], `${token}\n`, keyring.env);
+  return { words: `${words(keyring.env)} ${PYTHON_KEYRING} get ${INDEX} ${target.username}` };
+}
+
 async function gh(rig: Rig): Promise<Peer> {
   if (!(await has('gh'))) return { missing: 'needs gh (apt-get install gh)' };
   await mkdir(rig.path('gh'), { mode: 0o700 });
@@ -105,11 +116,14 @@ async function feed(program: string, args: string[], input: string, env: Readonl
 
 async function has(program: string): Promise<boolean> {
   for (const folder of (process.env['PATH'] ?? '').split(':')) {
-    const found = await access(join(folder, program)).then(
-      () => true,
-      () => false,
-    );
-    if (found) return true;
+    if (await isThere(join(folder, program))) return true;
   }
   return false;
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -3,8 +3,7 @@ import type { Measured } from '../figures.ts';
 import { question, token } from '../fixture.ts';
 import { type PeerName, startPeers } from '../peers.ts';
 import { type Agent, dist, HELPER, otherClients, type Rig, type Server } from '../rig.ts';
-import { median, percentile, ratioOf } from '../statistics.ts';
-import type { Series } from '../tools.ts';
+import { compare, compareMemory } from './compare.ts';
 
 /** One get as a whole process: ours in its four forms, git's own cache, and what stands before a keyring. */
 export async function measureGets(rig: Rig, agent: Agent, cache: Server): Promise<Map<string, Measured>> {
@@ -44,7 +43,7 @@ async function measurePeers(
   before: { readonly git: string; readonly ours: string },
   results: Map<string, Measured>,
 ): Promise<void> {
-  await using peers = await startPeers(rig);
+  await using peers = await startPeers(rig, ['libsecret', 'docker', 'gh']);
   const commands: Partial<Record<PeerName, string>> = {};
   for (const [name, peer] of peers.all) {
     if ('words' in peer) commands[name] = peer.words;
@@ -55,20 +54,3 @@ async function measurePeers(
 }
 
 const noCompiler: Measured = { missing: 'needs a C compiler that links statically (apt-get install gcc libc6-dev)' };
-
-function compare(ours: Series, theirs: Series): Measured {
-  return {
-    value: ratioOf(ours.wall, theirs.wall),
-    note: `${milliseconds(ours.wall)} against ${milliseconds(theirs.wall)}, ${ours.wall.length} rounds`,
-  };
-}
-
-function milliseconds(wall: readonly number[]): string {
-  const show = (us: number) => (us / 1_000).toFixed(2);
-  return `${show(median(wall))} ms (${show(percentile(wall, 0.1))}–${show(percentile(wall, 0.9))})`;
-}
-
-function compareMemory(ours: Series, theirs: Series): Measured {
-  const [mine, others] = [Math.max(...ours.memory), Math.max(...theirs.memory)];
-  return { value: mine / others, note: `${mine} KiB against ${others} KiB` };
-}
