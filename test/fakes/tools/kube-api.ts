@@ -42,3 +42,9 @@ export async function startKubeApi(authority: Authority): Promise<KubeApi> {
     },
   });
 }
+
+/** The file of somebody who reaches it by the context `dev`, with a token in plain text. */
+export function kubeConfig(url: string, authority: Authority): string {
+  const data = Buffer.from(authority.pem).toString('base64');
+  return `# mine\napiVersion: v1\nkind: Config\nclusters:\n- cluster:\n    certificate-authority-data: ${data}\n    server: ${url}\n  name: lab\ncontexts:\n- context:\n    cluster: lab\n    user: ada # who else\n  name: dev\ncurrent-context: dev\nusers:\n- name: ada\n  user:\n    token: plain-EXAMPLE\n`;
+}

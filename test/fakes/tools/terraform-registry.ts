@@ -19,6 +19,7 @@ export async function startTerraformRegistry(): Promise<TerraformRegistry> {
     },
   );
   const server = await startServer('Bearer realm="lab"', ({ path }) => {
+    if (path === '/.well-known/terraform.json') return json({ 'modules.v1': '/v1/modules/' });
     if (path.endsWith('/versions')) {
       return json({ modules: [{ versions: [{ version: '1.0.0' }] }] });
     }

@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CargoRegistry, startCargoRegistry } from '../../fakes/tools/cargo-registry.ts';
+import { findToolchain } from './clients.ts';
 import { aWiredPerson, soon, type Wired } from './wired.ts';
 
 /** Neither Debian nor npm has one that is new enough: 1.74 was the first with credential providers. */
@@ -112,15 +112,3 @@ describe.skipIf(toolchain === undefined)('real cargo, by what setup cargo wrote'
     expect(after).toEqual(before);
   });
 });
-
-/** The folder of the toolchain itself: the programs of rustup look for their own home. */
-function findToolchain(): string | undefined {
-  const options = { encoding: 'utf8', timeout: 20_000 } as const;
-  const sysroot = spawnSync('rustc', ['--print', 'sysroot'], options).stdout?.trim();
-  const version = sysroot && spawnSync(join(sysroot, 'bin/cargo'), ['--version'], options).stdout;
-  const [, minor] = /^cargo 1\.(\d+)/.exec(version || '') ?? [];
-  if (minor !== undefined && Number(minor) >= 74) return sysroot;
-  const found = version ? `only ${version.trim()} is here` : 'it is not here';
-  console.warn(`skipped: cargo from 1.74 on is missing, ${found}; get it by: https://rustup.rs (Debian's is older)`);
-  return undefined;
-}

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Authority, openAuthority } from '../../fakes/certificates.ts';
-import { type KubeApi, startKubeApi } from '../../fakes/tools/kube-api.ts';
+import { type KubeApi, kubeConfig, startKubeApi } from '../../fakes/tools/kube-api.ts';
 import { need } from '../../need.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../temporary.ts';
 import { aWiredPerson, shortly, type Wired } from './wired.ts';
@@ -27,11 +27,7 @@ describe.skipIf(!kubectl)('real kubectl, by what setup kubectl wrote', () => {
     authority = openAuthority(folder.path);
     [api, person] = await Promise.all([startKubeApi(authority), aWiredPerson()]);
     mkdirSync(join(person.home, '.kube'));
-    const data = Buffer.from(authority.pem).toString('base64');
-    writeFileSync(
-      config(),
-      `# mine\napiVersion: v1\nkind: Config\nclusters:\n- cluster:\n    certificate-authority-data: ${data}\n    server: ${api.url}\n  name: lab\ncontexts:\n- context:\n    cluster: lab\n    user: ada # who else\n  name: dev\ncurrent-context: dev\nusers:\n- name: ada\n  user:\n    token: plain-EXAMPLE\n`,
-    );
+    writeFileSync(config(), kubeConfig(api.url, authority));
     await person.setup('kubectl', '--context', 'dev');
   });
   afterEach(async () => {

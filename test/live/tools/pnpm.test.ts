@@ -3,15 +3,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FakeServer } from '../../fakes/tools/http.ts';
 import { startNpmRegistry } from '../../fakes/tools/npm-registry.ts';
+import { pnpmVersions } from './clients.ts';
 import { aWiredPerson, shortly, type Wired } from './wired.ts';
-
-const MODULES = join(import.meta.dirname, '../../../node_modules');
-/** The three that differ: how a helper's answer and its failure are taken. */
-const versions: Readonly<Record<string, readonly string[]>> = {
-  'pnpm 9': [process.execPath, join(MODULES, 'pnpm9/bin/pnpm.cjs')],
-  'pnpm 10': [process.execPath, join(MODULES, 'pnpm10/bin/pnpm.cjs')],
-  'pnpm 12': [join(MODULES, `@pnpm/exe.linux-${process.arch}/pnpm`)],
-};
 
 describe('real pnpm, by what setup pnpm wrote', () => {
   let registry: FakeServer;
@@ -52,27 +45,27 @@ describe('real pnpm, by what setup pnpm wrote', () => {
   }, async () => {
     writeFileSync(join(person.home, '.npmrc'), '; mine\nloglevel=warn');
     await person.setup('pnpm', '--for', `${registry.url}/`);
-    for (const [name, pnpm] of Object.entries(versions)) {
+    for (const [name, pnpm] of Object.entries(pnpmVersions)) {
       expect((await install(pnpm)).installed, name).toBe(false);
     }
     expect(registry.heard.every(({ authorization }) => authorization === undefined)).toBe(true);
     await person.keyhold(['token', 'set', '--for', registry.url, '--username', 'ada'], { input: 'npm-one-EXAMPLE' });
-    for (const [name, pnpm] of Object.entries(versions)) {
+    for (const [name, pnpm] of Object.entries(pnpmVersions)) {
       const ran = await install(pnpm);
       expect(`${ran.code} ${ran.installed} ${ran.code === 0 ? '' : `${ran.stdout}${ran.stderr}`}`, name).toBe(
         '0 true ',
       );
     }
     await person.keyhold(['lock']);
-    for (const [name, pnpm] of Object.entries(versions)) {
+    for (const [name, pnpm] of Object.entries(pnpmVersions)) {
       expect((await install(pnpm)).code, name).not.toBe(0);
     }
     await person.keyhold(['unlock']);
     const expiry = shortly();
     const kept = { protocol: 'http', host: registry.host, username: 'ada', password: 'npm-one-EXAMPLE' };
     await person.keep({ ...kept, password_expiry_utc: expiry });
-    await expect.poll(async () => (await install(versions['pnpm 12']!)).code).not.toBe(0);
-    expect((await install(versions['pnpm 10']!)).stdout).toContain('ERR_PNPM_TOKEN_HELPER_ERROR_STATUS');
+    await expect.poll(async () => (await install(pnpmVersions['pnpm 12']!)).code).not.toBe(0);
+    expect((await install(pnpmVersions['pnpm 10']!)).stdout).toContain('ERR_PNPM_TOKEN_HELPER_ERROR_STATUS');
     const { before, after } = await person.undo('pnpm');
     expect(after).toEqual(before);
   });

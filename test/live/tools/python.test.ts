@@ -1,15 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { basic } from '../../fakes/tools/http.ts';
 import { aWheel, type PythonIndex, startPythonIndex } from '../../fakes/tools/python-index.ts';
 import { need } from '../../need.ts';
+import { aVirtualPip, hasPip } from './clients.ts';
 import { aWiredPerson, shortly, type Wired } from './wired.ts';
 
 const LOCKED = 'keyhold: the credentials are locked; run: keyhold unlock';
-/** Where Debian keeps pip. */
-const PACKAGES = '/usr/lib/python3/dist-packages';
-const pip = need('python3', 'apt-get install python3') && hasPip();
+const pip = hasPip();
 const twine = need('twine', 'apt-get install twine');
 
 let index: PythonIndex;
@@ -44,10 +43,7 @@ describe.skipIf(!pip)('real pip, by what setup pip wrote', () => {
   };
 
   it('installs from a private index, and says why where it cannot', { timeout: 120_000 }, async () => {
-    // An environment that has Debian's pip in it, and no keyring library, which pip would take before the program.
-    await person.run('/usr/bin/python3', ['-m', 'venv', '--without-pip', 'venv']);
-    const [version] = readdirSync(join(person.desk, 'venv/lib'));
-    symlinkSync(join(PACKAGES, 'pip'), join(person.desk, 'venv/lib', version!, 'site-packages/pip'));
+    await aVirtualPip(person);
     await person.setup('pip');
     expect(await install()).toMatchObject({ installed: false });
     await keep();
@@ -118,12 +114,4 @@ describe.skipIf(!twine)('real twine, by what setup twine wrote', () => {
 
 function outputOf({ stdout, stderr }: { stdout: string; stderr: string }): string {
   return `${stdout}${stderr}`.replace(/\s+/g, ' ');
-}
-
-function hasPip(): boolean {
-  if (existsSync(join(PACKAGES, 'pip'))) return true;
-  const message = 'pip is missing; get it by: apt-get install python3-pip';
-  if (process.env['CI'] === 'true') throw new Error(message);
-  console.warn(`skipped: ${message}`);
-  return false;
 }
