@@ -34,8 +34,6 @@ import { Upstream } from './upstream/upstream.ts';
 
 /** Milliseconds that running conversations get to end when the agent does. */
 const DRAIN_DEADLINE = 2_000;
-/** Milliseconds that a provider may take to answer. */
-const UPSTREAM_DEADLINE = 20_000;
 /** Seconds that the events process stays when nobody listens: somebody who comes again finds it warm. */
 const EVENTS_IDLE = 5;
 
@@ -122,7 +120,7 @@ export function compose({
   const marks = new Marks({ custody, keep: region.keep, clock, services });
   const tombstones = new Tombstones(custody, marks, clock);
   const upstream = new Upstream({ childPath: upstreamChild, keep: region.keep });
-  const route = () => ({ deadline: UPSTREAM_DEADLINE });
+  const route = () => routeOf(config);
   const usedWithin = config.refreshUsedWithin;
   const refreshing = { custody, marks, upstream, route, clock, log: heard };
   const refresher = new Refresher({ ...refreshing, random: Math.random, usedWithin });
@@ -150,7 +148,7 @@ export function compose({
     tombstones,
     agent,
     upstream,
-    route: () => routeOf(config),
+    route,
     services,
     clock,
     keep: region.keep,
