@@ -257,7 +257,8 @@ describe('the reader', () => {
   });
 
   it('never makes one key of two different values', () => {
-    const bytes = fc.uint8Array({ maxLength: 6 });
+    // A newline would end the value: `10 65 61` is an empty value and a line of its own.
+    const bytes = fc.uint8Array({ maxLength: 6 }).filter((value) => !value.includes(0x0a));
     fc.assert(
       fc.property(bytes, bytes, fc.constantFrom('host', 'username', 'path', 'protocol'), (one, other, key) => {
         const lines = [one, other].map((raw) => Buffer.concat([latin1(`${key}=`), raw, latin1('\n')]));
