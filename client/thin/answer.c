@@ -1,8 +1,7 @@
 /* What comes back: the agent's frames, or the tool's own words for "no agent". */
 #include "helper.h"
 
-static char output[OUTPUT_MAX];
-static size_t output_length;
+static size_t output_length; /* what of the answer stands behind the request, to be shown when it is whole */
 static volatile sig_atomic_t spoken; /* something has gone to standard output: no other answer may follow it */
 
 void wipe(void *bytes, size_t length) {
@@ -11,8 +10,8 @@ void wipe(void *bytes, size_t length) {
 }
 
 static NORETURN void leave(int code) {
+  wipe(behind_request(), output_length);
   wipe_request();
-  wipe(output, output_length);
   _exit(code);
 }
 
@@ -48,8 +47,8 @@ void say(const char *what, const char *path) {
 static void let_it_finish(void) {
   struct pollfd input = {.fd = 0, .events = POLLIN};
   for (int reads = 0; reads < FAREWELL_READS && poll(&input, 1, FAREWELL_MS) > 0; reads++) {
-    ssize_t n = read(0, output, sizeof output);
-    if (n > 0) wipe(output, (size_t)n);
+    ssize_t n = read(0, conversation, FRAME_MAX);
+    if (n > 0) wipe(conversation, (size_t)n);
     else if (n == 0 || errno != EINTR) return;
   }
 }
@@ -70,20 +69,20 @@ void refuse(const char *what, const char *path) { give_up(what, path, operation-
 /* Nothing of an answer is shown before all of it is there, so that what was cut off is never half an answer. */
 static void take_output(const char *bytes, size_t length) {
   if (operation->mode != STREAM && length <= OUTPUT_MAX - output_length) {
-    memcpy(output + output_length, bytes, length);
+    memmove(behind_request() + output_length, bytes, length);
     output_length += length;
     return;
   }
   spoken = 1;
-  write_all(1, output, output_length);
-  wipe(output, output_length);
+  write_all(1, behind_request(), output_length);
+  wipe(behind_request(), output_length);
   output_length = 0;
   write_all(1, bytes, length);
 }
 
 static NORETURN void finish(int code) {
   spoken = 1;
-  int why = write_all(1, output, output_length);
+  int why = write_all(1, behind_request(), output_length);
   leave(why != 0 && why != EPIPE && code == 0 ? 1 : code);
 }
 
@@ -99,7 +98,7 @@ static NORETURN void refused(const char *bytes, size_t length) {
 }
 
 /* The agent's frames, split as they come: o, standard output; e, standard error; x, the exit code, and the end. */
-void take_frames(const char *bytes, size_t length) {
+static void take_frames(const char *bytes, size_t length) {
   static char letter;
   static size_t number, digits, rest;
   while (length > 0) {
@@ -119,4 +118,15 @@ void take_frames(const char *bytes, size_t length) {
       if ((rest = number) == 0) letter = 0;
     } else refused(bytes, length);
   }
+}
+
+/* Heard behind what is kept of the answer already: what is to be kept of the new moves down to it. */
+ssize_t hear(int fd) {
+  char *incoming = behind_request() + output_length;
+  ssize_t n = read(fd, incoming, FRAME_MAX);
+  if (n <= 0) return n;
+  take_frames(incoming, (size_t)n);
+  char *kept = behind_request() + output_length;
+  if (kept < incoming + n) wipe(kept, (size_t)(incoming + n - kept));
+  return n;
 }

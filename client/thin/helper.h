@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -26,6 +27,8 @@ enum { FAREWELL_READS = 16, FAREWELL_MS = 1000 };
 enum { FRAME_HEADER = 8 };
 
 #define NORETURN __attribute__((noreturn))
+/* Behind all other variables, so that what each run touches lies close: a page costs what ten system calls cost. */
+#define AT_THE_END __attribute__((common))
 
 enum mode { NONE, WHOLE, STREAM };
 struct operation {
@@ -45,6 +48,11 @@ struct row {
 extern const struct operation *operation;
 
 /* request.c */
+/* The request, and behind it the answer as it comes: both are small, and share a page. */
+enum { REQUEST_MAX = HEADER_MAX + INPUT_MAX + (INPUT_MAX / FRAME_MAX + 2) * FRAME_HEADER };
+extern char conversation[REQUEST_MAX + OUTPUT_MAX + FRAME_MAX];
+/* Where the request ends. */
+char *behind_request(void);
 void put_header(const char *program, char **arguments, const struct row *row);
 void put_input(void);
 void end_input(void);
@@ -54,7 +62,8 @@ int pass_input(int fd);
 void wipe_request(void);
 
 /* answer.c */
-void take_frames(const char *bytes, size_t length);
+/* One piece of the agent's answer: read(2)'s result. Ends the program when the answer ends. */
+ssize_t hear(int fd);
 /* The tool's own answer for "no agent", unless another has begun. Safe in a signal handler. */
 NORETURN void unavailable(const char *what, const char *path);
 /* What we will not do for the caller's own sake: told also where a missing agent would be met with silence. */

@@ -64,7 +64,6 @@ static void set_signals(void) {
 
 /* Comes back only from an agent that closed without a word, as one does that is just ending. */
 static void converse(int fd) {
-  static char incoming[FRAME_MAX];
   int stream = operation->mode == STREAM, heard = stream;
   struct pollfd ways[2] = {{.fd = fd, .events = POLLIN}, {.fd = stream ? 0 : -1, .events = POLLIN}};
   send_request(fd);
@@ -73,13 +72,11 @@ static void converse(int fd) {
     if (stream && poll(ways, 2, -1) < 0) continue;
     if (ways[1].revents && !pass_input(fd)) ways[1].fd = -1;
     if (stream && !ways[0].revents) continue;
-    ssize_t n = read(fd, incoming, sizeof incoming);
+    ssize_t n = hear(fd);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0 && !heard) break;
     if (n <= 0) unavailable(broken_off, "");
     heard = 1;
-    take_frames(incoming, (size_t)n);
-    wipe(incoming, (size_t)n);
   }
   close(fd);
 }

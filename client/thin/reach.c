@@ -8,7 +8,7 @@ static const char none[] = "no agent answers and none could be started; run: key
 
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 static char folder[sizeof address.sun_path]; /* of the socket */
-static char autostart_path[4096];
+char autostart_path[PATH_MAX] AT_THE_END;
 
 static int is_private(const char *path) {
   struct stat s;
@@ -42,15 +42,11 @@ static const char *run_user(void) {
   return is_private(path) ? path : 0;
 }
 
-/* Fills in address, folder and autostart_path. */
-static void find_places(void) {
+/* Fills in address and folder. */
+static void find_socket(void) {
   const char *given = absolute("KEYHOLD_SOCKET"), *root = absolute("KEYHOLD_HOME"), *home = absolute("HOME");
-  const char *state = absolute("XDG_STATE_HOME"), *runtime = absolute("XDG_RUNTIME_DIR"), *base, *rest;
-
-  base = root ? root : state ? state : home;
-  rest = root ? "/state/autostart" : state ? "/keyhold/autostart" : "/.local/state/keyhold/autostart";
-  if (base) join(autostart_path, sizeof autostart_path, base, rest);
-
+  const char *state = absolute("XDG_STATE_HOME"), *runtime = absolute("XDG_RUNTIME_DIR");
+  const char *base = root ? root : state ? state : home, *rest;
   if (given) base = given, rest = "";
   else if (root) rest = "/run/agent.sock";
   else if (runtime || (runtime = run_user())) base = runtime, rest = "/keyhold/agent.sock";
@@ -61,6 +57,14 @@ static void find_places(void) {
   strcpy(folder, address.sun_path);
   char *slash = strrchr(folder, '/');
   slash[slash == folder] = 0;
+}
+
+/* Fills in autostart_path, which stays empty where there is none. */
+static void find_autostart(void) {
+  const char *root = absolute("KEYHOLD_HOME"), *state = absolute("XDG_STATE_HOME");
+  const char *base = root ? root : state ? state : absolute("HOME");
+  const char *rest = root ? "/state/autostart" : state ? "/keyhold/autostart" : "/.local/state/keyhold/autostart";
+  if (base) join(autostart_path, sizeof autostart_path, base, rest);
 }
 
 static void pause_shortly(void) { nanosleep(&(struct timespec){.tv_nsec = 2000000}, 0); }
@@ -143,6 +147,7 @@ static int open_lock(void) {
 
 /* Starts the agent unless another client is at it, and waits until it listens; the alarm ends it at the deadline. */
 static int connect_by_autostart(void) {
+  find_autostart();
   if (!may_autostart()) unavailable(none, "");
   int lock = open_lock(), started = 0, fd;
   if (lock < 0) unavailable(none, "");
@@ -164,7 +169,7 @@ int reach_agent(void) {
   struct stat s;
   socklen_t length = sizeof peer;
   int fd = -1;
-  if (!*folder) find_places();
+  if (!*folder) find_socket();
   if (lstat(folder, &s) == 0) {
     if (!S_ISDIR(s.st_mode)) refuse("cannot trust the socket folder: it is no folder but a link or a file: ", folder);
     if (s.st_uid != geteuid()) refuse("cannot trust the socket folder: it belongs to somebody else: ", folder);

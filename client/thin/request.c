@@ -1,16 +1,20 @@
 /* What goes to the agent: the lines of action=run, then frames of input. */
 #include "helper.h"
 
-enum { INPUT_FRAMES = INPUT_MAX / FRAME_MAX + 1 };
-
-/* Memory that is never touched costs nothing, so everything has its room from the start; the last frame ends it. */
-static char request[HEADER_MAX + INPUT_MAX + (INPUT_FRAMES + 1) * FRAME_HEADER];
+/* Memory that is never touched costs nothing, so everything has its room from the start. */
+char conversation[sizeof conversation] AT_THE_END;
 static size_t request_length;
+
+char *behind_request(void) { return conversation + request_length; }
+
+static void want_room(size_t length) {
+  if (request_length + length > HEADER_MAX) refuse("cannot ask the agent: the arguments are too long", "");
+}
 
 static void put(const char *text) {
   size_t length = strlen(text);
-  if (request_length + length > HEADER_MAX) refuse("cannot ask the agent: the arguments are too long", "");
-  memcpy(request + request_length, text, length);
+  want_room(length);
+  memcpy(behind_request(), text, length);
   request_length += length;
 }
 
@@ -20,16 +24,25 @@ static void put_line(const char *key, const char *value) {
   put("\n");
 }
 
+/* Where we are, written in its place, unless it is out of reach or could not be told. */
+static void put_folder(void) {
+  want_room(sizeof "cwd=" + PATH_MAX);
+  char *line = behind_request(), *cwd = line + strlen("cwd=");
+  if (!getcwd(cwd, PATH_MAX) || *cwd != '/' || !is_printable(cwd)) return;
+  memcpy(line, "cwd=", (size_t)(cwd - line));
+  request_length += strlen(line);
+  put("\n");
+}
+
 /* An empty argument would clear the list on the wire, so it cannot be told, just as a control byte cannot. */
 void put_header(const char *program, char **arguments, const struct row *row) {
-  char cwd[4096];
   put_line("action=run\nname=", program);
   for (; *arguments; arguments++) {
     if (!**arguments || !is_printable(*arguments))
       refuse("cannot ask the agent: an argument is empty or holds a control byte", "");
     put_line("argument[]=", *arguments);
   }
-  if (getcwd(cwd, sizeof cwd) && *cwd == '/' && is_printable(cwd)) put_line("cwd=", cwd);
+  put_folder();
   const char *profile = getenv("KEYHOLD_PROFILE");
   if (profile && *profile) {
     if (!is_printable(profile)) refuse("cannot ask the agent: a control byte in the variable ", "KEYHOLD_PROFILE");
@@ -50,7 +63,7 @@ void put_header(const char *program, char **arguments, const struct row *row) {
 
 /* Makes a frame of what was read behind the room for its header. */
 static void put_frame(size_t length) {
-  char *at = request + request_length;
+  char *at = behind_request();
   at[0] = 'i';
   at[FRAME_HEADER - 1] = '\n';
   for (size_t i = FRAME_HEADER - 2, rest = length; i > 0; i--, rest /= 10) at[i] = (char)('0' + rest % 10);
@@ -72,7 +85,7 @@ static size_t read_input(char *target, size_t room) {
 /* Reads standard input to its end, straight into the request's frames. */
 void put_input(void) {
   size_t total = 0, length = 0, n;
-  while ((n = read_input(request + request_length + FRAME_HEADER + length, FRAME_MAX - length)) > 0) {
+  while ((n = read_input(behind_request() + FRAME_HEADER + length, FRAME_MAX - length)) > 0) {
     length += n;
     total += n;
     if (total > INPUT_MAX) refuse("cannot ask the agent: the input is longer than 1 MiB", "");
@@ -82,7 +95,7 @@ void put_input(void) {
 }
 
 int pass_input(int fd) {
-  size_t n = read_input(request + FRAME_HEADER, FRAME_MAX);
+  size_t n = read_input(conversation + FRAME_HEADER, FRAME_MAX);
   put_frame(n);
   send_request(fd);
   wipe_request();
@@ -90,9 +103,9 @@ int pass_input(int fd) {
 }
 
 /* A side that has closed may have answered before that, so a failure to write is no end. */
-void send_request(int fd) { write_all(fd, request, request_length); }
+void send_request(int fd) { write_all(fd, conversation, request_length); }
 
 void wipe_request(void) {
-  wipe(request, request_length);
+  wipe(conversation, request_length);
   request_length = 0;
 }
