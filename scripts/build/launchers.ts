@@ -21,7 +21,7 @@ export const agent: Launched = {
   program: 'keyhold-agent',
   bundle: 'agent.cjs',
   // A small young generation and one helper thread: 96 -> 72 MiB under load, without a cost in speed.
-  flags: [...closed, '--max-semi-space-size=2', '--v8-pool-size=1'],
+  flags: [...closed, '--max-semi-space-size=1', '--v8-pool-size=1'],
   before: ['ulimit -c 0 2>/dev/null || :'],
 };
 
