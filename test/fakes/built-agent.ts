@@ -13,7 +13,7 @@ export const BUILT: { readonly client: string; readonly addon: boolean } = JSON.
 );
 const AGENT = join(DIST, 'bin/keyhold-agent');
 /** Milliseconds that an agent may take to listen, and any exchange with it to end. */
-const DEADLINE = 10_000;
+const DEADLINE = 25_000;
 
 export type AgentOptions = {
   /** A KEYHOLD_HOME of the test's own; without it a fresh one. */
