@@ -120,8 +120,8 @@ export const actions = {
   },
   authorized: {
     summary:
-      'end a login that was begun: with what the browser brought back, or by asking whether the device was let in',
-    reads: 'login code? state? issuer?',
+      'end a login that was begun: with what the browser brought back, or by asking whether the device was let in; error: it came to nothing',
+    reads: 'login code? state? issuer? error?',
     answers: 'id refreshes | pending interval',
     statuses: ['ok', 'not-found', 'locked', 'denied', 'interaction-required', 'unavailable', 'bad-request'],
   },

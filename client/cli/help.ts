@@ -4,6 +4,7 @@ import { exitCodeOf, type Status, statuses } from '../../protocol/status.ts';
 import { CommandFailure } from './failure.ts';
 import { auditTopic, eventsTopic } from './help-events.ts';
 import { importTopic } from './help-import.ts';
+import { loginTopic } from './help-login.ts';
 import { Page } from './page.ts';
 
 type Topic = { readonly summary: string; readonly text: () => string };
@@ -176,6 +177,7 @@ A header for curl, a passphrase for whatever runs a command to get it:
   $ RESTIC_PASSWORD_COMMAND='keyhold token print --for restic://backup' restic ...
 `,
   },
+  login: loginTopic,
   import: importTopic,
   events: eventsTopic,
   services: {

@@ -94,5 +94,6 @@ export function outcomeOf(entry: Held, why: Why, seconds: Seconds = 0): { readon
 /** The command that begins a new login in the place of `entry`. */
 export function loginCommand({ about, protocol, host }: Held): string {
   const named = about?.service === undefined ? '' : ` --service ${about.service}`;
-  return `keyhold auth login${named} --for ${fromWire(protocol)}://${fromWire(host)}`;
+  const way = about?.oauth?.by === 'client-secret' ? ' --way client' : '';
+  return `keyhold auth login${named} --for ${fromWire(protocol)}://${fromWire(host)}${way}`;
 }

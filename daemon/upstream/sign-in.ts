@@ -5,7 +5,7 @@ import { KeyholdError } from '../../protocol/errors.ts';
 import type { Grant } from '../../protocol/grant.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../../protocol/handler.ts';
 import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
-import { addressOf, isLoopback, type Manifest, secondsOf } from '../../protocol/services/index.ts';
+import { addressOf, belongsTo, isLoopback, type Manifest, secondsOf } from '../../protocol/services/index.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
@@ -15,6 +15,8 @@ import { keepGrant } from './keep-grant.ts';
 import type { OAuthPlan, OAuthReply, Provider } from './oauth-plan.ts';
 import type { Route, SecretName } from './plan.ts';
 import type { Refresher, RefresherParts } from './refresher.ts';
+import { lifetimeOf } from './schedule.ts';
+import { failed, type Refusal, refused } from './sign-in-outcome.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Seconds that a person has to sign in; most providers give a code less. */
@@ -121,6 +123,7 @@ export class SignIn {
     const secret = secrets.get('challenge');
     if (!('oauth' in reply) || !secret) return failed(reply);
     const { userCode = '', verificationUrl = '', verificationUrlComplete, interval = INTERVAL } = reply.oauth;
+    const life = Math.min(lifetimeOf(reply.oauth.expiresIn) ?? LOGIN_LIFE, LOGIN_LIFE);
     const handle = this.#remember({ ...meant, way: 'device', secret, state: '', redirect: '', interval });
     const whole: Detail[] = verificationUrlComplete ? [['url_complete', toWire(verificationUrlComplete)]] : [];
     return {
@@ -131,7 +134,7 @@ export class SignIn {
         ['url', toWire(verificationUrl)],
         ...whole,
         ['interval', String(interval)],
-        ['expires_in', String(LOGIN_LIFE)],
+        ['expires_in', String(life)],
       ],
     };
   }
@@ -148,14 +151,18 @@ export class SignIn {
     const handle = attributes.text('login') ?? '';
     const login = this.#waiting.get(handle);
     if (!login) return refused('not-found', 'its time is over; begin again: keyhold auth login');
-    if (login.way === 'device') return this.#poll(handle, login);
+    const error = attributes.text('error');
+    if (login.way === 'device' && error === undefined) return this.#poll(handle, login);
     // Each way back is good for one attempt: a code is spent, and a wrong state is somebody else's.
     this.#waiting.delete(handle);
     try {
+      // The page said no, or whoever asked waits no more.
+      if (login.way === 'device') return failed({ error: error!, status: 400 });
+      if (error !== undefined && attributes.text('state') === login.state) return failed({ error, status: 400 });
       const code = attributes.secret('code');
-      if (!code) return refused('bad-request', 'it needs the code that the browser brought');
       if (attributes.text('state') !== login.state)
-        return refused('denied', 'the browser came back from another login');
+        return refused('denied', 'the browser came back from another login; nothing is kept; begin again');
+      if (!code) return refused('bad-request', 'it needs the code that the browser brought');
       const { redirect, state, secret } = login;
       const backIssuer = textIn(attributes, 'issuer');
       const answer = await this.#run(login, 'redeem', { code, challenge: secret }, { redirect, state, backIssuer });
@@ -224,29 +231,51 @@ export class SignIn {
   /** Whose provider is meant: the service's, or one that the person names. Its own document tells the rest. */
   async #meant({ attributes, target }: CredentialRequest): Promise<Meant | Refusal> {
     if (!target) return refused('bad-request', 'it needs protocol and host');
-    const named = attributes.text('service');
+    const issuerGiven = textIn(attributes, 'issuer');
+    // Who signs in again need not say where: that is known of the login before.
+    const before = issuerGiven === undefined ? this.#loginAt(target) : undefined;
+    const known = before?.about?.oauth;
+    const named = attributes.text('service') ?? before?.about?.service;
     const manifest = this.#parts.services().find(({ id }) => id === named);
     if (named !== undefined && !manifest)
       return refused('not-found', 'there is no such service; see: keyhold service list');
     const given = manifest?.oauth;
     if (manifest && !given) return refused('unsupported', `${manifest.title} has no login of this kind`);
+    if (manifest && !belongsTo(target, manifest)) return refused('denied', `it is no server of ${manifest.title}`);
     const own = `${fromWire(target.protocol)}://${fromWire(target.host)}`;
-    const issuer = textIn(attributes, 'issuer') ?? given?.issuer?.replaceAll('{origin}', own);
-    const clientId = textIn(attributes, 'client_id') ?? given?.clientId;
+    const whole = (template: string | undefined) => template?.replaceAll('{origin}', own);
+    const issuer = issuerGiven ?? known?.issuer ?? whole(given?.issuer ?? (given?.token && '{origin}'));
+    const clientId = textIn(attributes, 'client_id') ?? known?.clientId ?? given?.clientId;
     if (issuer === undefined) return refused('bad-request', 'it is not known who the provider is; give --issuer URL');
     if (clientId === undefined)
       return refused('bad-request', 'the provider knows programs by an id; give --client-id ID');
     const asked = textIn(attributes, 'scopes')
       ?.split(' ')
       .filter((one) => one !== '');
-    const scopes = asked ?? given?.scopes;
+    const scopes = asked ?? known?.scopes ?? given?.scopes;
     const leeway = given?.leeway === undefined ? undefined : secondsOf(given.leeway);
-    const meant = { target, manifest, scopes, leeway, provider: { issuer, clientId } };
+    const place = { ...target, path: target.path ?? before?.path, username: target.username ?? before?.username };
+    const meant = { target: place, manifest, scopes, leeway, provider: { issuer, clientId } };
+    if (given?.token && given.issuer === undefined && issuerGiven === undefined) {
+      const [authorizeUrl, deviceUrl, revokeUrl, introspectUrl] = [
+        given.authorize,
+        given.device,
+        given.revoke,
+        given.introspect,
+      ].map(whole);
+      const tokenUrl = whole(given.token);
+      return { ...meant, provider: { ...meant.provider, tokenUrl, authorizeUrl, deviceUrl, revokeUrl, introspectUrl } };
+    }
     const { reply } = await this.#run(meant, 'discover', {});
     if (!('oauth' in reply) || !reply.oauth.provider) return failed(reply);
     const provider = reply.oauth.provider;
     if (!provider.tokenUrl) return refused('unsupported', 'the provider gives out no tokens');
     return { ...meant, provider };
+  }
+
+  /** The login that is kept for a target, ended or not. */
+  #loginAt(target: Target): Entry | undefined {
+    return this.#parts.custody.find(target, ({ about }) => about?.oauth !== undefined);
   }
 
   #run(
@@ -280,7 +309,6 @@ export class SignIn {
 }
 
 type Answer = { readonly reply: OAuthReply; readonly secrets: ReadonlyMap<SecretName, Secret> };
-type Refusal = Exclude<CredentialReply, { status: 'ok' }>;
 
 /** Where the browser goes (RFC 6749, 4.1.1, and RFC 7636, 4.3). */
 function pageOf(
@@ -300,36 +328,6 @@ function pageOf(
   });
   const page = provider.authorizeUrl!;
   return `${page}${page.includes('?') ? '&' : '?'}${query}`;
-}
-
-function failed(reply: OAuthReply): Refusal {
-  if ('error' in reply) {
-    const said: Record<string, [Refusal['status'], string]> = {
-      access_denied: ['denied', 'the person, or the provider, said no'],
-      expired_token: ['interaction-required', 'the code was not used in time; begin again: keyhold auth login'],
-      invalid_grant: ['interaction-required', 'the code is spent or too old; begin again: keyhold auth login'],
-      invalid_client: ['denied', 'the provider does not know this program, or not by that secret; look at --client-id'],
-      unauthorized_client: ['denied', 'the provider does not let this program sign in that way'],
-      invalid_scope: ['denied', 'the provider does not grant one of the scopes; look at --scopes'],
-    };
-    const [status, why] = said[reply.error] ?? [
-      'unavailable',
-      `the provider refused it (${reply.status}); try again later`,
-    ];
-    return refused(status, why);
-  }
-  if ('failure' in reply) {
-    const why =
-      reply.failure === 'unfit'
-        ? 'its address is none that a secret may be sent to: it needs https'
-        : `the provider gave no answer that could be used (${reply.failure}${reply.why ? `, ${reply.why}` : ''})`;
-    return refused(reply.failure === 'unfit' ? 'denied' : 'unavailable', why);
-  }
-  return refused('unavailable', 'the provider gave no token');
-}
-
-function refused(status: Refusal['status'], why: string): Refusal {
-  return { status, message: `cannot sign in: ${why}` };
 }
 
 function textIn(attributes: Attributes, key: string): string | undefined {

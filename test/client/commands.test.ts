@@ -320,7 +320,7 @@ describe('keyhold doctor', () => {
 });
 
 describe('keyhold help', () => {
-  test.each(['start', 'git', 'backends', 'locking', 'scripts', 'wire', 'exit-codes'])(
+  test.each(['start', 'git', 'login', 'backends', 'locking', 'scripts', 'wire', 'exit-codes'])(
     'has the topic %s',
     async (topic) => {
       const { code, stdout } = await keyhold(['help', topic], { home: emptyHome() });

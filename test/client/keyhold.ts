@@ -27,43 +27,74 @@ export function keyhold(args: readonly string[], options: Options): Promise<Ende
   return runProgram(process.execPath, [MAIN, ...args], options);
 }
 
+/** A command that is at work, and waits for somebody, say. */
+export type Running = {
+  /** What a pattern finds first on standard error, which is waited for. */
+  said(pattern: RegExp): Promise<RegExpExecArray>;
+  readonly ended: Promise<Ended>;
+};
+
+/** Runs `keyhold` and does not wait for its end. */
+export function startKeyhold(args: readonly string[], options: Options): Running {
+  return startProgram(process.execPath, [MAIN, ...args], options);
+}
+
 /** Runs any program the same way. */
-export function runProgram(
+export function runProgram(program: string, args: readonly string[], options: Options): Promise<Ended> {
+  return startProgram(program, args, options).ended;
+}
+
+function startProgram(
   program: string,
   args: readonly string[],
   { home, input, third, environment, path }: Options,
-): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      cwd: home,
-      env: {
-        PATH: path === undefined ? process.env['PATH'] : `${path}:${process.env['PATH']}`,
-        HOME: home,
-        KEYHOLD_HOME: home,
-        KEYHOLD_NO_AUTOSTART: '1',
-        GIT_CONFIG_NOSYSTEM: '1',
-        TZ: 'UTC',
-        ...environment,
-      },
-      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', third === undefined ? 'ignore' : 'pipe'],
-      timeout: DEADLINE,
-      killSignal: 'SIGKILL',
-    });
-    const out: Buffer[] = [];
-    const err: Buffer[] = [];
-    child.stdout!.on('data', (bytes: Buffer) => out.push(bytes));
-    child.stderr!.on('data', (bytes: Buffer) => err.push(bytes));
-    // A command that refuses its input does not read it to the end.
-    child.stdin?.on('error', () => {});
-    if (input !== undefined) child.stdin!.end(input);
-    const pipe = child.stdio[3] as NodeJS.WritableStream | null | undefined;
-    pipe?.on('error', () => {});
-    if (third !== undefined) pipe!.end(third);
-    child.on('error', reject);
-    child.on('close', (code) => {
-      resolve({ code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
-    });
+): Running {
+  const child = spawn(program, args, {
+    cwd: home,
+    env: {
+      PATH: path === undefined ? process.env['PATH'] : `${path}:${process.env['PATH']}`,
+      HOME: home,
+      KEYHOLD_HOME: home,
+      KEYHOLD_NO_AUTOSTART: '1',
+      GIT_CONFIG_NOSYSTEM: '1',
+      TZ: 'UTC',
+      ...environment,
+    },
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', third === undefined ? 'ignore' : 'pipe'],
+    timeout: DEADLINE,
+    killSignal: 'SIGKILL',
   });
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  const text = () => Buffer.concat(err).toString();
+  child.stdout!.on('data', (bytes: Buffer) => out.push(bytes));
+  child.stderr!.on('data', (bytes: Buffer) => err.push(bytes));
+  // A command that refuses its input does not read it to the end.
+  child.stdin?.on('error', () => {});
+  if (input !== undefined) child.stdin!.end(input);
+  const pipe = child.stdio[3] as NodeJS.WritableStream | null | undefined;
+  pipe?.on('error', () => {});
+  if (third !== undefined) pipe!.end(third);
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout: Buffer.concat(out).toString(), stderr: text() }));
+  });
+  // Whoever only waits for a word need not look at the end.
+  ended.catch(() => {});
+  const said = (pattern: RegExp) =>
+    new Promise<RegExpExecArray>((resolve, reject) => {
+      const look = () => {
+        const found = pattern.exec(text());
+        if (found) resolve(found);
+      };
+      child.stderr!.on('data', look);
+      child.on('close', () => {
+        look();
+        reject(new Error(`${args.join(' ')} ended without ${pattern}: ${text()}`));
+      });
+      look();
+    });
+  return { said, ended };
 }
 
 /** A KEYHOLD_HOME without an agent, for as long as the test runs. */

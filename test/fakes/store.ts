@@ -4,6 +4,7 @@ import type { CredentialReply, CredentialRequest, Handler } from '../../protocol
 import { accountFor, chooseProfile, noProfiles, readProfiles } from '../../protocol/profiles.ts';
 import { expose, heapSecret, type Secret } from '../../protocol/secret.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
+import { refuseLogin } from './logins.ts';
 
 type Entry = Credential & { readonly heldUntil: number; readonly label?: string | undefined };
 type Grave = { readonly target: Target; readonly secret: Secret; readonly passing: string };
@@ -34,6 +35,8 @@ export class FakeStore {
       return { status: 'not-found', message: `cannot ${action}: nothing with that id is held` };
     }
     if (action === 'list' && request.capabilities.keyhold && request.tool !== undefined) return this.#list();
+    const refusal = refuseLogin(request);
+    if (refusal) return refusal;
     if (!target) return { status: 'unsupported', message: 'cannot answer: this agent knows no such action' };
     if (this.#denied.has(target.host)) return { status: 'denied', message: 'this caller may not use it' };
     if (this.#locked) return { status: 'locked', message: 'the credentials are locked; run: keyhold unlock' };

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Secret } from '../../../protocol/secret.ts';
 import type { Login, Manifest } from '../../../protocol/services/index.ts';
 import { exitCodeOf } from '../../../protocol/status.ts';
@@ -15,20 +15,26 @@ import { type TokenItem, targetOfItem, tokenItems } from '../token/item.ts';
 import { SERVICE_DEADLINE, type ServicePlace, servicePlace } from '../token/service-place.ts';
 import { checkSecret } from '../token/set.ts';
 import { drawWho } from './current.ts';
+import { byOAuth, isOAuthHeld, type OAuthWay, oauthPlace, oauthWays } from './oauth.ts';
 
-type Way = Login['way'];
-type LoginOptions = AuthOptions &
+/** How somebody signs in: the ways of manifests, and a program's own id and secret. */
+type Way = Login['way'] | OAuthWay;
+export type LoginOptions = AuthOptions &
   SecretOptions & {
     readonly tenant?: string;
     readonly way?: Way;
     readonly withToken?: boolean;
     readonly label?: string;
+    readonly issuer?: string;
+    readonly clientId?: string;
+    readonly scopes?: string;
+    readonly redirect?: string;
+    /** Seconds. */
+    readonly timeout?: number;
   };
 
-const ways: readonly Way[] = ['paste', 'stdin', 'password', 'browser', 'device'];
-
-/** What is there yet. The others have their place in the manifests. */
-const known: ReadonlySet<Way> = new Set<Way>(['paste', 'stdin', 'password']);
+const ways: readonly Way[] = ['paste', 'stdin', 'password', 'browser', 'device', 'client'];
+const isOAuth = (way: Way): way is OAuthWay => (oauthWays as readonly Way[]).includes(way);
 
 export function addLogin(command: Command): void {
   command
@@ -36,37 +42,66 @@ export function addLogin(command: Command): void {
     .option('--with-token', 'take a token that you have, from standard input or a prompt')
     .option('--label <text>', 'what to call the token')
     .addOption(new Option('--way <way>', 'how, where the service has several ways').choices(ways))
+    .option('--issuer <url>', 'the provider that lets in, where the service does not say')
+    .option('--client-id <id>', 'the id by which the provider knows the program')
+    .option('--scopes <list>', 'what the token may do, separated by blanks')
+    .option('--redirect <url>', 'where the browser comes back to on this machine, where the provider wants one place')
+    .option('--timeout <seconds>', 'how long to wait for the person', seconds)
     .action(login);
 }
 
 async function login(options: LoginOptions): Promise<void> {
-  await withAgent(async (agent) => {
-    const place = servicePlace(options, await tokenItems(agent));
-    const way = wayOf(place.manifest, options);
-    const item =
-      way === 'password' ? await byPassword(agent, place, options) : await byToken(agent, place, options, way);
-    show(options.json, { signedIn: item }, (page) => {
-      page.line('Signed in.', 'green');
-      drawWho(page, item, place.manifest.title);
-    });
-  }, SERVICE_DEADLINE);
+  const held = await withAgent(tokenItems);
+  const place = isOAuthMeant(options, held) ? oauthPlace(options, held) : servicePlace(options, held);
+  const way = wayOf(place.manifest, options);
+  const item = isOAuth(way)
+    ? await byOAuth(way, place, options)
+    : await withAgent(
+        (agent) =>
+          way === 'password'
+            ? byPassword(agent, place as ServicePlace, options)
+            : byToken(agent, place as ServicePlace, options, way),
+        SERVICE_DEADLINE,
+      );
+  show(options.json, { signedIn: item }, (page) => {
+    page.line('Signed in.', 'green');
+    drawWho(page, item, place.manifest?.title ?? item.host);
+  });
 }
 
-function wayOf({ title, login: offered = [] }: Manifest, { way, withToken }: LoginOptions): Way {
+/** Whether a provider is to be asked, which may stand behind a place that no service is known for. */
+function isOAuthMeant(options: LoginOptions, held: readonly TokenItem[]): boolean {
+  const { way, withToken, issuer } = options;
+  if (withToken) return false;
+  if (way !== undefined) return isOAuth(way);
+  return issuer !== undefined || (!isPiped(options) && isOAuthHeld(options, held));
+}
+
+function wayOf(manifest: Manifest | undefined, options: LoginOptions): Way {
+  const { way, withToken } = options;
   if (withToken) return 'stdin';
-  const found = way ?? offered.map((one) => one.way).find((one) => known.has(one)) ?? offered[0]?.way ?? 'stdin';
-  if (way !== undefined && way !== 'stdin' && !offered.some((one) => one.way === way)) {
+  const { title = '', login: offered = [], oauth } = manifest ?? {};
+  // Where no service is known the provider says what it has.
+  if (!manifest) return way ?? byPage();
+  const isOffered =
+    way === 'client' ? oauth?.grants.includes('client-credentials') : offered.some((one) => one.way === way);
+  if (way !== undefined && way !== 'stdin' && !isOffered) {
     const list = offered.map((one) => one.way).join(', ');
     throw new CommandFailure(
       exitCodeOf('unsupported'),
       `cannot sign in that way: ${title} has ${list === '' ? 'none' : list}`,
     );
   }
-  if (known.has(found)) return found;
-  throw new CommandFailure(
-    exitCodeOf('unsupported'),
-    `cannot sign in by ${found} yet; take a token from its page: keyhold auth login --with-token`,
-  );
+  if (way !== undefined) return way;
+  // What is piped is a secret, and no page needs one.
+  const fit = offered.map((one) => one.way).filter((one) => !(isPiped(options) && isOAuth(one)));
+  const [first = 'stdin'] = fit;
+  return isOAuth(first) && fit.includes('browser') && fit.includes('device') ? byPage() : first;
+}
+
+/** A browser where one can be shown; else a code for another machine's. */
+function byPage(): OAuthWay {
+  return hasDisplay() ? 'browser' : 'device';
 }
 
 async function byPassword(agent: Connection, place: ServicePlace, options: LoginOptions): Promise<TokenItem> {
@@ -136,6 +171,11 @@ async function byToken(
   if (typeof user !== 'string' || item.account !== undefined) return item;
   await ask(agent, 'annotate', { attributes: { id: item.id, account: toWire(user) } });
   return { ...item, account: user };
+}
+
+function seconds(text: string): number {
+  if (!/^[1-9][0-9]{0,3}$/.test(text)) throw new InvalidArgumentError('it is no number of seconds, such as 120.');
+  return Number(text);
 }
 
 function given<T extends object>(members: T): Partial<T> {

@@ -23,6 +23,8 @@ export type TokenItem = {
   readonly scopes?: readonly string[];
   readonly prefix?: string;
   readonly fingerprint?: string;
+  /** Of a login: it is refreshed here, a refresh is under way or was cut off, or somebody has to sign in again. */
+  readonly refresh?: 'ours' | 'begun' | 'ended';
   /** Epoch seconds, as all dates here. */
   readonly createdAt?: number;
   readonly storedAt: number;

@@ -81,8 +81,16 @@ const steps: Record<OAuthPlan['act'], Step> = {
     return granted(await client.authorizationCodeGrant(config, back, checks), seen);
   },
 
-  async 'client-credentials'({ scopes }, config, _, seen) {
-    return granted(await client.clientCredentialsGrant(config, scopes ? { scope: scopes.join(' ') } : {}), seen);
+  async 'client-credentials'(plan, config, secrets, seen) {
+    const parameters = plan.scopes ? { scope: plan.scopes.join(' ') } : {};
+    try {
+      return granted(await client.clientCredentialsGrant(config, parameters), seen);
+    } catch (error) {
+      if (seen.failure || !isRefusal(error)) throw error;
+      // Some servers look for the client's secret in the form alone (RFC 6749, 2.3.1). Nothing was spent by asking.
+      const byForm = await configurationOf(plan, secrets, seen, client.ClientSecretPost(text(secrets, 'password')));
+      return granted(await client.clientCredentialsGrant(byForm, parameters), seen);
+    }
   },
 
   async revoke(_, config, secrets) {
@@ -106,9 +114,14 @@ const steps: Record<OAuthPlan['act'], Step> = {
 };
 
 /** From the provider's own document, unless the endpoint that the step needs is known already: then one call is enough. */
-async function configurationOf(plan: OAuthPlan, secrets: Secrets, seen: Seen): Promise<client.Configuration> {
+async function configurationOf(
+  plan: OAuthPlan,
+  secrets: Secrets,
+  seen: Seen,
+  by?: client.ClientAuth,
+): Promise<client.Configuration> {
   const password = secrets.get('password')?.toString('utf8');
-  const auth = password === undefined ? client.None() : client.ClientSecretBasic(password);
+  const auth = by ?? (password === undefined ? client.None() : client.ClientSecretBasic(password));
   const needed = { revoke: plan.revokeUrl, introspect: plan.introspectUrl, device: plan.deviceUrl }[plan.act as string];
   const isKnown = plan.act !== 'discover' && (needed ?? plan.tokenUrl) !== undefined;
   const isPlain = addressOf(plan.issuer)?.protocol === 'http';
@@ -209,6 +222,13 @@ function granted(answer: client.TokenEndpointResponse, { expiresIn, subject }: S
     ...(subject !== undefined && { subject }),
   };
   return { reply: { oauth: told }, secrets };
+}
+
+/** Whether the provider has heard the request and did not take the client. */
+function isRefusal(error: unknown): boolean {
+  const { status, cause } = error as { status?: unknown; cause?: unknown };
+  const code = cause instanceof Response ? cause.status : status;
+  return code === 400 || code === 401;
 }
 
 /** What went wrong, in codes and in no word of the provider's. */

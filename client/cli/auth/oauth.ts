@@ -1,0 +1,189 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { heapSecret, type Secret } from '../../../protocol/secret.ts';
+import { type Manifest, serviceFor } from '../../../protocol/services/index.ts';
+import { exitCodeOf } from '../../../protocol/status.ts';
+import { toWire } from '../../../protocol/text.ts';
+import { readCatalogue } from '../../services/catalogue.ts';
+import { hasDisplay, openPage } from '../../services/open.ts';
+import { ask, detail, type Ok, requestOf, withAgent } from '../agent.ts';
+import { CommandFailure } from '../failure.ts';
+import { remark } from '../page.ts';
+import { readSecret } from '../secret-input.ts';
+import { targetOf, urlOf } from '../target.ts';
+import { nobodyToAsk } from '../terminal.ts';
+import { matches, type TokenItem, tokenItems } from '../token/item.ts';
+import { SERVICE_DEADLINE, type ServicePlace, servicePlace } from '../token/service-place.ts';
+import type { LoginOptions } from './login.ts';
+import { type Brought, openWayBack } from './way-back.ts';
+
+/** The ways of OAuth. The agent speaks to the provider, and keeps what it gives; none of it comes here. */
+export const oauthWays = ['browser', 'device', 'client'] as const;
+export type OAuthWay = (typeof oauthWays)[number];
+
+/** A login is for a place; a service need not be known of it. */
+export type OAuthPlace = Omit<ServicePlace, 'manifest'> & { readonly manifest: Manifest | undefined };
+
+/** Where a browser comes back to, unless the provider knows another place: a free port, by RFC 8252. */
+const REDIRECT = 'http://127.0.0.1/back';
+/** Seconds between two questions whether a device was let in at most: a pause that an outage has made longer. */
+const INTERVAL_MAX = 60;
+
+/** Signs in at a provider, and answers the token that is held now. */
+export async function byOAuth(way: OAuthWay, place: OAuthPlace, options: LoginOptions): Promise<TokenItem> {
+  const needsPage = way !== 'client';
+  if (needsPage && !options.input) {
+    throw nobodyToAsk('a login', `somebody has to go to a page; run: ${commandFor(way, place, options)}`);
+  }
+  const done = await { browser: byBrowser, device: byDevice, client: byClient }[way](place, options);
+  return withAgent(async (agent) => {
+    const id = detail(done.details, 'id');
+    const { label, tenant } = options;
+    if (label !== undefined || tenant !== undefined) {
+      const attributes = { id, label: label && toWire(label), tenant: tenant && toWire(tenant) };
+      await ask(agent, 'annotate', { attributes });
+    }
+    const item = (await tokenItems(agent)).find((one) => one.id === id);
+    if (!item) throw new CommandFailure(exitCodeOf('not-found'), 'the login was kept, and is gone again');
+    if (item.refresh === undefined)
+      remark('keyhold: the provider gave no refresh token: sign in again when it is over');
+    return item;
+  });
+}
+
+/** What somebody runs who can go to a page. */
+function commandFor(way: OAuthWay, { manifest, target }: OAuthPlace, { issuer, clientId }: LoginOptions): string {
+  const words = [
+    `keyhold auth login --way ${way}`,
+    manifest && `--service ${manifest.id}`,
+    `--for ${urlOf(target)}`,
+    issuer && `--issuer ${issuer}`,
+    clientId && `--client-id ${clientId}`,
+  ];
+  return words.filter(Boolean).join(' ');
+}
+
+/** The place of a login by OAuth: also one that no service is known for. */
+export function oauthPlace(options: LoginOptions, held: readonly TokenItem[]): OAuthPlace {
+  if (options.for === undefined || options.service !== undefined) return servicePlace(options, held);
+  const { protocol, host, path } = targetOf(options.for);
+  const target = { protocol, host, path };
+  const found = serviceFor(target, readCatalogue().manifests);
+  return { target, manifest: found.status === 'found' && found.manifest.oauth ? found.manifest : undefined };
+}
+
+/** Whether a login by OAuth stands there already, so that signing in means the same again. */
+export function isOAuthHeld({ for: url, service }: LoginOptions, held: readonly TokenItem[]): boolean {
+  if (url === undefined || service !== undefined) return false;
+  const target = targetOf(url);
+  return held.some((item) => item.refresh !== undefined && matches(item, target));
+}
+
+async function byBrowser(place: OAuthPlace, options: LoginOptions): Promise<Ok> {
+  await using back = await openWayBack(options.redirect ?? REDIRECT);
+  const begun = await begin(place, options, { way: 'browser', redirect: toWire(back.redirect) });
+  const url = detail(begun.details, 'url')!;
+  const isOpened = hasDisplay() && (await openPage(url));
+  remark(`keyhold: sign in ${isOpened ? 'on the page that opens' : 'on this page'}: ${url}`);
+  const seconds = patience(begun, options);
+  const brought = await back.first(seconds * 1_000);
+  let isSignedIn = false;
+  try {
+    const done = await end(begun, brought ?? { error: 'expired_token', state: detail(begun.details, 'state') });
+    isSignedIn = true;
+    return done;
+  } catch (error) {
+    if (brought || !(error instanceof CommandFailure)) throw error;
+    throw new CommandFailure(
+      exitCodeOf('interaction-required'),
+      `cannot sign in: nobody came back from the page within ${seconds} s; begin again, or by a code: --way device`,
+    );
+  } finally {
+    back.answer(isSignedIn);
+  }
+}
+
+async function byDevice(place: OAuthPlace, options: LoginOptions): Promise<Ok> {
+  const begun = await begin(place, options, { way: 'device' });
+  const of = (key: string) => detail(begun.details, key);
+  const whole = of('url_complete');
+  remark(
+    `keyhold: enter the code ${of('user_code')} at ${of('url')}${whole === undefined ? '' : `, or go to ${whole}`}`,
+  );
+  const seconds = patience(begun, options);
+  const until = performance.now() + seconds * 1_000;
+  let interval = Number(of('interval'));
+  let trouble: string | undefined;
+  while (performance.now() + interval * 1_000 < until) {
+    await sleep(interval * 1_000);
+    const reply = await withAgent(
+      (agent) => agent(requestOf('authorized', { attributes: { login: of('login') } })),
+      SERVICE_DEADLINE,
+    );
+    if (reply.status === 'unavailable') {
+      // The code is good as long as it was; who does not answer is asked less often (RFC 8628, 3.5).
+      trouble = reply.message;
+      interval = Math.min(interval * 2, INTERVAL_MAX);
+      continue;
+    }
+    if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
+    if (detail(reply.details, 'pending') === undefined) return reply;
+    trouble = undefined;
+    interval = Number(detail(reply.details, 'interval') ?? interval);
+  }
+  await end(begun, { error: 'expired_token' }).catch(() => undefined);
+  if (trouble !== undefined) throw new CommandFailure(exitCodeOf('unavailable'), trouble);
+  throw new CommandFailure(
+    exitCodeOf('interaction-required'),
+    `cannot sign in: nobody entered the code within ${seconds} s; begin again`,
+  );
+}
+
+async function byClient(place: OAuthPlace, options: LoginOptions): Promise<Ok> {
+  const password = await readSecret(options, "the client's secret");
+  try {
+    return await begin(place, options, { way: 'client' }, password);
+  } finally {
+    password.dispose();
+  }
+}
+
+function begin(
+  { manifest, target }: OAuthPlace,
+  { username, issuer, clientId, scopes }: LoginOptions,
+  more: Readonly<Record<string, string>>,
+  secret?: Secret,
+): Promise<Ok> {
+  const wired = (text: string | undefined) => (text === undefined ? undefined : toWire(text));
+  const attributes = {
+    service: manifest?.id,
+    issuer: wired(issuer),
+    client_id: wired(clientId),
+    scopes: wired(scopes),
+    ...more,
+  };
+  const whole = { ...target, username: wired(username) };
+  return withAgent((agent) => ask(agent, 'authorize', { target: whole, secret, attributes }), SERVICE_DEADLINE);
+}
+
+/** Ends a login with what the browser brought. The code is a secret until it is spent. */
+async function end(begun: Ok, { code, state, issuer, error }: Brought): Promise<Ok> {
+  const secret = code === undefined ? undefined : heapSecret(Buffer.from(code));
+  try {
+    const wired = (text: string | undefined) => (text === undefined ? undefined : toWire(text));
+    const attributes = {
+      login: detail(begun.details, 'login'),
+      state: wired(state),
+      issuer: wired(issuer),
+      ...(secret ? { code: secret } : { error: wired(error) }),
+    };
+    return await withAgent((agent) => ask(agent, 'authorized', { attributes }), SERVICE_DEADLINE);
+  } finally {
+    secret?.dispose();
+  }
+}
+
+/** Seconds that somebody has: what the provider gives, or less where that was asked for. */
+function patience({ details }: Ok, { timeout }: LoginOptions): number {
+  const given = Number(detail(details, 'expires_in'));
+  return timeout === undefined ? given : Math.min(timeout, given);
+}
