@@ -7,7 +7,7 @@ import { keyringIn } from './harness.ts';
 import { needKeyring } from './need.ts';
 
 const driver = fileURLToPath(new URL('driver.ts', import.meta.url));
-const ROUNDS = 15;
+const ROUNDS = 8;
 
 describe.skipIf(!needKeyring())('a process that is killed in the middle of what it does', () => {
   test('loses nothing that it acknowledged, and nothing that it erased comes back', async () => {

@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { openVault } from '../../../../daemon/backends/vault/vault.ts';
-import { heapSecret, secretFromText } from '../../../../protocol/secret.ts';
-import { aHeld, text } from '../../../contracts/backend.ts';
-import { kdf, killAtEveryCall } from '../../../faults/vault/kill-at-calls.ts';
-import { need } from '../../../need.ts';
+import { openVault } from '../../../daemon/backends/vault/vault.ts';
+import { heapSecret, secretFromText } from '../../../protocol/secret.ts';
+import { aHeld, text } from '../../contracts/backend.ts';
+import { need } from '../../need.ts';
+import { kdf, killAtEveryCall } from './kill-at-calls.ts';
 
 describe.skipIf(!need('strace', 'apt-get install strace'))(
   'a vault whose process is killed',
