@@ -1,11 +1,12 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DockerRegistry, startDockerRegistry } from '../../fakes/tools/docker-registry.ts';
 import { need } from '../../need.ts';
 import { aWiredPerson, shortly, type Wired } from './wired.ts';
 
 const LOCKED = 'keyhold: the credentials are locked; run: keyhold unlock';
+const EXPIRED = 'keyhold: the credential is past its expiry; store a new one';
 const registryThere =
   need('docker-registry', 'apt-get install docker-registry') &&
   need('htpasswd', 'apt-get install apache2-utils') &&
@@ -14,26 +15,61 @@ const docker = need('docker', 'apt-get install docker.io');
 const podman = need('podman', 'apt-get install podman');
 const buildah = need('buildah', 'apt-get install buildah');
 
+/** One that reads images, by the words of its own for each step. */
+type Tool = {
+  readonly program: string;
+  /** Reads the image from the registry `host`, whatever it read before. */
+  readonly fetch: (host: string) => readonly string[];
+  /** Words between `login` or `logout` and what all of them have there. */
+  readonly insecure: readonly string[];
+};
+
+const PLAIN = '--tls-verify=false';
+const tools: Readonly<Record<'docker' | 'skopeo' | 'podman' | 'buildah', Tool>> = {
+  docker: {
+    program: 'docker',
+    fetch: (host) => ['manifest', 'inspect', '--insecure', `${host}/lab/demo:one`],
+    insecure: [],
+  },
+  skopeo: {
+    program: 'skopeo',
+    fetch: (host) => ['inspect', PLAIN, `docker://${host}/lab/demo:one`],
+    insecure: [PLAIN],
+  },
+  podman: {
+    program: 'podman',
+    fetch: (host) => ['pull', '-q', PLAIN, `${host}/lab/demo:one`],
+    insecure: [PLAIN],
+  },
+  buildah: {
+    program: 'buildah',
+    fetch: (host) => ['pull', '-q', '--policy=always', PLAIN, `${host}/lab/demo:one`],
+    insecure: [PLAIN],
+  },
+};
+
 describe.skipIf(!registryThere)('a real registry of images', () => {
   let registry: DockerRegistry;
   let person: Wired;
-  let image: string;
+  /** The registry by another name, for which a token is held that is soon past its expiry. */
+  let stale: string;
 
   /** Runs a tool with keyhold's names on PATH, as a login shell has them. */
-  const run = (program: string, words: readonly string[], input = '', env: Record<string, string> = {}) =>
+  const run = (program: string, words: readonly string[], input = '') =>
     person.run(program, words, {
       input,
       expect: 'any',
-      env: { PATH: `${person.home}/.local/bin:${person.env['PATH']}`, ...env },
+      env: { PATH: `${person.home}/.local/bin:${person.env['PATH']}` },
     });
-  const keep = (more: Record<string, string> = {}) =>
-    person.keep({ protocol: 'https', host: registry.host, username: 'ada', password: 'reg-EXAMPLE', ...more });
-  const held = async () =>
-    (JSON.parse((await person.keyhold(['token', 'list', '--json'])).stdout) as { items: unknown[] }).items;
+  const login = ({ program, insecure }: Tool) =>
+    run(program, ['login', ...insecure, '-u', 'ada', '--password-stdin', registry.host], 'reg-EXAMPLE');
+  const held = async () => (await person.held()).filter(({ host }) => host === registry.host);
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     [registry, person] = await Promise.all([startDockerRegistry('reg-EXAMPLE'), aWiredPerson()]);
-    image = `${registry.host}/lab/demo:one`;
+    stale = registry.host.replace('127.0.0.1', 'localhost');
+    const kept = { protocol: 'https', host: stale, username: 'ada', password: 'reg-EXAMPLE' };
+    await person.keep({ ...kept, password_expiry_utc: shortly() });
     const config = join(person.home, '.config/containers');
     mkdirSync(config, { recursive: true });
     writeFileSync(join(config, 'policy.json'), '{"default":[{"type":"insecureAcceptAnything"}]}');
@@ -43,91 +79,85 @@ describe.skipIf(!registryThere)('a real registry of images', () => {
     );
     const pushed = await run('skopeo', [
       ...['copy', '-q', '--dest-tls-verify=false', '--dest-creds', 'ada:reg-EXAMPLE'],
-      ...[`oci:${registry.image}:one`, `docker://${image}`],
+      ...[`oci:${registry.image}:one`, `docker://${registry.host}/lab/demo:one`],
     ]);
     expect(pushed).toMatchObject({ code: 0 });
   });
-  afterEach(async () => {
+  afterAll(async () => {
     await person[Symbol.asyncDispose]();
     await registry[Symbol.asyncDispose]();
   });
 
-  it.skipIf(!docker)('docker fetches with what setup docker wrote, which then goes without a trace', async () => {
-    mkdirSync(join(person.home, '.docker'));
-    writeFileSync(join(person.home, '.docker/config.json'), '{ "HttpHeaders": {"X-Mine": "1"} }');
-    const inspect = () => run('docker', ['manifest', 'inspect', '--insecure', image]);
-    await person.setup('docker');
-    expect(await inspect()).toMatchObject({ code: 1 });
-    await keep();
-    expect(await inspect()).toMatchObject({ code: 0, stderr: '' });
+  /** Has nothing, logs in, fetches, is refused where keyhold cannot say, and logs out. */
+  async function lives(tool: Tool): Promise<void> {
+    const { program, fetch, insecure } = tool;
+    const read = (host = registry.host) => run(program, fetch(host));
+    const missing = await read();
+    expect(missing.code).not.toBe(0);
+    expect(missing.stderr).toMatch(/unauthorized|no basic auth credentials/);
 
-    await person.keyhold(['lock']);
-    const locked = await inspect();
-    expect(locked.code).toBe(1);
-    expect(locked.stderr).toContain(LOCKED);
-    await person.keyhold(['unlock']);
-    await keep({ password_expiry_utc: shortly() });
-    await expect
-      .poll(async () => (await inspect()).stderr)
-      .toContain('keyhold: the credential is past its expiry; store a new one');
+    expect(await login(tool)).toMatchObject({ code: 0 });
+    expect(await held()).toMatchObject([{ protocol: 'https', username: 'ada' }]);
+    expect(await filesWithTheToken()).toBe('');
+    expect(await read()).toMatchObject({ code: 0, stderr: expect.not.stringContaining('keyhold') });
 
-    const { before, after } = await person.undo('docker');
-    expect(after).toEqual(before);
-  });
+    const [locked, refused] = await person.whileLocked(async () => [await read(), await login(tool)] as const);
+    for (const { code, stderr } of [locked, refused]) {
+      expect(code).not.toBe(0);
+      expect(stderr).toContain(LOCKED);
+      expect(stderr).not.toContain('unauthorized');
+    }
+    await expect.poll(async () => (await read(stale)).stderr).toContain(EXPIRED);
 
-  it.skipIf(!docker)('docker logs in and out, and writes no token of its own', async () => {
-    await person.setup('docker', '--registry', registry.host);
-    const login = await run('docker', ['login', '-u', 'ada', '--password-stdin', registry.host], 'reg-EXAMPLE');
-    expect(login).toMatchObject({ code: 0 });
-    expect(await held()).toMatchObject([{ protocol: 'https', host: registry.host, username: 'ada' }]);
-    const files = await person.run('grep', ['-rl', Buffer.from('ada:reg-EXAMPLE').toString('base64'), person.home], {
-      expect: 'any',
+    expect(await run(program, ['logout', registry.host])).toMatchObject({ code: 0 });
+    expect(await held()).toEqual([]);
+  }
+
+  /** Who wrote the token down, as such a tool does without a helper. */
+  const filesWithTheToken = async () => {
+    const plain = Buffer.from('ada:reg-EXAMPLE').toString('base64');
+    return (await person.run('grep', ['-rl', plain, person.home], { expect: 'any' })).stdout;
+  };
+
+  describe.skipIf(!docker)('what setup docker wrote', () => {
+    const config = () => join(person.home, '.docker/config.json');
+    beforeAll(() => {
+      mkdirSync(join(person.home, '.docker'));
+      writeFileSync(config(), '{ "HttpHeaders": {"X-Mine": "1"} }');
     });
-    expect(files.stdout).toBe('');
-    expect(await run('docker', ['manifest', 'inspect', '--insecure', image])).toMatchObject({ code: 0 });
-    await person.keyhold(['lock']);
-    const refused = await run('docker', ['login', '-u', 'ada', '--password-stdin', registry.host], 'reg-EXAMPLE');
-    expect(refused.code).toBe(1);
-    expect(refused.stderr).toContain(LOCKED);
-    await person.keyhold(['unlock']);
-    expect(await run('docker', ['logout', registry.host])).toMatchObject({ code: 0 });
-    expect(await held()).toEqual([]);
+
+    it.each([
+      ['every registry', () => []],
+      ['this one alone', () => ['--registry', registry.host]],
+    ])('for %s lets docker fetch, and goes without a trace', async (_, options) => {
+      await person.setup('docker', ...options());
+      const kept = { protocol: 'https', host: registry.host, username: 'ada' };
+      await person.keep({ ...kept, password: 'reg-EXAMPLE' });
+      expect(await run('docker', tools.docker.fetch(registry.host))).toMatchObject({ code: 0, stderr: '' });
+      const { before, after } = await person.undo('docker');
+      expect(after).toEqual(before);
+      await person.forget(kept);
+    });
+
+    it('is what docker lives by', async () => {
+      await person.setup('docker');
+      await lives(tools.docker);
+      // docker itself has written the file anew by now.
+      await person.undo('docker');
+      expect(JSON.parse(readFileSync(config(), 'utf8'))).toEqual({ auths: {}, HttpHeaders: { 'X-Mine': '1' } });
+    });
   });
 
-  it('skopeo, podman and buildah fetch with what setup podman wrote, and fail where keyhold cannot say', async () => {
-    await person.setup('podman');
-    const tools: Record<string, () => Promise<{ code: number; stderr: string }>> = {
-      skopeo: () => run('skopeo', ['inspect', '--tls-verify=false', `docker://${image}`]),
-      ...(podman ? { podman: () => run('podman', ['pull', '-q', '--tls-verify=false', image]) } : {}),
-      ...(buildah
-        ? { buildah: () => run('buildah', ['pull', '-q', '--policy=always', '--tls-verify=false', image]) }
-        : {}),
-    };
-    for (const [name, fetch] of Object.entries(tools)) {
-      const { code, stderr } = await fetch();
-      expect(code, name).not.toBe(0);
-      expect(stderr, name).toContain('unauthorized');
-    }
-    await keep();
-    for (const [name, fetch] of Object.entries(tools)) expect(await fetch(), name).toMatchObject({ code: 0 });
-    await person.keyhold(['lock']);
-    for (const [name, fetch] of Object.entries(tools)) {
-      const { code, stderr } = await fetch();
-      expect(code, name).not.toBe(0);
-      expect(stderr, name).toContain(LOCKED);
-      expect(stderr, name).not.toContain('unauthorized');
-    }
-    await person.keyhold(['unlock']);
+  describe('what setup podman wrote', () => {
+    beforeAll(() => person.setup('podman'));
 
-    const login = await run(
-      'skopeo',
-      ['login', '--tls-verify=false', '-u', 'ada', '--password-stdin', registry.host],
-      'reg-EXAMPLE',
-    );
-    expect(login).toMatchObject({ code: 0 });
-    expect(await run('skopeo', ['logout', registry.host])).toMatchObject({ code: 0 });
-    expect(await held()).toEqual([]);
-    const { before, after } = await person.undo('podman');
-    expect(after).toEqual(before);
+    it('skopeo lives by it', () => lives(tools.skopeo));
+    it.skipIf(!podman)('podman lives by it', () => lives(tools.podman));
+    it.skipIf(!buildah)('buildah lives by it', () => lives(tools.buildah));
+
+    it('goes without a trace', async () => {
+      const { before, after } = await person.undo('podman');
+      expect(after).toEqual(before);
+    });
   });
 });

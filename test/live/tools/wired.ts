@@ -1,15 +1,23 @@
 import { join } from 'node:path';
+import { groundOf } from '../../../client/install/ground.ts';
 import { treeOf } from '../../client/home.ts';
+import { exchange } from '../../fakes/built-agent.ts';
 import { aPerson, type Person } from '../person.ts';
 
 /** Somebody who has installed keyhold, and whose tools are wired by nothing but `keyhold setup`. */
 export type Wired = Person & {
   /** `keyhold setup` with these words. */
   setup(...words: string[]): Promise<void>;
-  /** `keyhold setup TOOL --undo`, for each; answers what differs below the home folder from before the first setup. */
+  /** `keyhold setup TOOL --undo`, for each; answers what is below the home folder, and what was before the first setup. */
   undo(...tools: string[]): Promise<{ readonly before: string[]; readonly after: string[] }>;
   /** Keeps a credential for `url`, by the line protocol. */
   keep(lines: Readonly<Record<string, string>>): Promise<void>;
+  /** Erases what is kept for it. */
+  forget(lines: Readonly<Record<string, string>>): Promise<void>;
+  /** Runs `ask` while everything is locked, and opens it again. The agent must have been started. */
+  whileLocked<T>(ask: () => Promise<T>): Promise<T>;
+  /** What is held, without the secrets. */
+  held(): Promise<readonly { readonly protocol: string; readonly host: string; readonly path?: string }[]>;
 };
 
 /** keyhold's own places, and what the tools keep for themselves there. */
@@ -22,6 +30,16 @@ export async function aWiredPerson(env: Readonly<Record<string, string>> = {}): 
   const person = await aPerson({ env });
   await person.keyhold(['install']);
   let before: string[] | undefined;
+  const { agentSocket } = groundOf(person.env).places;
+  /** One action on the wire: it costs no process, as a verb of the CLI does. */
+  const act = async (action: string) => {
+    const answer = await exchange(agentSocket, [`action=${action}`, 'capability[]=keyhold']);
+    if (!answer.startsWith('status=ok\n')) throw new Error(`${action} was answered: ${answer}`);
+  };
+  const tell = async (operation: string, lines: Readonly<Record<string, string>>) => {
+    const input = Object.entries(lines).map(([key, value]) => `${key}=${value}\n`);
+    await person.run(join(person.home, '.local/bin/keyhold-helper'), [operation], { input: `${input.join('')}\n` });
+  };
   const tree = () => treeOf(person.home).filter((entry) => !ELSEWHERE.test(entry) && !FOLDER.test(entry));
   return Object.assign(person, {
     async setup(...words: string[]) {
@@ -30,11 +48,23 @@ export async function aWiredPerson(env: Readonly<Record<string, string>> = {}): 
     },
     async undo(...tools: string[]) {
       for (const tool of tools) await person.keyhold(['setup', tool, '--undo']);
-      return { before: before ?? [], after: tree() };
+      const told = { before: before ?? [], after: tree() };
+      before = undefined;
+      return told;
     },
-    async keep(lines: Readonly<Record<string, string>>) {
-      const input = Object.entries(lines).map(([key, value]) => `${key}=${value}\n`);
-      await person.run(join(person.home, '.local/bin/keyhold-helper'), ['store'], { input: `${input.join('')}\n` });
+    keep: (lines: Readonly<Record<string, string>>) => tell('store', lines),
+    forget: (lines: Readonly<Record<string, string>>) => tell('erase', lines),
+    async whileLocked<T>(ask: () => Promise<T>) {
+      await act('lock');
+      try {
+        return await ask();
+      } finally {
+        await act('unlock');
+      }
+    },
+    async held() {
+      const { items } = JSON.parse((await person.keyhold(['token', 'list', '--json'])).stdout);
+      return items;
     },
   });
 }
