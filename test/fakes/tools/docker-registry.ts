@@ -6,13 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { execute } from '../../execute.ts';
 
-/** Debian's docker-registry on loopback, which asks ada for her password. */
-export type DockerRegistry = AsyncDisposable & {
-  readonly host: string;
-  /** A folder with an image of one empty layer, as an OCI layout with the tag `one`. */
-  readonly image: string;
-};
+/** Debian's docker-registry on loopback, which asks ada for her password, and has one image: `lab/demo:one`. */
+export type DockerRegistry = AsyncDisposable & { readonly host: string };
 
 const DEADLINE = 20_000;
 
@@ -38,9 +35,14 @@ export async function startDockerRegistry(password: string): Promise<DockerRegis
   for (const until = Date.now() + DEADLINE; !(await answers()); await sleep(20)) {
     if (Date.now() > until) throw new Error('docker-registry does not answer');
   }
+  // A docker that is older than OCI's formats shall read it too.
+  const words = ['--insecure-policy', 'copy', '-q', '--format', 'v2s2', '--dest-tls-verify=false'];
+  const [from, to] = [`oci:${anImage(join(folder, 'image'))}:one`, `docker://${host}/lab/demo:one`];
+  await execute('skopeo', [...words, '--dest-creds', `ada:${password}`, from, to], {
+    env: { PATH: process.env['PATH'], HOME: folder },
+  });
   return {
     host,
-    image: anImage(join(folder, 'image')),
     async [Symbol.asyncDispose]() {
       server.kill('SIGKILL');
       await ended;
@@ -58,6 +60,7 @@ function freePort(): Promise<number> {
   });
 }
 
+/** A folder with an image of one empty layer, as an OCI layout with the tag `one`. */
 function anImage(folder: string): string {
   mkdirSync(join(folder, 'blobs/sha256'), { recursive: true });
   const digestOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');

@@ -77,11 +77,6 @@ describe.skipIf(!registryThere)('a real registry of images', () => {
       join(config, 'storage.conf'),
       `[storage]\ndriver = "vfs"\nrunroot = "${person.desk}/run"\ngraphroot = "${person.desk}/graph"\n`,
     );
-    const pushed = await run('skopeo', [
-      ...['copy', '-q', '--dest-tls-verify=false', '--dest-creds', 'ada:reg-EXAMPLE'],
-      ...[`oci:${registry.image}:one`, `docker://${registry.host}/lab/demo:one`],
-    ]);
-    expect(pushed).toMatchObject({ code: 0 });
   });
   afterAll(async () => {
     await person[Symbol.asyncDispose]();
@@ -90,7 +85,7 @@ describe.skipIf(!registryThere)('a real registry of images', () => {
 
   /** Has nothing, logs in, fetches, is refused where keyhold cannot say, and logs out. */
   async function lives(tool: Tool): Promise<void> {
-    const { program, fetch, insecure } = tool;
+    const { program, fetch } = tool;
     const read = (host = registry.host) => run(program, fetch(host));
     const missing = await read();
     expect(missing.code).not.toBe(0);

@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { execute } from '../../execute.ts';
 import { type Authority, openAuthority } from '../../fakes/certificates.ts';
 import { startGitServer } from '../../fakes/git-server.ts';
 import { startCargoRegistry } from '../../fakes/tools/cargo-registry.ts';
@@ -70,28 +69,16 @@ async function startPlaces(repositories: string): Promise<Place[]> {
   cargo.accepted.add(TOKEN);
   const kubectl = resources.use(await startKubeApi(authority));
   kubectl.token = TOKEN;
+  const docker = present['docker'] ? resources.use(await startDockerRegistry(TOKEN)) : undefined;
   return [
     { client: 'git', paths: /^\/work\.git\//, url: git.url },
-    ...(present['docker'] ? [{ client: 'docker', paths: /^\/v2\//, url: await startImages() }] : []),
+    ...(docker ? [{ client: 'docker', paths: /^\/v2\//, url: `http://${docker.host}` }] : []),
     { client: 'pip', paths: /^\/(simple|files)\//, url: pip.url },
     { client: 'pnpm', paths: /^\/labdemo(\/-|$)/, url: pnpm.url },
     { client: 'terraform', paths: /^\/(\.well-known\/terraform\.json$|v1\/modules\/)/, url: terraform.url },
     { client: 'kubectl', paths: /^\/version$/, url: kubectl.url },
     { client: 'cargo', paths: /^\//, url: cargo.url },
   ];
-}
-
-/** A registry with an image in it, which is put there past the host that the clients see. */
-async function startImages(): Promise<string> {
-  const { host, image } = resources.use(await startDockerRegistry(TOKEN));
-  const folder = temporaryFolder('one-token-policy');
-  resources.defer(() => folder.remove());
-  const policy = join(folder.path, 'policy.json');
-  writeFileSync(policy, '{"default":[{"type":"insecureAcceptAnything"}]}');
-  const credentials = ['--dest-tls-verify=false', '--dest-creds', `ada:${TOKEN}`];
-  const words = ['--policy', policy, 'copy', '-q', ...credentials, `oci:${image}:one`, `docker://${host}/lab/demo:one`];
-  await execute('skopeo', words, { env: { PATH: process.env['PATH'], HOME: folder.path } });
-  return `http://${host}`;
 }
 
 /** Where each client finds the test's authority, and its own peace. */
