@@ -66,6 +66,12 @@ void unavailable(const char *what, const char *path) { give_up(what, path, 0); }
 
 void refuse(const char *what, const char *path) { give_up(what, path, operation->exit_code != 0); }
 
+void pass_over(void) {
+  spoken = 1;
+  write_all(1, operation->unnameable, strlen(operation->unnameable));
+  leave(0);
+}
+
 /* Nothing of an answer is shown before all of it is there, so that what was cut off is never half an answer. */
 static void take_output(const char *bytes, size_t length) {
   if (operation->mode != STREAM && length <= OUTPUT_MAX - output_length) {

@@ -18,8 +18,7 @@ export type Ask = {
 export function encodeHeader({ program, arguments: words, adapter, environment, cwd, version }: Ask): Buffer {
   const lines = ['action=run', `name=${program}`];
   for (const word of words) {
-    // An empty argument would clear the list on the wire.
-    if (word === '' || !isTellable(word))
+    if (isUnnameable(word))
       throw new KeyholdError('bad_request', 'cannot ask the agent: an argument is empty or holds a control byte');
     lines.push(`argument[]=${word}`);
   }
@@ -41,6 +40,11 @@ export function encodeHeader({ program, arguments: words, adapter, environment, 
   if (header.length > HEADER_MAX)
     throw new KeyholdError('bad_request', 'cannot ask the agent: the arguments are too long');
   return header;
+}
+
+/** Whether an argument can name nothing that is held: it is empty, which would clear the list on the wire, or no line. */
+export function isUnnameable(word: string): boolean {
+  return word === '' || !isTellable(word);
 }
 
 /** Frames of input, `i` with a length, in memory of their own. The pieces stay the caller's to wipe. */

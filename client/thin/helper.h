@@ -37,6 +37,7 @@ struct operation {
   const char *answer; /* standard output when no agent can be had */
   int explain;        /* whether the tool bears a line on standard error then */
   int exit_code;
+  const char *unnameable; /* standard output, with exit 0, for an argument that names nothing; null: it is a fault */
 };
 struct row {
   const char *name;
@@ -68,6 +69,8 @@ ssize_t hear(int fd);
 NORETURN void unavailable(const char *what, const char *path);
 /* What we will not do for the caller's own sake: told also where a missing agent would be met with silence. */
 NORETURN void refuse(const char *what, const char *path);
+/* What the operation answers where an argument can name nothing that is held. */
+NORETURN void pass_over(void);
 void say(const char *what, const char *path);
 int write_all(int fd, const char *bytes, size_t length);
 int is_printable(const char *text);

@@ -5,7 +5,7 @@ import { printable } from '../../protocol/text.ts';
 import { byOperation, type InputMode, operationOf } from '../../protocol/tools/adapter.ts';
 import { adapterFor, adapters } from '../../protocol/tools/index.ts';
 import { Answer } from './answer.ts';
-import { END_OF_INPUT, encodeHeader, encodeInput } from './ask.ts';
+import { END_OF_INPUT, encodeHeader, encodeInput, isUnnameable } from './ask.ts';
 import { inputPieces, readInput, say, writeAll } from './descriptors.ts';
 import { DEADLINE, Ending } from './ending.ts';
 import { reach } from './reach.ts';
@@ -34,6 +34,8 @@ async function run(name: string, given: readonly string[]): Promise<void> {
     process.exit(11);
   }
   const operation = operationOf(args);
+  const nothing = adapter.unnameable && (adapter.unnameable[operation ?? '*'] ?? adapter.unnameable['*']);
+  if (nothing !== undefined && args.some(isUnnameable)) process.exit(writeAll(1, Buffer.from(nothing)) ? 0 : 1);
   const mode = byOperation(adapter.input, operation);
   const ending = new Ending(byOperation(adapter.unavailable, operation), mode);
   try {

@@ -38,8 +38,10 @@ static void put_folder(void) {
 void put_header(const char *program, char **arguments, const struct row *row) {
   put_line("action=run\nname=", program);
   for (; *arguments; arguments++) {
-    if (!**arguments || !is_printable(*arguments))
+    if (!**arguments || !is_printable(*arguments)) {
+      if (operation->unnameable) pass_over();
       refuse("cannot ask the agent: an argument is empty or holds a control byte", "");
+    }
     put_line("argument[]=", *arguments);
   }
   put_folder();

@@ -73,6 +73,11 @@ export interface Adapter {
   /** By the first argument that is no option; `*` is for all others. */
   readonly input: Readonly<Record<string, InputMode>> & { readonly '*': InputMode };
   readonly unavailable: Readonly<Record<string, Unavailable>> & { readonly '*': Unavailable };
+  /**
+   * What the thin client prints, with exit 0, where an argument is empty or holds a control byte: that can name nothing
+   * which is held, and goes over no wire of lines. Without an entry it is a fault, told as `unavailable`.
+   */
+  readonly unnameable?: Readonly<Record<string, string>>;
   /** Speaks the tool's protocol and answers the exit code. Faults that it throws are told as `unavailable`. */
   converse(invocation: Invocation, handler: Handler): Promise<number>;
 }

@@ -22,6 +22,7 @@ export const goauth: Adapter = {
   asks: { authtype: true, wholeHost: true },
   input: { '*': 'none' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: FAILED } },
+  unnameable: { '*': '' },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [url, ...more] = invocation.arguments;

@@ -22,6 +22,7 @@ export const terraform: Adapter = {
   asks: { authtype: true, wholeHost: false },
   input: { '*': 'none', store: 'whole' },
   unavailable: { '*': noAgent },
+  unnameable: { get: NONE, forget: '' },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [operation = '', host] = invocation.arguments.slice(-2);

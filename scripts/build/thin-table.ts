@@ -18,14 +18,21 @@ export function linkNames(adapters: readonly Adapter[]): string[] {
     .filter((program) => !program.includes('@'));
 }
 
-function rowArrays({ programs, environment, input, unavailable }: Adapter, index: number): string {
-  const operations = [...new Set([...Object.keys(input), ...Object.keys(unavailable)])].filter((name) => name !== '*');
+function rowArrays(adapter: Adapter, index: number): string {
+  const { programs, environment, input, unavailable, unnameable = {} } = adapter;
+  const named = [input, unavailable, unnameable].flatMap((table) => Object.keys(table));
+  const operations = [...new Set(named)].filter((name) => name !== '*');
   // The last entry is for every other operation.
   const lines = [...operations, undefined].map((operation) => {
     const mode = input[operation ?? '*'] ?? input['*'];
     const answer = unavailable[operation ?? '*'] ?? unavailable['*'];
     const { stdout, explain, exitCode } = answer;
-    return `  {${operation === undefined ? '0' : text(operation)}, ${mode.toUpperCase()}, ${text(stdout)}, ${explain ? 1 : 0}, ${exitCode}},`;
+    const nothing = unnameable[operation ?? '*'] ?? unnameable['*'];
+    const fields = [
+      ...[orNull(operation), mode.toUpperCase(), text(stdout), explain ? 1 : 0, exitCode],
+      orNull(nothing),
+    ];
+    return `  {${fields.join(', ')}},`;
   });
   return `static const char *const programs_${index}[] = {${[...programs.map(text), '0'].join(', ')}};
 static const char *const environment_${index}[] = {${[...environment.map(text), '0'].join(', ')}};
@@ -37,6 +44,10 @@ ${lines.join('\n')}
 
 function row({ name }: Adapter, index: number): string {
   return `  {${text(name)}, programs_${index}, environment_${index}, operations_${index}},`;
+}
+
+function orNull(value: string | undefined): string {
+  return value === undefined ? '0' : text(value);
 }
 
 function text(value: string): string {

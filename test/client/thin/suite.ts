@@ -369,12 +369,25 @@ export function testThinClient(kind: ThinKind): void {
 
     it('asks nobody for what holds a control byte: a prompt, a URL, a service', async () => {
       const heard = await withAnswer('o6\nEXAMPLx0\n');
-      for (const [program, word] of [
-        ['keyhold-askpass', "Password for 'https://\u001b[31mada@h': "],
-        ['goauth-keyhold', 'https://h\nhttps://evil.example'],
-      ] as const) {
-        expect(await run(program, { args: [word] })).toMatchObject({ stdout: '', code: 1 });
+      const prompt = "Password for 'https://\u001b[31mada@h': ";
+      expect(await run('keyhold-askpass', { args: [prompt] })).toMatchObject({ stdout: '', code: 1 });
+      // Two have words for what names nothing, and hear those: row 82 of the bad inputs, and row 78.
+      for (const url of ['https://h\nhttps://evil.example', '']) {
+        expect(await run('goauth-keyhold', { args: [url] })).toMatchObject({ stdout: '', stderr: '', code: 0 });
       }
+      for (const [words, stdout] of [
+        [['get', ''], '{}\n'],
+        [['get', 'h\nevil.example'], '{}\n'],
+        [['forget', ''], ''],
+      ] as const) {
+        const ran = await run('terraform-credentials-keyhold', { args: words });
+        expect(ran).toMatchObject({ stdout, stderr: '', code: 0 });
+      }
+      const stored = await run('terraform-credentials-keyhold', {
+        args: ['store', ''],
+        input: '{"token":"a-EXAMPLE"}',
+      });
+      expect(stored).toMatchObject({ stdout: '', code: 1 });
       expect(await run('keyhold-helper', { args: ['keyring', 'get', 'h\r', 'ada'] })).toMatchObject({
         stdout: '',
         code: 1,
