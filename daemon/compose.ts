@@ -178,6 +178,7 @@ export function compose({
       ...degradations,
       ...profiles.degradations(),
       ...refresher.degradations(),
+      ...calls.rotations.degradations(),
       ...wallsMissing(native, region.protection),
       ...audit.degradations(),
     ],

@@ -194,6 +194,26 @@ export const actions = {
       'bad-request',
     ],
   },
+  rotate: {
+    summary:
+      'put a new token in the place of one: made, proved, swapped in, the old one revoked and proved dead; again: go on; undo=1: go back; check=1: only tell',
+    reads: 'id expires_in? scopes? limit? as? password? shorter? deleted? check? undo? actor?',
+    answers:
+      'step upstream? probe? expires_at? page? why? delete_at? recheck[] note? | way why? page? kind? expires_in? old_life? new_life? shorter? warning[] step? stands? began_at?',
+    statuses: [
+      'ok',
+      'not-found',
+      'locked',
+      'denied',
+      'expired',
+      'revoked',
+      'limit-reached',
+      'interaction-required',
+      'unavailable',
+      'unsupported',
+      'bad-request',
+    ],
+  },
   refresh: {
     summary:
       'get a new access token at once: for a login, also where a refresh was cut off, or by a call of its service',

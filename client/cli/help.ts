@@ -69,6 +69,13 @@ A token is named by its label or id, or by how one of them begins:
   $ keyhold token rename ci pipeline
   $ keyhold token history pipeline
 
+A new one in its place, under the same label: first a look, then it is made,
+proved, swapped in, and the old one dies. What stopped goes on, or back:
+
+  $ keyhold token rotate pipeline --dry-run
+  $ keyhold token rotate pipeline
+  $ keyhold token rotate pipeline --undo
+
 Forget it here. If you have revoked it on the service's page, say so: it is
 remembered as dead, and not kept again by mistake:
 

@@ -10,6 +10,7 @@ import { listRemote } from './token/remote.ts';
 import { remove } from './token/remove.ts';
 import { rename } from './token/rename.ts';
 import { addRevoke } from './token/revoke.ts';
+import { addRotate } from './token/rotate.ts';
 import { set } from './token/set.ts';
 import { show } from './token/show.ts';
 import { addDestructiveVerb, addNoun, addVerb } from './verb.ts';
@@ -39,6 +40,7 @@ export function addToken(program: Command): void {
     .action(show);
   addCreate(token);
   addRevoke(token);
+  addRotate(token);
   addTarget(addVerb(token, 'print [token]', 'print one value to standard output')).action(print);
   addVerb(token, 'rename <token> <label>', 'give it another label, here').action(rename);
   addTarget(addVerb(token, 'history [token]', 'what the audit log says of one')).action(history);

@@ -26,6 +26,7 @@ const changes: ReadonlySet<string> = new Set([
   'refresh',
   'create',
   'revoke',
+  'rotate',
   'login',
   'lock',
   'unlock',
@@ -40,9 +41,10 @@ const changes: ReadonlySet<string> = new Set([
   'same',
 ]);
 
-/** A look whether something could be created changes nothing. */
+/** A look whether something could be done changes nothing. */
 function isChange({ action, attributes }: CredentialRequest): boolean {
-  return changes.has(action) && !(action === 'create' && attributes.text('check') === '1');
+  const isLook = (action === 'create' || action === 'rotate') && attributes.text('check') === '1';
+  return changes.has(action) && !isLook;
 }
 
 /** How a request ends that was understood, and not done. A miss is none of these: tools ask everybody for everything. */

@@ -91,26 +91,28 @@ export const create: ServiceAct = async (desk, request) => {
   };
 };
 
-/** Makes a token and keeps it; what could not be kept is revoked again, as far as that can be done. */
-export async function make(
-  desk: Desk,
-  wanted: Wanted,
-): Promise<{ readonly entry: Entry } | { readonly refusal: CredentialReply }> {
-  const { manifest, kind, place, label, values } = wanted;
+/** Has the service make a token: what it answered, and who asked. The secrets in it are the caller's to dispose of. */
+export async function askForToken(desk: Desk, wanted: Wanted) {
+  const { manifest, kind, place, values } = wanted;
   const question = { manifest, operation: 'create', kind: kind.name, target: place, values } as const;
   const actor = desk.actorFor(question, wanted.as);
   const tenant = values.tenant ?? actor?.about?.tenant;
   const username = values.username ?? actor?.about?.account ?? (actor?.username && fromWire(actor.username));
   const whole = { ...values, ...(tenant && { tenant }), ...(username && { username }) };
-  const heard = await desk.call({ ...question, values: whole, as: actor });
+  return { heard: await desk.call({ ...question, values: whole, as: actor }), actor, tenant };
+}
+
+/** Makes a token and keeps it; what could not be kept is revoked again, as far as that can be done. */
+export async function make(
+  desk: Desk,
+  wanted: Wanted,
+): Promise<{ readonly entry: Entry } | { readonly refusal: CredentialReply }> {
+  const { manifest, kind, place, label } = wanted;
+  const { heard, actor, tenant } = await askForToken(desk, wanted);
   if (!heard.ok) return { refusal: heard.reply };
   const secret = heard.secrets.get('value');
   try {
-    if (!secret)
-      throw new KeyholdError(
-        'bad_reply',
-        `cannot create: ${manifest.title} answered no value; look with keyhold token list --remote`,
-      );
+    if (!secret) throw noValue(manifest);
     const about = {
       label,
       kind: kind.name,
@@ -121,17 +123,24 @@ export async function make(
     return { entry: await keepGiven(desk, manifest, { target, secret, read: heard.read, about }) };
   } catch (error) {
     const { message, status } = asFault(error);
-    const undone = await undo(desk, wanted, heard.read.id, actor);
+    const undone = await takeBack(desk, wanted, heard.read.id, actor);
     return { refusal: { status, message: `${message}; ${undone}` } };
   } finally {
     disposeAll(heard.secrets);
   }
 }
 
+export function noValue({ title }: Manifest): KeyholdError {
+  return new KeyholdError(
+    'bad_reply',
+    `cannot create: ${title} answered no value; look with keyhold token list --remote`,
+  );
+}
+
 /** Takes back what was made and cannot be kept. */
-async function undo(
+export async function takeBack(
   desk: Desk,
-  { manifest, kind, place }: Wanted,
+  { manifest, kind, place }: Pick<Wanted, 'manifest' | 'kind' | 'place'>,
   id: unknown,
   actor: Entry | undefined,
 ): Promise<string> {
@@ -191,9 +200,9 @@ export function valuesFor(
 }
 
 /** Why one more would be too many: as the service counts where it lists them, else as many as are held. */
-async function fullReply(
+export async function fullReply(
   desk: Desk,
-  { manifest, kind, place, as }: Wanted,
+  { manifest, kind, place, as }: Pick<Wanted, 'manifest' | 'kind' | 'place' | 'as'>,
   mayAsk: boolean,
 ): Promise<CredentialReply | undefined> {
   const most = manifest.limits?.active;

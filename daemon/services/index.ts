@@ -6,21 +6,25 @@ import { Logins } from './login.ts';
 import { refresh } from './refresh.ts';
 import { remoteList, remoteShow } from './remote.ts';
 import { revoke } from './revoke.ts';
+import { Rotations } from './rotate.ts';
 
 /** The actions that ask a service something (protocol/actions.ts). */
 export class Services {
   readonly desk: Desk;
+  readonly rotations: Rotations;
   readonly #logins = new Logins();
   readonly #acts: Readonly<Record<string, ServiceAct>>;
 
   constructor(parts: DeskParts) {
     this.desk = new Desk(parts);
+    this.rotations = new Rotations(this.desk);
     this.#acts = {
       'remote-list': remoteList,
       'remote-show': remoteShow,
       create,
       revoke,
       refresh,
+      rotate: (_, request) => this.rotations.answer(request),
       login: this.#logins.login,
     };
   }

@@ -1,7 +1,7 @@
 import type { AboutChange } from '../../protocol/about.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { noCapabilities } from '../../protocol/capabilities.ts';
-import type { Target } from '../../protocol/credential.ts';
+import type { EpochSeconds, Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { kindOf, type Manifest, type Read } from '../../protocol/services/index.ts';
@@ -65,7 +65,8 @@ export function expiryIn({ expiresAt, expiresIn }: Read, now: number): number | 
 /** Seconds in a hundred years: what claims to live longer says nothing. */
 const FAR = 36_500 * 86_400;
 
-function aboutIn(read: Read): AboutChange {
+/** What an answer says of a token. */
+export function aboutIn(read: Read): AboutChange {
   const { id, tenant, scopes, user, account } = read;
   const text = (value: unknown) => (typeof value === 'string' || typeof value === 'number' ? String(value) : undefined);
   const known = {
@@ -84,29 +85,29 @@ export function wired(text: string | undefined): string | undefined {
 }
 
 /** A new value in place of a held one: under the same id and label, with what the service says of the new one. */
-export async function replaceValue(
+export function replaceValue(
   desk: Desk,
   entry: Entry,
   { secret, refreshToken, read }: Pick<Given, 'secret' | 'refreshToken' | 'read'>,
 ): Promise<Entry> {
-  const { about = {}, protocol, host, path, username } = entry;
-  const { agent, custody, clock } = desk.parts;
-  const place = {
-    service: about.service,
-    kind: about.kind,
-    label: about.label,
-    account: about.account,
-    tenant: about.tenant,
-  };
-  const known = Object.fromEntries(Object.entries(place).filter(([, value]) => value !== undefined));
+  const { service, kind, label, account, tenant, origin } = entry.about ?? {};
+  const known = Object.entries({ service, kind, label, account, tenant }).filter(([, value]) => value !== undefined);
+  const about = { ...Object.fromEntries(known), origin, ...aboutIn(read) };
+  return putValue(desk, entry, { secret, refreshToken, about, expiresAt: expiryIn(read, desk.parts.clock.now()) });
+}
+
+/** What stands in a credential's place from now on. */
+export type Value = Pick<Given, 'secret' | 'refreshToken' | 'about'> & { readonly expiresAt: EpochSeconds | undefined };
+
+/** Puts another value under the same id, as any other store. The secrets are borrowed. Throws why it could not be kept. */
+export async function putValue(desk: Desk, entry: Entry, value: Value): Promise<Entry> {
+  const { protocol, host, path, username, authtype } = entry;
+  const { agent, custody } = desk.parts;
   const reply = await agent.store({
     action: 'store',
     target: { protocol, host, path, username },
-    secret,
-    refreshToken,
-    authtype: entry.authtype,
-    expiresAt: expiryIn(read, clock.now()),
-    about: { ...known, origin: about.origin, ...aboutIn(read) },
+    authtype,
+    ...value,
     timeout: entry.resting ? undefined : MEMORY_ONLY,
     capabilities: { ...noCapabilities, keyhold: true },
     attributes: new Attributes(),

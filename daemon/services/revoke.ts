@@ -165,7 +165,7 @@ async function lookUp(
 }
 
 /** When the service may have forgotten a revocation, in words that a person can act on. */
-function rechecks({ life, title }: Manifest): Detail[] {
+export function rechecks({ life, title }: Manifest): Detail[] {
   if (!life?.recheck) return [];
   const note = life.note ?? `${title} may forget a revocation`;
   return [...life.recheck.flatMap((after) => told('recheck[]', after)), ...told('note', note)];

@@ -5,7 +5,7 @@ import type { Backend, Held } from '../backends/backend.ts';
 /** No scheme begins with a dot, so that no request can name one of these (protocol/credential.ts). */
 const OWN = '.keyhold';
 
-export type OwnKind = 'mark-key' | 'tombstone';
+export type OwnKind = 'mark-key' | 'tombstone' | 'rotation' | 'rotation-old' | 'rotation-new';
 
 /** Where a record of our own rests. */
 export function ownTarget(kind: OwnKind, name: string): Target {

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
+import type { Secret } from '../../protocol/secret.ts';
+import type { Held } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
@@ -63,6 +65,17 @@ export class Tombstones {
     return this.#custody.inTurn(entry, () => this.#bury(entry, obituary));
   }
 
+  /** Notes durably that a value is dead which stands in no credential any more, and was that of `held`. The secret is borrowed. */
+  async entomb(held: Held, secret: Secret, { reason, actor }: Obituary = {}): Promise<void> {
+    const { id: credential, protocol, host, path, username, about, storedAt, expiresAt } = held;
+    if (this.of(await this.marks.marksOf(secret, held, about, this.keys()))) return;
+    const { mark } = await this.marks.note(secret, held, about, true);
+    await this.#keepStone({
+      ...{ protocol, host, path, username, credential, about, storedAt, expiresAt, reason, actor, mark },
+      ...this.#born(),
+    });
+  }
+
   /** Forgets that a value is dead: somebody insists that it lives. */
   async exhume(tombstone: Tombstone): Promise<void> {
     await this.#custody.own.remove(recordOf(tombstone));
@@ -77,14 +90,21 @@ export class Tombstones {
     const { id: credential, protocol, host, path, username, about, storedAt, expiresAt } = now;
     const tombstone: Tombstone = {
       ...{ protocol, host, path, username, credential, about, storedAt, expiresAt, reason, actor },
-      id: randomBytes(10).toString('hex'),
-      revokedAt: this.#clock.now(),
+      ...this.#born(),
       mark: await this.#markOf(now),
     };
-    await this.#custody.own.put(recordOf(tombstone));
-    await this.#custody.remove(now);
-    for (const old of this.all().slice(0, -TOMBSTONES_MAX)) await this.exhume(old);
+    await this.#keepStone(tombstone, () => this.#custody.remove(now));
     return tombstone;
+  }
+
+  #born() {
+    return { id: randomBytes(10).toString('hex'), revokedAt: this.#clock.now() };
+  }
+
+  async #keepStone(tombstone: Tombstone, then = async () => {}): Promise<void> {
+    await this.#custody.own.put(recordOf(tombstone));
+    await then();
+    for (const old of this.all().slice(0, -TOMBSTONES_MAX)) await this.exhume(old);
   }
 
   async #markOf(entry: Entry): Promise<Mark | undefined> {

@@ -2,13 +2,14 @@ import { withAgent } from '../agent.ts';
 import { drawEntries, entriesOf, PAGE } from '../audit.ts';
 import { show } from '../page.ts';
 import type { VerbOptions } from '../verb.ts';
-import { deletedItems, spoken, tokenItems } from './item.ts';
+import { deletedItems, formerItems, spoken, tokenItems } from './item.ts';
 import { type Choice, chosenToken } from './resolve.ts';
 
 /** `keyhold token history`: what the audit log says of one token, also of one that was revoked since. */
 export async function history(word: string | undefined, { json, ...choice }: Choice & VerbOptions): Promise<void> {
   const { item, items } = await withAgent(async (agent) => {
-    const known = [...(await tokenItems(agent)), ...(await deletedItems(agent))];
+    const held = await tokenItems(agent);
+    const known = [...held, ...formerItems(held, await deletedItems(agent))];
     const found = chosenToken({ ...choice, word }, known);
     return { item: found, items: await entriesOf(agent, { credential: found.id }, PAGE) };
   });

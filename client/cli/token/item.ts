@@ -66,6 +66,12 @@ export async function deletedItems(agent: Connection): Promise<DeletedItem[]> {
   return items.sort((one, other) => other.revokedAt - one.revokedAt);
 }
 
+/** What was revoked and is no earlier value of one that is held: a rotated token keeps its id. Each id once. */
+export function formerItems(held: readonly TokenItem[], deleted: readonly DeletedItem[]): DeletedItem[] {
+  const seen = new Set(held.map(({ id }) => id));
+  return deleted.filter(({ id }) => !seen.has(id) && seen.add(id));
+}
+
 function sorted(items: TokenItem[]): TokenItem[] {
   // Without a function of ours, which would be called a hundred thousand times for ten thousand.
   const keys = items.map((item, at) => `${urlOfItem(item)}\0${at}`).sort();

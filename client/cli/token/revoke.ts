@@ -230,7 +230,8 @@ function nameOfDoomed({ name, label, username, tokenId, id }: Doomed): string {
   return name ?? label ?? username ?? tokenId ?? id ?? '';
 }
 
-function drawUses(page: Page, uses: Awaited<ReturnType<typeof usesOf>>): void {
+/** Who used tokens lately, before they die. */
+export function drawUses(page: Page, uses: Awaited<ReturnType<typeof usesOf>>): void {
   page.line('Used in the last days:', 'bold');
   for (const { name, text } of uses) page.line(`- ${name}: ${text}`, undefined, '  ');
 }

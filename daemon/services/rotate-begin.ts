@@ -1,0 +1,229 @@
+import type { About } from '../../protocol/about.ts';
+import { asFault } from '../../protocol/errors.ts';
+import type { CredentialReply } from '../../protocol/handler.ts';
+import type { Secret } from '../../protocol/secret.ts';
+import { callOf, type Read, type Values } from '../../protocol/services/index.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { askForToken, fullReply, noValue, takeBack, valuesFor, type Wanted } from './create.ts';
+import { disposeAll } from './desk.ts';
+import { aboutIn, expiryIn } from './keep.ts';
+import { mayHaveHappened, refused } from './outcomes.ts';
+import { mayMake } from './planning.ts';
+import { listRemote } from './remote.ts';
+import type { RotationPlan } from './rotate-plan.ts';
+import { asideOf, ghostOf, type Turn } from './rotate-steps.ts';
+import type { Rotation } from './rotation.ts';
+
+/** What somebody wishes of the new token. */
+export type RotationWish = {
+  readonly plan: RotationPlan;
+  readonly scopes?: readonly string[] | undefined;
+  readonly limit?: string | undefined;
+  /** The new value, which a person has made. Borrowed. */
+  readonly pasted?: Secret | undefined;
+};
+
+/** Ids of a name that are noted before another is made under it. */
+const BEFORE_MAX = 64;
+
+/**
+ * Has a new token made and keeps it beside the old one: the journal first, then both values. Answers the rotation that goes on
+ * from there, or why there is none; then nothing has changed here, or the journal says what is not known.
+ */
+export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | CredentialReply> {
+  const { desk, entry, manifest, book } = turn;
+  const { plan, pasted } = wish;
+  const { way, kind, label } = plan;
+  const wanted = wantedOf(turn, wish);
+  // A trade ends one and makes one.
+  const full = way === 'trade' ? undefined : await fullReply(desk, wanted, way === 'create');
+  if (full) return full;
+  const listed = way === 'create' ? await namesakes(turn, label) : undefined;
+  const rotation = await book.write({
+    credential: entry.id,
+    target: { protocol: entry.protocol, host: entry.host, path: entry.path, username: entry.username },
+    service: manifest.id,
+    kind: kind.name,
+    label,
+    way,
+    step: 'asked',
+    beganAt: desk.parts.clock.now(),
+    before: listed?.map(({ tokenId }) => tokenId).slice(0, BEFORE_MAX),
+  });
+  const [namesake, another] = listed ?? [];
+  const tokenId = entry.about?.tokenId ?? (another ? undefined : namesake?.tokenId);
+  const isParked = await asideOf(turn, (old) =>
+    book.keep('rotation-old', entry.id, { ...old, about: { ...old.about, tokenId } }),
+  );
+  if (!isParked) {
+    await book.close(entry.id);
+    return refused('not-found', 'rotate', 'the token is gone');
+  }
+  if (way === 'page') {
+    await book.keep('rotation-new', entry.id, aside(turn, wish, pasted!, {}));
+    return book.write({ ...rotation, step: 'made' });
+  }
+  return way === 'create' ? created(turn, wish, wanted, rotation) : traded(turn, wish, rotation);
+}
+
+async function created(turn: Turn, wish: RotationWish, wanted: Wanted, rotation: Rotation) {
+  const { desk, entry, manifest, book } = turn;
+  const { heard, actor } = await askForToken(desk, wanted);
+  if (!heard.ok) {
+    // What may have been made is looked for now, and else when it is run again.
+    const isUnsure = heard.failure !== undefined && mayHaveHappened('create', heard.failure);
+    if (!isUnsure || !('status' in (await settle(turn, rotation)))) await book.close(entry.id);
+    return heard.reply;
+  }
+  const secret = heard.secrets.get('value');
+  try {
+    if (!secret) throw noValue(manifest);
+    await book.keep('rotation-new', entry.id, aside(turn, wish, secret, heard.read));
+  } catch (error) {
+    const { message, status } = asFault(error);
+    const undone = await takeBack(desk, wanted, heard.read.id, actor);
+    await book.close(entry.id).catch(() => {});
+    return { status, message: `${message}; ${undone}` };
+  } finally {
+    disposeAll(heard.secrets);
+  }
+  return book.write({ ...rotation, step: 'made' });
+}
+
+async function traded(turn: Turn, wish: RotationWish, rotation: Rotation): Promise<Rotation | CredentialReply> {
+  const { desk, entry, manifest, book } = turn;
+  const actor = traderOf(turn, wish.plan);
+  const { about } = entry;
+  const values: Values = {
+    ...valuesFor(rotation.label, wish.plan.lifetime, desk.parts.clock.now(), {}),
+    ...(about?.tokenId !== undefined && { id: about.tokenId }),
+  };
+  const question = { manifest, operation: 'rotate', kind: wish.plan.kind.name, target: entry, values } as const;
+  const heard = await desk.call({ ...question, as: actor });
+  if (!heard.ok) {
+    const isUnsure = heard.failure !== undefined && mayHaveHappened('rotate', heard.failure);
+    if (!isUnsure) await book.close(entry.id);
+    return heard.reply;
+  }
+  const secret = heard.secrets.get('value');
+  try {
+    if (!secret) throw noValue(manifest);
+    await book.keep('rotation-new', entry.id, aside(turn, wish, secret, heard.read));
+  } catch (error) {
+    const { message, status } = asFault(error);
+    return { status, message: `${message}; the service has ended the old token: make a new one there` };
+  } finally {
+    disposeAll(heard.secrets);
+  }
+  return book.write({ ...rotation, step: 'made' });
+}
+
+/** Whose token asks for the trade: the one that is traded where it may, else one that manages it. */
+export function traderOf({ desk, entry, manifest, as }: Turn, { kind }: Pick<RotationPlan, 'kind'>): Entry {
+  const choice = callOf(manifest, 'rotate', kind);
+  if (as) return as;
+  if (choice.status === 'ok' && mayMake(choice.call, kind)) return entry;
+  const question = { manifest, operation: 'rotate', kind: kind.name, target: entry } as const;
+  return desk.actorFor(question, undefined, entry) ?? entry;
+}
+
+/**
+ * Finds out what became of a question whose answer nobody has kept. Answers the empty object where things are as they were: what
+ * was made meanwhile and nobody has is revoked.
+ */
+export async function settle(turn: Turn, rotation: Rotation): Promise<CredentialReply | object> {
+  return rotation.way === 'trade' ? settleTrade(turn) : rotation.way === 'create' ? settleCreate(turn, rotation) : {};
+}
+
+/** A trade happened if the old one is dead. Whoever else may trade it does so again. */
+async function settleTrade(turn: Turn): Promise<CredentialReply | object> {
+  const { desk, entry, manifest, book } = turn;
+  const kind = desk.kindOf(manifest, entry);
+  if (traderOf(turn, { kind }) !== entry) return {};
+  const old = await book.value('rotation-old', entry.id);
+  const isAlive = await desk.isAlive(manifest, old ? ghostOf(entry, old) : entry, old?.secret);
+  if (isAlive === true || !old) return {};
+  if (isAlive === undefined) {
+    return refused('unavailable', 'rotate', `whether ${manifest.title} has traded the token could not be found out`);
+  }
+  await book.close(entry.id);
+  const why = `${manifest.title} has ended the old token, and its answer with the new one was lost`;
+  return refused('revoked', 'rotate', `${why}; make a new one: keyhold token create, or keyhold auth login`);
+}
+
+async function settleCreate(turn: Turn, rotation: Rotation): Promise<CredentialReply | object> {
+  const { desk, manifest, entry, as } = turn;
+  if (rotation.before === undefined) return {};
+  const listed = await namesakes(turn, rotation.label, true);
+  if (!Array.isArray(listed)) return listed ?? {};
+  const held = new Set([...desk.parts.custody.held()].map(({ about }) => about?.tokenId));
+  const lost = listed.filter(({ tokenId }) => !rotation.before!.includes(tokenId) && !held.has(tokenId));
+  const [one, another] = lost;
+  if (!one) return {};
+  if (another) {
+    const ids = lost.map(({ tokenId }) => tokenId).join(', ');
+    const why = `${manifest.title} lists ${lost.length} new tokens of that name, and nobody here has made sure whose they are`;
+    return refused('denied', 'rotate', `${why}; revoke what is nobody's: ${ids}`);
+  }
+  const question = { manifest, operation: 'revoke', kind: rotation.kind, target: entry, values: { id: one.tokenId } };
+  const call = { ...question, operation: 'revoke' as const };
+  const heard = await desk.call({ ...call, as: desk.actorFor(call, as) });
+  if (heard.ok) disposeAll(heard.secrets);
+  return heard.ok || heard.cause?.outcome === 'done' ? {} : heard.reply;
+}
+
+type Namesake = { readonly tokenId: string };
+
+/** What the service lists under a name; undefined where it has no list. With `isNeeded` also why it did not answer. */
+async function namesakes(turn: Turn, name: string): Promise<Namesake[] | undefined>;
+async function namesakes(turn: Turn, name: string, isNeeded: true): Promise<Namesake[] | CredentialReply | undefined>;
+async function namesakes(turn: Turn, name: string, isNeeded = false) {
+  const { desk, manifest, entry, as } = turn;
+  const kind = desk.kindOf(manifest, entry);
+  if (callOf(manifest, 'list', kind).status !== 'ok') return undefined;
+  const listed = await listRemote(desk, manifest, { place: entry, kind: kind.name, as });
+  if (!('remotes' in listed)) return isNeeded ? listed : undefined;
+  return listed.remotes.flatMap((one) => (one.name === name && one.tokenId ? [{ tokenId: one.tokenId }] : []));
+}
+
+function wantedOf({ desk, entry, manifest, as }: Turn, { plan, scopes, limit }: RotationWish): Wanted {
+  const { kind, label, lifetime } = plan;
+  const { about } = entry;
+  return {
+    manifest,
+    kind,
+    place: { protocol: entry.protocol, host: entry.host, path: entry.path },
+    label,
+    lifetime,
+    warnings: [],
+    as,
+    values: valuesFor(label, lifetime, desk.parts.clock.now(), {
+      scopes: scopes ?? about?.scopes,
+      limit,
+      username: about?.account,
+      tenant: about?.tenant,
+    }),
+  };
+}
+
+/** What lies beside: the value, and all that is known of it from now on. */
+function aside({ desk, entry }: Turn, { plan }: RotationWish, secret: Secret, read: Read) {
+  const now = desk.parts.clock.now();
+  const { label, account, tenant } = entry.about ?? {};
+  const known = {
+    service: plan.manifest.id,
+    kind: plan.kind.name,
+    label,
+    account,
+    tenant,
+    origin: 'rotated by keyhold',
+  };
+  const about = Object.fromEntries(
+    Object.entries({ ...known, createdAt: Math.floor(now), ...aboutIn(read) }).filter(
+      ([, value]) => value !== undefined,
+    ),
+  ) as About;
+  const { seconds } = plan.lifetime;
+  const wished = plan.way === 'page' && seconds !== undefined && Number.isFinite(seconds) ? now + seconds : undefined;
+  return { secret, about, expiresAt: expiryIn(read, now) ?? wished };
+}

@@ -1,0 +1,59 @@
+import type { CredentialReply } from '../../protocol/handler.ts';
+import { told } from './asking.ts';
+import { putValue } from './keep.ts';
+import { refused } from './outcomes.ts';
+import { endUpstream } from './revoke.ts';
+import { ghostOf, restated, standsIn, type Turn } from './rotate-steps.ts';
+import type { Aside, Rotation } from './rotation.ts';
+
+/** The old one serves again, and the service has ended the new one. */
+export async function goBack(turn: Turn, rotation: Rotation): Promise<CredentialReply> {
+  const { desk, book, entry, manifest, as } = turn;
+  const fresh = await book.value('rotation-new', entry.id);
+  const old = await book.value('rotation-old', entry.id);
+  const isThere = desk.parts.custody.at(entry)?.id === entry.id;
+  if (isThere && (rotation.way === 'trade' || rotation.step === 'revoked')) {
+    return refused('revoked', 'rotate', `the old token is dead; go on with: keyhold token rotate ${entry.id}`);
+  }
+  if (fresh && old && isThere) {
+    if ((await standsIn(turn, fresh, old)) === 'new') {
+      const why = await whyNotBack(turn, rotation, old);
+      if (why) return why;
+      await putValue(desk, entry, restated(old));
+      await book.write({ ...rotation, step: 'made' });
+    }
+  }
+  let rest = '';
+  // What serves under the label is not taken away from it, and what a person has removed they have ended as they like.
+  if (fresh && (isThere || !hasServed(rotation))) {
+    const ended = await endUpstream(desk, manifest, ghostOf(entry, fresh), as, fresh.secret);
+    if (ended.status !== 'ended' && ended.reply.status !== 'unsupported') {
+      const { status, message } = ended.reply as Exclude<CredentialReply, { status: 'ok' }>;
+      return { status, message: `${message}; the old token serves; run it again` };
+    }
+    const obituary = { reason: 'its rotation was undone', actor: turn.actor };
+    if (ended.status === 'ended') await desk.parts.tombstones.entomb(ghostOf(entry, fresh), fresh.secret, obituary);
+    else rest = manifest.urls?.dashboard ?? manifest.urls?.create ?? manifest.title;
+  }
+  await book.close(entry.id);
+  return { status: 'ok', ids: [entry.id], details: [['step', 'undone'], ...(rest ? told('delete_at', rest) : [])] };
+}
+
+function hasServed({ step }: Rotation): boolean {
+  return step === 'swapped' || step === 'revoking' || step === 'revoked';
+}
+
+/** Before the old one serves again it must live. */
+async function whyNotBack(turn: Turn, { step }: Rotation, old: Aside): Promise<CredentialReply | undefined> {
+  const { desk, manifest, entry } = turn;
+  const now = desk.parts.clock.now();
+  if (old.expiresAt !== undefined && old.expiresAt <= now) {
+    return refused('expired', 'rotate', 'the old token has expired meanwhile; the new one serves');
+  }
+  const isAlive = await desk.isAlive(manifest, ghostOf(entry, old), old.secret);
+  if (isAlive === false) return refused('revoked', 'rotate', 'the old token is dead already; the new one serves');
+  if (isAlive === undefined && step === 'revoking') {
+    return refused('unavailable', 'rotate', 'whether the old token lives could not be found out; the new one serves');
+  }
+  return undefined;
+}

@@ -1,0 +1,182 @@
+import { KeyholdError } from '../../protocol/errors.ts';
+import type { CredentialReply, CredentialRequest } from '../../protocol/handler.ts';
+import type { Secret } from '../../protocol/secret.ts';
+import type { Degradation } from '../backends/backend.ts';
+import { disposeSecrets } from '../backends/secrets.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { isSet, textIn, told, wordsIn } from './asking.ts';
+import type { Desk } from './desk.ts';
+import { refused } from './outcomes.ts';
+import { begin, settle } from './rotate-begin.ts';
+import { isShorter, livesTold, planDetails, planRotation, type RotationPlan } from './rotate-plan.ts';
+import { byHandDetails, goOn, isByHand, type Turn } from './rotate-steps.ts';
+import { goBack } from './rotate-undo.ts';
+import { type Rotation, RotationBook, standing } from './rotation.ts';
+
+/**
+ * Puts a new token in the place of an old one, under the same label: the new one is made, proved, swapped in, and only then is
+ * the old one revoked and shown to be dead. Each step stands in a journal first, so that it goes on from there, or back, whatever
+ * dies in between. To ask again goes on; `undo=1` goes back; `check=1` only tells.
+ */
+export class Rotations {
+  readonly #desk: Desk;
+  readonly #book: RotationBook;
+  /** By the id of the credential: two at a time would each make one. */
+  readonly #running = new Set<string>();
+
+  constructor(desk: Desk) {
+    const { custody, clock, keep } = desk.parts;
+    this.#desk = desk;
+    this.#book = new RotationBook(custody.own, clock, keep);
+  }
+
+  async answer(request: CredentialRequest): Promise<CredentialReply> {
+    const { attributes } = request;
+    await this.#desk.parts.custody.ready();
+    const id = attributes.text('id') ?? '';
+    if (this.#running.has(id)) return refused('unavailable', 'rotate', 'it is being rotated right now; try again soon');
+    this.#running.add(id);
+    try {
+      return await this.#answer(request, id);
+    } finally {
+      this.#running.delete(id);
+    }
+  }
+
+  /** Rotations that stand somewhere between. */
+  degradations(): Degradation[] {
+    const { custody } = this.#desk.parts;
+    if (custody.state !== 'open') return [];
+    const open = this.#book.all().filter(({ credential }) => !this.#running.has(credential));
+    return open.map((rotation) => ({
+      code: 'rotation-open',
+      what: `a rotation has not ended (${rotation.credential}): ${standing(rotation)}`,
+      remedy: `run: keyhold token rotate ${rotation.credential}, or the same with --undo`,
+    }));
+  }
+
+  async #answer({ attributes }: CredentialRequest, id: string): Promise<CredentialReply> {
+    const desk = this.#desk;
+    const rotation = this.#book.of(id);
+    const entry = this.#held(id) ?? (rotation && ghostOf(rotation));
+    if (!entry) throw new KeyholdError('not_found', 'cannot rotate: nothing with that id is held');
+    const manifest = rotation ? desk.manifestOf(rotation.target, rotation.service) : desk.manifestOfEntry(entry);
+    const turn: Turn = {
+      desk,
+      book: this.#book,
+      manifest,
+      entry,
+      as: attributes.has('as') ? desk.entryOf(attributes, 'as') : undefined,
+      mayBeShorter: isSet(attributes, 'shorter'),
+      isSaidDead: isSet(attributes, 'deleted'),
+      actor: textIn(attributes, 'actor'),
+    };
+    if (isSet(attributes, 'undo')) return this.#undo(turn, rotation);
+    if (isSet(attributes, 'check') && rotation) return openReply(turn, rotation);
+    if (rotation) return this.#again(turn, rotation, attributes);
+    return this.#anew(turn, attributes);
+  }
+
+  async #anew(turn: Turn, attributes: CredentialRequest['attributes']): Promise<CredentialReply> {
+    const { desk, entry, manifest } = turn;
+    if (entry.about?.oauth) {
+      return refused('unsupported', 'rotate', 'it belongs to a login, which is refreshed: keyhold token refresh');
+    }
+    if (!entry.resting) {
+      return refused('unsupported', 'rotate', 'it lives in memory only: make another, keyhold token create');
+    }
+    const plan = planRotation(manifest, desk.kindOf(manifest, entry), entry, attributes);
+    if ('refusal' in plan) return plan.refusal;
+    if (isSet(attributes, 'check')) return { status: 'ok', details: planDetails(plan) };
+    const pasted = attributes.secret('password');
+    const refusal = this.#whyNot(turn, plan, pasted !== undefined) ?? (pasted && (await whyNotThis(turn, pasted)));
+    if (refusal) return refusal;
+    const scopes = wordsIn(attributes, 'scopes');
+    const begun = await begin(turn, { plan, scopes, limit: textIn(attributes, 'limit'), pasted });
+    return 'status' in begun ? begun : goOn(turn, begun);
+  }
+
+  #whyNot(turn: Turn, { way, why, page, label, oldLife, newLife }: RotationPlan, isPasted: boolean) {
+    if (way === 'page' && !isPasted) {
+      const where = page === undefined ? '' : `: make a token named ${label} on ${page}, then`;
+      return refused(
+        'interaction-required',
+        'rotate',
+        `${why}${where} paste it: keyhold token rotate ${turn.entry.id}`,
+      );
+    }
+    // What cannot be taken back is agreed to before.
+    if (way !== 'trade' || turn.mayBeShorter || !isShorter(oldLife, newLife)) return undefined;
+    const rule = 'the new token would live shorter than the old one, which dies at once; nobody has agreed to that';
+    return { ...refused('interaction-required', 'rotate', rule), details: livesTold(oldLife, newLife) };
+  }
+
+  /** What an earlier run has left goes on; where nothing came of it, it begins again. */
+  async #again(turn: Turn, rotation: Rotation, attributes: CredentialRequest['attributes']): Promise<CredentialReply> {
+    if (!this.#held(rotation.credential)) {
+      const rule = 'the token was removed meanwhile; take back what is left of it';
+      return refused('not-found', 'rotate', `${rule}: keyhold token rotate ${rotation.credential} --undo`);
+    }
+    const hasNew = (await this.#book.value('rotation-new', rotation.credential)) !== undefined;
+    // The old one is dead, or the new one is there; without either, an undo had all but ended.
+    if (hasNew || rotation.step === 'revoked') return goOn(turn, rotation);
+    const settled = rotation.step === 'asked' ? await settle(turn, rotation) : {};
+    if ('status' in settled) return settled as CredentialReply;
+    await this.#book.close(rotation.credential);
+    return this.#anew(turn, attributes);
+  }
+
+  async #undo(turn: Turn, rotation: Rotation | undefined): Promise<CredentialReply> {
+    if (!rotation) return refused('not-found', 'rotate', 'no rotation of it has begun, so there is none to undo');
+    if (await this.#hasNew(rotation)) return goBack(turn, rotation);
+    const settled = await settle(turn, rotation);
+    if ('status' in settled) return settled as CredentialReply;
+    await this.#book.close(rotation.credential);
+    return { status: 'ok', ids: [rotation.credential], details: [['step', 'undone']] };
+  }
+
+  /** Whether the new value is there: it is kept before the journal says so. */
+  async #hasNew({ credential, step }: Rotation): Promise<boolean> {
+    return step !== 'asked' || (await this.#book.value('rotation-new', credential)) !== undefined;
+  }
+
+  #held(id: string): Entry | undefined {
+    for (const entry of this.#desk.parts.custody.held()) if (entry.id === id) return entry;
+    return undefined;
+  }
+}
+
+function openReply(turn: Turn, rotation: Rotation): CredentialReply {
+  const hand = rotation.step === 'swapped' && isByHand(turn) ? byHandDetails(turn.manifest) : undefined;
+  return {
+    status: 'ok',
+    details: [
+      ['way', rotation.way],
+      ['step', hand ? 'by-hand' : rotation.step],
+      ...told('stands', standing(rotation)),
+      ...told('began_at', Math.floor(rotation.beganAt)),
+      ...(hand ?? []),
+    ],
+  };
+}
+
+/** A pasted value that is the old one, or known to be dead, is no new one. */
+async function whyNotThis({ desk, entry }: Turn, pasted: Secret): Promise<CredentialReply | undefined> {
+  const { custody, tombstones } = desk.parts;
+  const held = await custody.secretsOf(entry);
+  try {
+    if (held?.secret?.equals(pasted)) {
+      return refused('bad-request', 'rotate', 'that is the token that is held already');
+    }
+  } finally {
+    if (held) disposeSecrets(held);
+  }
+  const marks = await tombstones.marks.marksOf(pasted, entry, entry.about, tombstones.keys());
+  return tombstones.of(marks) ? refused('revoked', 'rotate', 'that token was revoked; make a new one') : undefined;
+}
+
+/** What stood in a credential that was removed while its rotation ran. */
+function ghostOf({ credential, target, service, kind, label, beganAt }: Rotation): Entry {
+  const gone = { resting: undefined, forgetAt: undefined, secrets: undefined, lease: undefined };
+  return { ...target, ...gone, id: credential, storedAt: beganAt, about: { service, kind, label } };
+}

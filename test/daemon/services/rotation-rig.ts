@@ -1,0 +1,117 @@
+import type { Held, Secrets } from '../../../daemon/backends/backend.ts';
+import { Services } from '../../../daemon/services/index.ts';
+import { Attributes } from '../../../protocol/attributes.ts';
+import type { CredentialReply } from '../../../protocol/handler.ts';
+import { heapSecret, secretFromText } from '../../../protocol/secret.ts';
+import { fromWire } from '../../../protocol/text.ts';
+import { FakeBackend } from '../../fakes/backend.ts';
+import { Core, ours } from '../../fakes/core.ts';
+import { builtIn, ScriptedService } from '../../fakes/services/scripted.ts';
+
+/** A durable store behind which the agent may die: `around` is asked before and after every write. */
+export class FragileBackend extends FakeBackend {
+  around: (when: 'before' | 'after', call: string) => Promise<void> = async () => {};
+
+  override async put(held: Held, secrets: Secrets) {
+    await this.#within('put', () => super.put(held, secrets));
+  }
+  override async annotate(held: Held) {
+    await this.#within('annotate', () => super.annotate(held));
+  }
+  override async remove(held: Held) {
+    await this.#within('remove', () => super.remove(held));
+  }
+
+  async #within(call: string, write: () => Promise<void>): Promise<void> {
+    await this.around('before', call);
+    await write();
+    await this.around('after', call);
+  }
+}
+
+export type Said = Readonly<Record<string, string>> & { readonly status: string };
+
+/** An agent that asks a scripted service, over a store that outlives it. */
+export class RotationRig {
+  readonly backend: FragileBackend;
+  readonly service: ScriptedService;
+  readonly core: Core;
+  readonly services: Services;
+  readonly #name: string;
+
+  constructor(name = 'apkg', before?: RotationRig, manifests = builtIn) {
+    this.#name = name;
+    this.backend = before?.backend ?? new FragileBackend();
+    this.backend.around = async () => {};
+    const core = new Core({ backend: this.backend, services: manifests });
+    this.core = core;
+    const manifest = manifests.find(({ id }) => id === name)!;
+    this.service = before?.service ?? new ScriptedService(manifest, () => core.clock.now());
+    this.service.around = async () => undefined;
+    this.services = new Services({
+      custody: core.custody,
+      tombstones: core.tombstones,
+      agent: core.agent,
+      upstream: this.service,
+      route: () => ({ deadline: 1_000 }),
+      services: () => manifests,
+      clock: core.clock,
+      keep: heapSecret,
+      log: (event, fields) => core.log.push(`${event} ${JSON.stringify(fields)}`),
+    });
+  }
+
+  /** The agent has died, and another has started over the same store. */
+  reborn(): RotationRig {
+    return new RotationRig(this.#name, this);
+  }
+
+  /** A held token that the service knows. */
+  async hold(
+    label: string,
+    more: { kind?: string; life?: number; host?: string; isListed?: boolean } = {},
+  ): Promise<string> {
+    const { kind = 'ci', life, host = 'api.apkg.ai', isListed = true } = more;
+    const { id, value } = this.service.add(label);
+    const { clock, custody } = this.core;
+    const about = { service: this.#name, kind, label, ...(isListed && { tokenId: id }), createdAt: clock.now() };
+    await this.core.store({
+      host,
+      username: label,
+      password: value,
+      about,
+      ...(life !== undefined && { expiresAt: clock.now() + life }),
+    });
+    return [...custody.held()].find((held) => held.about?.label === label)!.id;
+  }
+
+  /** What a tool gets for a label now. */
+  get(label: string, host = 'api.apkg.ai'): Promise<string> {
+    return this.core.get({ host, username: label });
+  }
+
+  /** One request; attributes as `key=value`. The answer's first status and details by name. */
+  async ask(action: string, fields: Readonly<Record<string, string>>): Promise<Said> {
+    const attributes = new Attributes();
+    for (const [key, value] of Object.entries(fields)) {
+      attributes.add(key, key === 'password' ? secretFromText(value) : value);
+    }
+    const target = { protocol: fields['protocol'] ?? 'https', host: fields['host'] ?? 'api.apkg.ai' };
+    const request = { action, target, capabilities: ours, attributes };
+    const reply: CredentialReply = await this.services.answer(request)!.catch((error) => ({
+      status: error.status,
+      message: error.message,
+    }));
+    const details = Object.fromEntries((reply.details ?? []).map(([key, value]) => [key, fromWire(value)]));
+    return { status: reply.status, ...(reply.message !== undefined && { message: reply.message }), ...details };
+  }
+
+  rotate(id: string, fields: Readonly<Record<string, string>> = {}): Promise<Said> {
+    return this.ask('rotate', { id, ...fields });
+  }
+
+  /** What of a rotation rests beside the credentials. */
+  leftovers(): string[] {
+    return this.core.custody.own.all().flatMap(({ host }) => (host.startsWith('rotation') ? [host] : []));
+  }
+}

@@ -1,0 +1,121 @@
+import type { Plan, Reply, SecretName } from '../../../daemon/upstream/plan.ts';
+import type { UpstreamAnswer } from '../../../daemon/upstream/upstream.ts';
+import type { Secret } from '../../../protocol/secret.ts';
+import { secretFromText } from '../../../protocol/secret.ts';
+import {
+  causeOf,
+  gatherManifests,
+  type Manifest,
+  type Operation,
+  type Read,
+} from '../../../protocol/services/index.ts';
+import { compileServices } from '../../../scripts/build/services.ts';
+import { textOf } from '../core.ts';
+
+const root = new URL('../../../', import.meta.url).pathname;
+
+/** The built-in manifests. */
+export const builtIn: readonly Manifest[] = gatherManifests(await compileServices(root), []).manifests;
+
+/** A token as the service knows it. */
+export type Known = { readonly id: string; readonly name: string; readonly value: string; isAlive: boolean };
+
+/** What somebody may do around each call: fail in its place (before), lose its answer (after), or never come back. */
+export type Around = (when: 'before' | 'after', operation: Operation) => Promise<Reply | undefined>;
+
+/**
+ * A service in the place of the upstream child: it makes, lists, trades and ends tokens, takes no dead one, and never says a value but
+ * where it makes one.
+ */
+export class ScriptedService {
+  readonly tokens: Known[] = [];
+  /** The operations that came, in order. */
+  readonly asked: Operation[] = [];
+  /** Seconds that the tokens live that it makes from now on. */
+  life: number | undefined = 90 * 86_400;
+  /** How the values begin that it makes. */
+  prefix = 'apkg_';
+  /** Makes tokens that it does not take. */
+  makesDead = false;
+  around: Around = async () => undefined;
+  readonly #manifest: Manifest;
+  readonly #now: () => number;
+
+  constructor(manifest: Manifest, now: () => number) {
+    this.#manifest = manifest;
+    this.#now = now;
+  }
+
+  add(name: string, value = `${this.prefix}${name}-${this.tokens.length}-EXAMPLE`): Known {
+    const token = { id: `id-${this.tokens.length}`, name, value, isAlive: true };
+    this.tokens.push(token);
+    return token;
+  }
+  alive(): string[] {
+    return this.tokens.filter(({ isAlive }) => isAlive).map(({ value }) => value);
+  }
+
+  async run<R = Reply>(
+    _: string,
+    plan: { readonly deadline: number },
+    secrets: Readonly<Partial<Record<SecretName, Secret>>>,
+  ): Promise<UpstreamAnswer<R>> {
+    const { operation, values } = plan as Plan;
+    this.asked.push(operation);
+    // Borrowed until it is under way, as with the child.
+    const token = secrets.token && textOf(secrets.token);
+    const early = await this.around('before', operation);
+    if (early) return { reply: early as R, secrets: new Map() };
+    const done = this.#answer(operation, values, token);
+    const late = await this.around('after', operation);
+    if (late) return { reply: late as R, secrets: new Map() };
+    return { reply: done.reply as R, secrets: done.value === undefined ? new Map() : new Map([['value', done.value]]) };
+  }
+  dispose(): void {}
+
+  #answer(
+    operation: Operation,
+    values: Plan['values'],
+    token: string | undefined,
+  ): { readonly reply: Reply; readonly value?: Secret } {
+    const caller = this.tokens.find(({ value, isAlive }) => isAlive && value === token);
+    if (!caller) return this.#refuse(operation, 401);
+    const id = values.id ?? caller.id;
+    const named = this.tokens.find((one) => one.id === id);
+    switch (operation) {
+      case 'whoami':
+        return { reply: { status: 200, read: { user: 'ada' } } };
+      case 'list':
+        return {
+          reply: { status: 200, read: {}, items: this.tokens.filter(isAlive).map(({ id, name }) => ({ id, name })) },
+        };
+      case 'create':
+        return this.#given(this.add(String(values.name)));
+      case 'rotate':
+        if (named) named.isAlive = false;
+        return this.#given(this.add(named?.name ?? ''));
+      case 'revoke':
+      case 'revokeSelf':
+        if (!named?.isAlive) return this.#refuse(operation, 404);
+        named.isAlive = false;
+        return { reply: { status: 204, read: {} } };
+      default:
+        return this.#refuse(operation, 404);
+    }
+  }
+
+  #given(token: Known) {
+    if (this.makesDead) token.isAlive = false;
+    const { id, name, value } = token;
+    const now = this.#now();
+    const dates = this.life === undefined ? {} : { createdAt: now, expiresAt: now + this.life };
+    return { reply: { status: 201, read: { id, name, ...dates } as Read }, value: secretFromText(value) };
+  }
+
+  #refuse(operation: Operation, status: number): { readonly reply: Reply } {
+    const cause = causeOf(this.#manifest, { operation, status, text: '' });
+    return { reply: { status, cause, read: {} } };
+  }
+}
+
+const isAlive = (token: Known) => token.isAlive;
