@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { helper, writeLauncher } from '../../scripts/build/launchers.ts';
 import { compileClient } from '../../scripts/build/native.ts';
-import { fillAgent, fillCacheDaemon, question } from './fixture.ts';
+import { fillAgent, fillCacheDaemon, question, target, token } from './fixture.ts';
 import { type Load, parseLoad, parsePbench, runTool, type Series } from './tools.ts';
 
 const execute = promisify(execFile);
@@ -78,6 +78,15 @@ export class Rig {
     const server = await this.#serve(program, [socket], socket, {});
     await fillCacheDaemon(socket, count);
     return server;
+  }
+
+  /** pbench's words for a get that costs the least that this machine allows: a server that answers the same to all. */
+  async floor(): Promise<string> {
+    const socket = this.path('floor.s');
+    const program = this.path('floor');
+    const reply = await this.write('reply', `username=${target.username}\npassword=${token}\n`);
+    await this.#serve(program, ['serve', socket, reply], socket, {});
+    return `<${await this.write('question', question)} ${program} ask ${socket}`;
   }
 
   async stop(): Promise<void> {
