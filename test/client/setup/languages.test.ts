@@ -1,37 +1,21 @@
-import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Environment } from '../../../client/install/ground.ts';
-import { setupTools } from '../../../client/setup/index.ts';
-import { setUp, undo } from '../../../client/setup/planned.ts';
-import { temporaryFolder } from '../../temporary.ts';
-import { groundIn, treeOf } from '../home.ts';
-
-const BIN = '/opt/key hold/bin';
+import { aHomeToWire, BIN, type Wiring } from './wiring.ts';
 
 describe('setup of', () => {
-  let folder: ReturnType<typeof temporaryFolder>;
   let home: string;
+  let wiring: Wiring;
+  let wire: Wiring['wire'];
+  let write: Wiring['write'];
+  let read: Wiring['read'];
+  let tree: Wiring['tree'];
 
   beforeEach(() => {
-    folder = temporaryFolder('languages');
-    home = folder.path;
-    groundIn(home);
+    wiring = aHomeToWire();
+    ({ home, wire, write, read, tree } = wiring);
   });
-  afterEach(() => folder.remove());
-
-  const wire = async (name: string, options: Record<string, string> = {}, environment: Environment = {}) => {
-    const ground = groundIn(home, environment);
-    const tool = setupTools.find((one) => one.name === name)!;
-    const plan = await tool.plan(ground, { option: (key) => options[key], program: (program) => `${BIN}/${program}` });
-    return setUp(ground, name, plan, { dryRun: false });
-  };
-  const write = (path: string, text: string) => {
-    mkdirSync(dirname(join(home, path)), { recursive: true });
-    writeFileSync(join(home, path), text);
-  };
-  const read = (path: string) => readFileSync(join(home, path), 'utf8');
-  const tree = () => treeOf(home).filter((entry) => !entry.startsWith('.local/state'));
+  afterEach(() => wiring.remove());
 
   it.each([
     ['cargo', '.cargo/config.toml', '[registries.lab]\nindex = "sparse+https://h/"'],
@@ -47,7 +31,7 @@ describe('setup of', () => {
       expect(await wire(name)).toMatchObject({ changed: true });
       for (const line of there ? text.split('\n') : []) expect(read(path).split('\n')).toContain(line);
       expect((await wire(name)).changed).toBe(false);
-      await undo(groundIn(home), name, { dryRun: false });
+      await wiring.unwire(name);
       expect(tree()).toEqual(before);
     }
   });
@@ -81,7 +65,7 @@ describe('setup of', () => {
       expect(notices.join('\n')).toContain(`PATH=${dirname(links[0]!.path)}:$PATH`);
     }
     expect(existsSync(join(home, '.local/bin/keyring'))).toBe(false);
-    await undo(groundIn(home), 'pip', { dryRun: false });
+    await wiring.unwire('pip');
     expect(tree().filter((entry) => entry.includes('/keyring -> '))).toHaveLength(1);
   });
 
