@@ -267,18 +267,21 @@ export function testThinClient(kind: ThinKind): void {
       await rename(join(home, 'elsewhere'), folder);
     });
 
-    it.skipIf(!isRoot || kind === 'typescript')('sends nothing to a listener of another user', async () => {
-      const folder = join(home, 'run');
-      await mkdir(folder);
-      await Promise.all([chmod(home, 0o711), chmod(folder, 0o777)]);
-      const code = `require('net').createServer().listen(${JSON.stringify(socketPath())}, () => console.log('up'))`;
-      const child = spawn('/usr/bin/setpriv', ['--reuid=65534', '--clear-groups', process.execPath, '-e', code]);
-      started.push(child.pid!);
-      await once(child.stdout, 'data');
-      await chmod(folder, 0o700);
-      expect(await git('get')).toMatchObject({ stdout: '', code: 0 });
-      expect((await git('get')).stderr).toContain('somebody else listens');
-    });
+    // Node does not tell who listens: there the folder alone guards.
+    if (kind !== 'typescript') {
+      it.skipIf(!isRoot)('sends nothing to a listener of another user', async () => {
+        const folder = join(home, 'run');
+        await mkdir(folder);
+        await Promise.all([chmod(home, 0o711), chmod(folder, 0o777)]);
+        const code = `require('net').createServer().listen(${JSON.stringify(socketPath())}, () => console.log('up'))`;
+        const child = spawn('/usr/bin/setpriv', ['--reuid=65534', '--clear-groups', process.execPath, '-e', code]);
+        started.push(child.pid!);
+        await once(child.stdout, 'data');
+        await chmod(folder, 0o700);
+        expect(await git('get')).toMatchObject({ stdout: '', code: 0 });
+        expect((await git('get')).stderr).toContain('somebody else listens');
+      });
+    }
 
     it('names a path that is too long for a socket', async () => {
       const { stderr, code } = await run('git-credential-keyhold', {
