@@ -188,7 +188,13 @@ export class Refresher {
     try {
       const token = secrets?.refreshToken;
       if (!token) return { status: 'failed', ...outcomeOf(entry, 'refused') };
-      await custody.annotate(entry, mergeAbout(entry.about, { oauth: { ...grant, begunAt: clock.now() } }));
+      // In the turn of the target: an erase or a store that is under way would put back what was known before.
+      const isNoted = await custody.inTurn(entry, async () => {
+        if (custody.at(entry) !== entry) return false;
+        await custody.annotate(entry, mergeAbout(entry.about, { oauth: { ...grant, begunAt: clock.now() } }));
+        return true;
+      });
+      if (!isNoted) return { status: 'refreshed' };
       const plan = planOf(grant, route);
       const given = grant.by === 'client-secret' ? { password: token } : { refreshToken: token };
       const answer = await upstream.run<OAuthReply>('oauth', plan, given);

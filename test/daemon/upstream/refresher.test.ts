@@ -1,13 +1,20 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Agent } from '../../../daemon/agent.ts';
+import type { Backend } from '../../../daemon/backends/backend.ts';
 import { openMemory } from '../../../daemon/backends/memory.ts';
 import { Custody } from '../../../daemon/custody.ts';
+import { Marks } from '../../../daemon/tombstones/marks.ts';
+import { Tombstones } from '../../../daemon/tombstones/tombstones.ts';
 import type { OAuthReply } from '../../../daemon/upstream/oauth-plan.ts';
 import type { SecretName } from '../../../daemon/upstream/plan.ts';
 import { verdictOf } from '../../../daemon/upstream/refresh-outcome.ts';
 import { Refresher } from '../../../daemon/upstream/refresher.ts';
 import type { Grant } from '../../../protocol/grant.ts';
+import { noProfiles } from '../../../protocol/profiles.ts';
 import { expose, heapSecret, type Secret, secretFromText } from '../../../protocol/secret.ts';
+import { FakeBackend } from '../../fakes/backend.ts';
 import { FakeClock } from '../../fakes/clock.ts';
+import { aRequest, hasSettled } from '../../fakes/core.ts';
 
 const grant: Grant = {
   issuer: 'https://id.example',
@@ -34,7 +41,7 @@ afterEach(() => {
 });
 
 /** A refresher whose provider answers what the test says, over a custody that holds one login. */
-async function aRefresher(change: Partial<Grant> = {}) {
+async function aRefresher(change: Partial<Grant> = {}, backend?: Backend) {
   const clock = new FakeClock();
   const custody = new Custody({
     keep: heapSecret,
@@ -43,7 +50,7 @@ async function aRefresher(change: Partial<Grant> = {}) {
     lockMark: { isSet: () => false, set() {}, clear() {} },
     onRest() {},
   });
-  await custody.open(() => openMemory({ keep: heapSecret }));
+  await custody.open(async () => backend ?? openMemory({ keep: heapSecret }));
   const about = { oauth: { ...grant, ...change } };
   const held = { ...target, id: 'a1', storedAt: clock.now(), expiresAt: clock.now() + 3_600, about };
   const secrets = { secret: secretFromText('one-EXAMPLE'), refreshToken: secretFromText('r-one-EXAMPLE') };
@@ -76,12 +83,22 @@ async function aRefresher(change: Partial<Grant> = {}) {
     usedWithin: 86_400,
   });
   open.push(refresher);
+  const marks = new Marks({ custody, keep: heapSecret, clock, services: () => [] });
+  const tombstones = new Tombstones(custody, marks, clock);
+  const agent = new Agent(
+    custody,
+    clock,
+    () => {},
+    () => noProfiles,
+    tombstones,
+    refresher,
+  );
   const entry = custody.at(target)!;
   const call = async (at: number) => {
     await expect.poll(() => calls.length).toBeGreaterThan(at);
     return calls[at]!;
   };
-  return { clock, custody, refresher, entry, calls, call };
+  return { clock, custody, refresher, agent, entry, calls, call };
 }
 
 describe('a refresh', () => {
@@ -144,6 +161,24 @@ describe('a refresh', () => {
     one.answer(given('two-EXAMPLE', 'r-two-EXAMPLE'));
     await asked;
     expect(text(custody.at(target)?.secrets?.secret)).toBe('new-EXAMPLE');
+  });
+
+  test('begins behind an erase that is under way, and is kept', async () => {
+    const backend = new FakeBackend();
+    const { custody, refresher, entry, agent, calls, call } = await aRefresher({}, backend);
+    const release = backend.hold('put');
+    const refused = { ...target, password: 'one-EXAMPLE' };
+    const erased = agent.erase(aRequest('erase', refused));
+    expect(await hasSettled(erased)).toBe(false);
+    const asked = refresher.refresh(entry);
+    expect(await hasSettled(asked)).toBe(false);
+    expect(calls).toHaveLength(0);
+    release();
+    (await call(0)).answer(given('two-EXAMPLE', 'r-two-EXAMPLE'));
+    expect([(await erased).status, (await asked).status]).toEqual(['ok', 'refreshed']);
+    const kept = await backend.get(custody.at(target)!.resting!);
+    expect([text(kept?.secret), text(kept?.refreshToken)]).toEqual(['two-EXAMPLE', 'r-two-EXAMPLE']);
+    expect(custody.at(target)?.about?.oauth).toMatchObject({ round: 1 });
   });
 
   test('that a lock overtakes is kept all the same', async () => {

@@ -1,0 +1,86 @@
+import { Agent } from '../../daemon/agent.ts';
+import type { Backend } from '../../daemon/backends/backend.ts';
+import { openVault } from '../../daemon/backends/vault/vault.ts';
+import { type Clock, openSystemClock } from '../../daemon/clock.ts';
+import { Custody } from '../../daemon/custody.ts';
+import { Marks } from '../../daemon/tombstones/marks.ts';
+import { Tombstones } from '../../daemon/tombstones/tombstones.ts';
+import type { OAuthPlan } from '../../daemon/upstream/oauth-plan.ts';
+import { oauth } from '../../daemon/upstream/operations/oauth.ts';
+import type { SecretName } from '../../daemon/upstream/plan.ts';
+import { Refresher } from '../../daemon/upstream/refresher.ts';
+import { SignIn } from '../../daemon/upstream/sign-in.ts';
+import type { UpstreamAnswer } from '../../daemon/upstream/upstream.ts';
+import { noProfiles } from '../../protocol/profiles.ts';
+import { expose, heapSecret, type Secret } from '../../protocol/secret.ts';
+import { fakeAgent } from './agent.ts';
+
+/** Milliseconds that a call of a provider may take. */
+const DEADLINE = 30_000;
+
+export type LoginAgentOptions = {
+  readonly open: () => Promise<Backend>;
+  readonly clock: Clock;
+  readonly deadline?: number;
+};
+
+/**
+ * The agent's own parts that keep logins alive, in this process. What calls the provider is the upstream child's operation
+ * without a child around it: starting one is nearly all that a refresh costs, and what the child is has tests of its own.
+ */
+export async function openLoginAgent({ open, clock, deadline = DEADLINE }: LoginAgentOptions) {
+  const log = () => {};
+  const lockMark = { isSet: () => false, set() {}, clear() {} };
+  const custody = new Custody({ keep: heapSecret, clock, log, lockMark, onRest() {} });
+  await custody.open(open);
+  const services = () => [];
+  const marks = new Marks({ custody, keep: heapSecret, clock, services });
+  const tombstones = new Tombstones(custody, marks, clock);
+  const upstream = { run: runHere as never };
+  const parts = { custody, marks, clock, log, upstream, route: () => ({ deadline }) };
+  const refresher = new Refresher({ ...parts, random: () => 0, usedWithin: 86_400 });
+  const signIn = new SignIn({ ...parts, refresher, services, keep: heapSecret });
+  const agent = new Agent(custody, clock, log, () => noProfiles, tombstones, refresher);
+  return {
+    custody,
+    refresher,
+    signIn,
+    agent,
+    async [Symbol.asyncDispose]() {
+      refresher.dispose();
+      signIn.dispose();
+      await custody.dispose();
+    },
+  };
+}
+
+/** The same over the vault of `home`, on its socket, for processes that get and erase. */
+export async function listenWithLogins(home: string): Promise<AsyncDisposable & { readonly socket: string }> {
+  const open = () => openVault({ folder: `${home}/state`, keep: heapSecret });
+  const { agent, ...rest } = await openLoginAgent({ open, clock: openSystemClock() });
+  const socket = `${home}/run/agent.sock`;
+  const listener = await fakeAgent({
+    socket,
+    handler: async (request) => {
+      if (request.action === 'get') return agent.get(request);
+      return request.action === 'erase' ? agent.erase(request) : { status: 'unsupported', message: 'get or erase' };
+    },
+  });
+  return {
+    socket,
+    async [Symbol.asyncDispose]() {
+      await listener[Symbol.asyncDispose]();
+      await rest[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function runHere(
+  _: string,
+  plan: OAuthPlan,
+  given: Readonly<Partial<Record<SecretName, Secret>>>,
+): Promise<UpstreamAnswer<object>> {
+  const secrets = new Map(Object.entries(given).map(([name, secret]) => [name, Buffer.from(expose(secret))]));
+  const { reply, secrets: found } = await oauth(plan, secrets);
+  return { reply, secrets: new Map([...found].map(([name, bytes]) => [name, heapSecret(bytes)])) };
+}
