@@ -78,6 +78,21 @@ export const figures: readonly Figure[] = [
     better: 'more',
     target: 10,
   },
+  {
+    id: 'refresh/rate',
+    what: 'gets a second while a refresh is in flight, against plain gets',
+    unit: 'x',
+    better: 'more',
+    target: 0.9,
+    aim: 0.97,
+  },
+  {
+    id: 'refresh/cpu',
+    what: 'CPU of a get while a refresh is in flight, against a plain get',
+    ...ratio,
+    target: 1.1,
+    aim: 1.03,
+  },
   { id: 'memory/idle', what: "agent's resident memory, idle", unit: 'MiB', better: 'less', target: 56, aim: 48 },
   {
     id: 'memory/load',

@@ -7,15 +7,16 @@ import { measureFill } from './measure/fill.ts';
 import { measureGets } from './measure/get.ts';
 import { measureLoad } from './measure/load.ts';
 import { measureMemory } from './measure/memory.ts';
+import { measureRefresh } from './measure/refresh.ts';
 import { measureStart } from './measure/start.ts';
 import { measureTools } from './measure/tools.ts';
 import { dist, HELPER, Rig } from './rig.ts';
 import { json, markdown } from './table.ts';
 import { compileTools } from './tools.ts';
 
-/** `npm run bench -- [--quick] [--json] [--only get,tools,fill,load,memory,start]`: the table of figures. README.md here. */
+/** `npm run bench -- [--quick] [--json] [--only get,tools,fill,load,refresh,memory,start]`: the table of figures. README.md here. */
 
-const groups = ['get', 'tools', 'fill', 'load', 'memory', 'start'] as const;
+const groups = ['get', 'tools', 'fill', 'load', 'refresh', 'memory', 'start'] as const;
 const options = { quick: { type: 'boolean' }, json: { type: 'boolean' }, only: { type: 'string' } } as const;
 const { values } = parseArgs({ options });
 const asked = new Set(values.only?.split(',') ?? groups);
@@ -69,5 +70,6 @@ async function measureAll(): Promise<void> {
       keep(await measureLoad(rig, { many, few, cacheOne, cacheMany, request }));
     }
   }
+  if (asked.has('refresh')) keep(await measureRefresh(rig));
   if (memory) keep(await memory.afterAMinute());
 }

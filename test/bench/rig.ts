@@ -51,17 +51,17 @@ export class Rig {
     return path;
   }
 
-  /** A folder that serves as KEYHOLD_HOME, configured for `backend`. */
-  async home(name: string, backend: 'memory' | 'vault'): Promise<string> {
+  /** A folder that serves as KEYHOLD_HOME, configured for `backend` and by `more`. */
+  async home(name: string, backend: 'memory' | 'vault', more: object = {}): Promise<string> {
     const home = this.path(name);
     await mkdir(join(home, 'config'), { recursive: true, mode: 0o700 });
-    await writeFile(join(home, 'config/config.json'), JSON.stringify({ backend }), { mode: 0o600 });
+    await writeFile(join(home, 'config/config.json'), JSON.stringify({ backend, ...more }), { mode: 0o600 });
     return home;
   }
 
   /** Starts the built agent by its launcher in a home of its own, and lets it hold `count` credentials. */
-  async agent(name: string, backend: 'memory' | 'vault', count: number): Promise<Agent> {
-    const home = await this.home(name, backend);
+  async agent(name: string, backend: 'memory' | 'vault', count: number, more: object = {}): Promise<Agent> {
+    const home = await this.home(name, backend, more);
     const server = await this.#serve(join(dist, 'bin/keyhold-agent'), [], join(home, 'run/agent.sock'), {
       KEYHOLD_HOME: home,
     });

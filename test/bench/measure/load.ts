@@ -51,7 +51,7 @@ export async function measureLoad(
 }
 
 /** A B C, B C A, …; the first round warms up and does not count. */
-async function interleave(
+export async function interleave(
   rounds: number,
   loads: Readonly<Record<string, () => Promise<Load>>>,
 ): Promise<Map<string, Load[]>> {
