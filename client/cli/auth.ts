@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import { exitCodeOf } from '../../protocol/status.ts';
-import { ask, detail, requestOf, withAgent } from './agent.ts';
+import { requestOf, withAgent } from './agent.ts';
 import { current, currentOf, drawWho, whoOf } from './auth/current.ts';
 import { addLogin } from './auth/login.ts';
 import { logout } from './auth/logout.ts';
 import { CommandFailure } from './failure.ts';
 import { show } from './page.ts';
 import { addSecretOptions } from './secret-input.ts';
-import { localTime } from './status.ts';
-import { type TokenItem, tokenItems } from './token/item.ts';
+import { tokenItems } from './token/item.ts';
+import { refreshOne } from './token/refresh.ts';
 import { saidFacts, saidOf } from './token/remote.ts';
 import { revokeAll } from './token/revoke.ts';
 import { addServicePlace, SERVICE_DEADLINE, type ServicePlaceOptions } from './token/service-place.ts';
@@ -87,20 +87,6 @@ async function refresh({ json, ...options }: AuthOptions & VerbOptions): Promise
     async (agent) => refreshOne(agent, current(await tokenItems(agent), options).item, json),
     SERVICE_DEADLINE,
   );
-}
-
-/** Trades a token for a fresh one, where its service has a call for that. */
-export async function refreshOne(
-  agent: Parameters<typeof ask>[0],
-  item: TokenItem,
-  json: boolean | undefined,
-): Promise<void> {
-  const { details } = await ask(agent, 'refresh', { attributes: { id: item.id } });
-  const expiresAt = detail(details, 'expires_at');
-  show(json, { refreshed: item.id, expiresAt: expiresAt && Number(expiresAt) }, (page) => {
-    const until = expiresAt === undefined ? '' : `, until ${localTime(Number(expiresAt))}`;
-    page.line(`A fresh token is kept${until}.`, 'green');
-  });
 }
 
 async function revoke(options: AuthOptions & DestructiveOptions): Promise<void> {

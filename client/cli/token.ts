@@ -6,6 +6,7 @@ import { addCreate } from './token/create.ts';
 import { history } from './token/history.ts';
 import { list } from './token/list.ts';
 import { print } from './token/print.ts';
+import { refresh } from './token/refresh.ts';
 import { listRemote } from './token/remote.ts';
 import { remove } from './token/remove.ts';
 import { rename } from './token/rename.ts';
@@ -41,6 +42,9 @@ export function addToken(program: Command): void {
   addCreate(token);
   addRevoke(token);
   addRotate(token);
+  addTarget(addVerb(token, 'refresh [token]', 'trade one for a fresh one, where its service does that')).action(
+    refresh,
+  );
   addTarget(addVerb(token, 'print [token]', 'print one value to standard output')).action(print);
   addVerb(token, 'rename <token> <label>', 'give it another label, here').action(rename);
   addTarget(addVerb(token, 'history [token]', 'what the audit log says of one')).action(history);

@@ -1,4 +1,5 @@
 import type { Held, Secrets } from '../../../daemon/backends/backend.ts';
+import type { DeskParts } from '../../../daemon/services/desk.ts';
 import { Services } from '../../../daemon/services/index.ts';
 import { Attributes } from '../../../protocol/attributes.ts';
 import type { CredentialReply } from '../../../protocol/handler.ts';
@@ -39,7 +40,12 @@ export class RotationRig {
   readonly services: Services;
   readonly #name: string;
 
-  constructor(name = 'apkg', before?: RotationRig, manifests = builtIn) {
+  constructor(
+    name = 'apkg',
+    before?: RotationRig,
+    manifests = builtIn,
+    route: DeskParts['route'] = () => ({ deadline: 1_000 }),
+  ) {
     this.#name = name;
     this.backend = before?.backend ?? new FragileBackend();
     this.backend.around = async () => {};
@@ -53,7 +59,7 @@ export class RotationRig {
       tombstones: core.tombstones,
       agent: core.agent,
       upstream: this.service,
-      route: () => ({ deadline: 1_000 }),
+      route,
       services: () => manifests,
       clock: core.clock,
       keep: heapSecret,

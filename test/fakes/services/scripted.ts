@@ -20,6 +20,8 @@ export const builtIn: readonly Manifest[] = gatherManifests(await compileService
 /** A token as the service knows it. */
 export type Known = { readonly id: string; readonly name: string; readonly value: string; isAlive: boolean };
 
+type Answered = { readonly reply: Reply; readonly secrets?: ReadonlyMap<SecretName, Secret> };
+
 /** What somebody may do around each call: fail in its place (before), lose its answer (after), or never come back. */
 export type Around = (when: 'before' | 'after', operation: Operation) => Promise<Reply | undefined>;
 
@@ -33,6 +35,9 @@ export class ScriptedService {
   readonly asked: Operation[] = [];
   /** Seconds that the tokens live that it makes from now on. */
   life: number | undefined = 90 * 86_400;
+  /** What a fresh token is had for, and whether it is spent by that. */
+  refreshToken: string | undefined;
+  spendsRefreshToken = false;
   /** How the values begin that it makes. */
   prefix = 'apkg_';
   /** Makes tokens that it does not take. */
@@ -64,20 +69,17 @@ export class ScriptedService {
     this.asked.push(operation);
     // Borrowed until it is under way, as with the child.
     const token = secrets.token && textOf(secrets.token);
+    const refreshToken = secrets.refreshToken && textOf(secrets.refreshToken);
     const early = await this.around('before', operation);
     if (early) return { reply: early as R, secrets: new Map() };
-    const done = this.#answer(operation, values, token);
+    const done = refreshToken === undefined ? this.#answer(operation, values, token) : this.#refreshed(refreshToken);
     const late = await this.around('after', operation);
     if (late) return { reply: late as R, secrets: new Map() };
-    return { reply: done.reply as R, secrets: done.value === undefined ? new Map() : new Map([['value', done.value]]) };
+    return { reply: done.reply as R, secrets: done.secrets ?? new Map() };
   }
   dispose(): void {}
 
-  #answer(
-    operation: Operation,
-    values: Plan['values'],
-    token: string | undefined,
-  ): { readonly reply: Reply; readonly value?: Secret } {
+  #answer(operation: Operation, values: Plan['values'], token: string | undefined): Answered {
     const caller = this.tokens.find(({ value, isAlive }) => isAlive && value === token);
     if (!caller) return this.#refuse(operation, 401);
     const id = values.id ?? caller.id;
@@ -91,6 +93,7 @@ export class ScriptedService {
         };
       case 'create':
         return this.#given(this.add(String(values.name)));
+      case 'refresh':
       case 'rotate':
         if (named) named.isAlive = false;
         return this.#given(this.add(named?.name ?? ''));
@@ -104,12 +107,25 @@ export class ScriptedService {
     }
   }
 
+  /** By its refresh token, which a service may spend. */
+  #refreshed(refreshToken: string): Answered {
+    if (refreshToken !== this.refreshToken) return this.#refuse('refresh', 401);
+    for (const token of this.tokens) token.isAlive = false;
+    const given = this.#given(this.add('refreshed'));
+    if (this.spendsRefreshToken) {
+      this.refreshToken = `${refreshToken}-next`;
+      given.secrets.set('refreshToken', secretFromText(this.refreshToken));
+    }
+    return given;
+  }
+
   #given(token: Known) {
     if (this.makesDead) token.isAlive = false;
     const { id, name, value } = token;
     const now = this.#now();
     const dates = this.life === undefined ? {} : { createdAt: now, expiresAt: now + this.life };
-    return { reply: { status: 201, read: { id, name, ...dates } as Read }, value: secretFromText(value) };
+    const secrets = new Map<SecretName, Secret>([['value', secretFromText(value)]]);
+    return { reply: { status: 201, read: { id, name, ...dates } as Read }, secrets };
   }
 
   #refuse(operation: Operation, status: number): { readonly reply: Reply } {
