@@ -1,0 +1,75 @@
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openComposed } from '../fakes/composed-agent.ts';
+import { openHome } from '../fakes/scripted-agent.ts';
+import { keyhold } from './keyhold.ts';
+
+const TOKEN = 'podstack_session-EXAMPLE';
+const before = `# mine
+auth:
+  token: ${TOKEN} # from the page
+  expires: 2030-12-01
+output: json
+profiles:
+  work:
+    token: podstack_work-EXAMPLE
+    project: p-42
+`;
+
+let agent: Awaited<ReturnType<typeof openComposed>>;
+let home: string;
+let file: string;
+beforeEach(async () => {
+  agent = await openComposed();
+  home = openHome();
+  mkdirSync(join(home, '.podstack'), { mode: 0o700 });
+  file = join(home, '.podstack/config.yaml');
+  writeFileSync(file, before, { mode: 0o600 });
+});
+afterEach(() => agent.dispose());
+
+const run = (args: readonly string[], input?: string) =>
+  keyhold(args, { home, ...(input === undefined ? {} : { input }), environment: { KEYHOLD_SOCKET: agent.socket } });
+const logout = ['auth', 'logout', '--service', 'podstack'];
+
+test("logout shows first what it would take out of the service's own file, and takes nothing unasked (S13)", async () => {
+  await run(['token', 'set', '--service', 'podstack', '--label', 'ada'], `${TOKEN}\n`);
+  const asked = await run(logout);
+  expect(asked).toMatchObject({ code: 6, stderr: expect.stringContaining('--yes') });
+  expect(asked.stdout).toContain(`To be taken out of ${file}: `);
+  for (const field of ['auth.token', 'auth.expires', 'profiles.work.token']) expect(asked.stdout).toContain(field);
+  expect(`${asked.stdout}${asked.stderr}`).not.toContain('EXAMPLE');
+  expect(readFileSync(file, 'utf8')).toBe(before);
+  expect((await run(['token', 'print', 'ada'])).stdout).toBe(`${TOKEN}\n`);
+});
+
+test('logout removes the token here and in that file, and leaves all else in it as it is (S13, S21)', async () => {
+  await run(['token', 'set', '--service', 'podstack', '--label', 'ada'], `${TOKEN}\n`);
+  const done = await run([...logout, '--yes', '--json']);
+  expect(done.code).toBe(0);
+  const said = JSON.parse(done.stdout.slice(done.stdout.indexOf('{')));
+  expect(said).toMatchObject({ revoked: false, removed: true, cleared: [file] });
+  expect(said.upstream).toContain('revoke it on the account page');
+  const left = readFileSync(file, 'utf8');
+  expect(left).not.toContain('EXAMPLE');
+  for (const kept of ['# mine', 'output: json', 'project: p-42']) expect(left).toContain(kept);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect((await run(['token', 'print', 'ada'])).code).toBe(4);
+  expect((await run([...logout, '--yes'])).stdout).toBe('Nobody was signed in.\n');
+});
+
+test('logout of somebody who is signed in only in that file clears it all the same', async () => {
+  const done = await run([...logout, '--yes']);
+  expect(done).toMatchObject({ code: 0, stdout: expect.stringContaining(`Taken out of ${file}.`) });
+  expect(readFileSync(file, 'utf8')).not.toContain('EXAMPLE');
+});
+
+test('a file that cannot be taken apart is left as it is; the token here is removed', async () => {
+  await run(['token', 'set', '--service', 'podstack', '--label', 'ada'], `${TOKEN}\n`);
+  const broken = `auth: {token: ${TOKEN}`;
+  writeFileSync(file, broken);
+  expect((await run([...logout, '--yes'])).code).toBe(0);
+  expect(readFileSync(file, 'utf8')).toBe(broken);
+  expect((await run(['token', 'print', 'ada'])).code).toBe(4);
+});
