@@ -21,6 +21,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/live/**', 'test/faults/**'],
           testTimeout: 30_000,
+          hookTimeout: 60_000,
         },
       },
       {
