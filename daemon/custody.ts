@@ -206,6 +206,17 @@ export class Custody {
     return undefined;
   }
 
+  /** What rests for an entry now, the caller's to dispose of: another program may have put it there. */
+  async secretsAtRest(entry: Entry): Promise<Secrets | undefined> {
+    return entry.resting && (await this.#backend!.get(entry.resting));
+  }
+
+  /** Takes over what rests in the place of what an entry held, which is left as it lies there. In the turn of its target. */
+  async adopt(entry: Entry, held: Held, secrets: Secrets): Promise<void> {
+    await this.#forChange('change').annotate(held);
+    this.#set.renew(entry, held, copySecrets(secrets, this.#keep));
+  }
+
   /** Keeps a credential whose metadata is known already: a restored or migrated one. */
   async take(held: Held, secrets: Secrets): Promise<void> {
     await this.settled();

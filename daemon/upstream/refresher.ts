@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import type { Marks } from '../tombstones/marks.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { Sweeper } from '../unlocked/sweeper.ts';
+import { adoptNewer, EARLIER_MAX } from './adopt.ts';
 import type { OAuthPlan, OAuthReply } from './oauth-plan.ts';
 import type { Route } from './plan.ts';
 import {
@@ -32,9 +33,6 @@ import {
   type Random,
 } from './schedule.ts';
 import type { Upstream, UpstreamAnswer } from './upstream.ts';
-
-/** Values before the present one that are recognised when a tool stores them again. */
-const EARLIER_MAX = 4;
 
 export type RefresherParts = {
   readonly custody: Custody;
@@ -191,6 +189,7 @@ export class Refresher {
       // In the turn of the target: an erase or a store that is under way would put back what was known before.
       const isNoted = await custody.inTurn(entry, async () => {
         if (custody.at(entry) !== entry) return false;
+        if (await adoptNewer(this.#parts, entry)) return false;
         await custody.annotate(entry, mergeAbout(entry.about, { oauth: { ...grant, begunAt: clock.now() } }));
         return true;
       });

@@ -17,7 +17,7 @@ export function failed(reply: OAuthReply): Refusal {
     };
     const [status, why] = said[reply.error] ?? [
       'unavailable',
-      `the provider refused it (${reply.status}); try again later`,
+      `the provider refused it (${reply.status}); try again ${reply.retryAfter === undefined ? 'later' : `in ${reply.retryAfter} s`}`,
     ];
     return refused(status, why);
   }

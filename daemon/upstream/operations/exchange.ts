@@ -3,6 +3,7 @@ import { Agent, request as requestSecure } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import { addressOf, isLoopback, originOf } from '../../../protocol/services/index.ts';
 import type { FailureName, Route } from '../plan.ts';
+import { retryAfterOf } from '../schedule.ts';
 
 /** Bytes of headers, and of a body: lists of one person's tokens are smaller by far. */
 const HEADERS_MAX = 16_384;
@@ -117,12 +118,7 @@ async function readAnswer(response: IncomingMessage): Promise<Incoming | string>
     throw (error as NodeJS.ErrnoException).code === 'ABORT_ERR' ? error : new ExchangeFailure('cut');
   }
   if (!response.complete) throw new ExchangeFailure('cut');
-  const wait = headers['retry-after'];
-  return {
-    status,
-    retryAfter: wait !== undefined && /^\d{1,9}$/.test(wait) ? Number(wait) : undefined,
-    body: Buffer.concat(parts),
-  };
+  return { status, retryAfter: retryAfterOf(headers['retry-after'], headers.date), body: Buffer.concat(parts) };
 }
 
 /** The path of a redirect that stays where the request went; undefined for any other. */
