@@ -9,6 +9,7 @@ describe.skipIf(!need('aws', 'apt-get install awscli'))('real aws, by what setup
   let sts: Sts;
   let person: Wired;
   const URL = 'https://sts.amazonaws.com/lab';
+  const TARGET = { protocol: 'https', host: 'sts.amazonaws.com', path: 'lab' };
 
   const identity = () =>
     person.run('aws', ['--profile', 'lab', '--endpoint-url', sts.url, 'sts', 'get-caller-identity'], {
@@ -49,13 +50,14 @@ describe.skipIf(!need('aws', 'apt-get install awscli'))('real aws, by what setup
     expect(await identity()).toMatchObject({ code: 0, stderr: '' });
     expect(sts.heard.at(-1)).toEqual({ accessKeyId: sts.accessKeyId, sessionToken: sts.sessionToken });
 
-    await person.keyhold(['lock']);
-    expect((await identity()).stderr).toContain('keyhold: the credentials are locked; run: keyhold unlock');
-    await person.keyhold(['unlock']);
-    await helper(['store', URL], sessionKey(4));
-    await expect.poll(async () => (await identity()).stderr).toContain('keyhold: the credential is past its expiry');
+    const locked = await person.whileLocked(identity);
+    expect(locked.stderr).toContain('keyhold: the credentials are locked; run: keyhold unlock');
 
-    await person.keyhold(['token', 'remove', '--for', URL, '--yes']);
+    await person.forget(TARGET);
+    await person.keepPast({ ...TARGET, username: sts.accessKeyId, password: 'aws-EXAMPLE' });
+    expect((await identity()).stderr).toContain('keyhold: the credential is past its expiry');
+
+    await person.forget(TARGET);
     await person.keyhold(['token', 'set', '--for', URL, '--username', 'AKIALASTINGEXAMPLE'], { input: 'aws-EXAMPLE' });
     await identity();
     expect(sts.heard.at(-1)).toEqual({ accessKeyId: 'AKIALASTINGEXAMPLE', sessionToken: undefined });

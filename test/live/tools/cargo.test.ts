@@ -89,12 +89,12 @@ describe.skipIf(toolchain === undefined)('real cargo, by what setup cargo wrote'
     const [, host] = registry.url.split('//');
     const target = { protocol: 'sparse+http', host: host!, path: 'index' };
     await person.keep({ ...target, password: 'cio-one-EXAMPLE' });
-    await person.keyhold(['lock']);
-    const locked = await fetch();
-    expect(locked.stderr).toContain(LOCKED);
-    expect(locked.stderr).not.toContain('no token found');
-    expect((await cargo(['login', '--registry', 'lab'], 'cio-two-EXAMPLE\n')).stderr).toContain(LOCKED);
-    await person.keyhold(['unlock']);
+    await person.whileLocked(async () => {
+      const locked = await fetch();
+      expect(locked.stderr).toContain(LOCKED);
+      expect(locked.stderr).not.toContain('no token found');
+      expect((await cargo(['login', '--registry', 'lab'], 'cio-two-EXAMPLE\n')).stderr).toContain(LOCKED);
+    });
     expect(await fetch()).toMatchObject({ code: 0 });
 
     await person.keep({ ...target, password: 'cio-one-EXAMPLE', password_expiry_utc: soon() });

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { basic, type FakeServer, startServer } from '../../fakes/tools/http.ts';
-import { aWiredPerson, shortly, type Wired } from './wired.ts';
+import { aWiredPerson, type Wired } from './wired.ts';
 
 const LOCKED = 'keyhold: the credentials are locked; run: keyhold unlock';
 const EXPIRED = 'the credential is past its expiry';
@@ -94,7 +94,7 @@ describe('a client that cannot be had here, played by its documents, by what set
       writeFileSync(join(person.home, file), text);
       const kept = { protocol: 'https', host: `${name}.invalid`, path: 'team', username: 'ada' };
       const [url, old] = [`https://${kept.host}/team`, `https://${kept.host}/old`];
-      await person.keep({ ...kept, path: 'old', password: 'old-EXAMPLE', password_expiry_utc: shortly() });
+      await person.keepPast({ ...kept, path: 'old', password: 'old-EXAMPLE' });
       await person.setup(name);
 
       expect(await ask(url)).toEqual(miss);
@@ -108,7 +108,7 @@ describe('a client that cannot be had here, played by its documents, by what set
       const locked = await person.whileLocked(() => ask(url));
       expect(locked).toMatchObject({ stdout: '', stderr: `${LOCKED}\n` });
       expect(locked.code).not.toBe(0);
-      await expect.poll(async () => (await ask(old)).stderr).toContain(EXPIRED);
+      expect((await ask(old)).stderr).toContain(EXPIRED);
 
       const { before, after } = await person.undo(name);
       expect(after).toEqual(before);

@@ -5,7 +5,7 @@ import { type Authority, openAuthority } from '../../fakes/certificates.ts';
 import { type KubeApi, kubeConfig, startKubeApi } from '../../fakes/tools/kube-api.ts';
 import { need } from '../../need.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../temporary.ts';
-import { aWiredPerson, shortly, type Wired } from './wired.ts';
+import { aWiredPerson, type Wired } from './wired.ts';
 
 const kubectl = need('kubectl', 'apt-get install kubernetes-client') && need('openssl', 'apt-get install openssl');
 
@@ -46,11 +46,10 @@ describe.skipIf(!kubectl)('real kubectl, by what setup kubectl wrote', () => {
     expect(await version()).toMatchObject({ code: 0 });
     expect(api.heard.at(-1)).toBe('token');
 
-    await person.keyhold(['lock']);
-    expect((await version()).stderr).toContain('keyhold: the credentials are locked; run: keyhold unlock');
-    await person.keyhold(['unlock']);
-    await person.keep({ ...target(), password: api.token, password_expiry_utc: shortly() });
-    await expect.poll(async () => (await version()).stderr).toContain('keyhold: the credential is past its expiry');
+    const locked = await person.whileLocked(version);
+    expect(locked.stderr).toContain('keyhold: the credentials are locked; run: keyhold unlock');
+    await person.keepPast({ ...target(), password: api.token });
+    expect((await version()).stderr).toContain('keyhold: the credential is past its expiry');
 
     const { before, after } = await person.undo('kubectl');
     expect(after).toEqual(before);

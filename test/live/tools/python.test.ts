@@ -5,7 +5,7 @@ import { basic } from '../../fakes/tools/http.ts';
 import { aWheel, type PythonIndex, startPythonIndex } from '../../fakes/tools/python-index.ts';
 import { need } from '../../need.ts';
 import { aVirtualPip, hasPip } from './clients.ts';
-import { aWiredPerson, shortly, type Wired } from './wired.ts';
+import { aWiredPerson, type Wired } from './wired.ts';
 
 const LOCKED = 'keyhold: the credentials are locked; run: keyhold unlock';
 const pip = hasPip();
@@ -19,8 +19,7 @@ const begin = async () => {
   index.accepted.add(basic('ada', 'pip-EXAMPLE'));
   person = await aWiredPerson({ PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_NO_CACHE_DIR: '1', PIP_RETRIES: '0' });
 };
-const keep = (more: Record<string, string> = {}) =>
-  person.keep({ protocol: 'http', host: index.host, username: 'ada', password: 'pip-EXAMPLE', ...more });
+const kept = () => ({ protocol: 'http', host: index.host, username: 'ada', password: 'pip-EXAMPLE' });
 afterEach(async () => {
   await person[Symbol.asyncDispose]();
   await index[Symbol.asyncDispose]();
@@ -46,14 +45,14 @@ describe.skipIf(!pip)('real pip, by what setup pip wrote', () => {
     await aVirtualPip(person);
     await person.setup('pip');
     expect(await install()).toMatchObject({ installed: false });
-    await keep();
+    await person.keep(kept());
     expect(await install()).toMatchObject({ installed: true, code: 0 });
     expect(index.heard.at(-1)).toMatchObject({ authorization: basic('ada', 'pip-EXAMPLE'), status: 200 });
 
-    await person.keyhold(['lock']);
-    expect((await asked(['get', index.index, 'ada'])).stderr).toContain(LOCKED);
-    expect(await install()).toMatchObject({ installed: false });
-    await person.keyhold(['unlock']);
+    await person.whileLocked(async () => {
+      expect((await asked(['get', index.index, 'ada'])).stderr).toContain(LOCKED);
+      expect(await install()).toMatchObject({ installed: false });
+    });
 
     // What pip would store itself, after a prompt, and what it would take back.
     expect(await asked(['set', index.index, 'bob'], 'bob-EXAMPLE\n')).toMatchObject({ code: 0 });
@@ -61,8 +60,9 @@ describe.skipIf(!pip)('real pip, by what setup pip wrote', () => {
     expect(await asked(['del', index.index, 'bob'])).toMatchObject({ code: 0 });
     expect(await asked(['get', index.index, 'bob'])).toMatchObject({ stdout: '', stderr: '', code: 1 });
 
-    await keep({ password: 'short-EXAMPLE', password_expiry_utc: shortly() });
-    await expect.poll(async () => (await asked(['get', index.index, 'ada'])).stderr).toContain('past its expiry');
+    await person.keepPast(kept());
+    expect((await asked(['get', index.index, 'ada'])).stderr).toContain('past its expiry');
+    expect(await install()).toMatchObject({ installed: false });
     const { before, after } = await person.undo('pip');
     expect(after).toEqual(before);
   });
@@ -85,15 +85,13 @@ describe.skipIf(!twine)('real twine, by what setup twine wrote', () => {
   it('uploads, and is never told that a locked keyhold holds nothing', { timeout: 120_000 }, async () => {
     await person.setup('twine');
     expect(await upload()).not.toMatchObject({ code: 0 });
-    await keep();
+    await person.keep(kept());
     expect(await upload()).toMatchObject({ code: 0 });
     expect(index.heard.at(-1)).toMatchObject({ path: '/legacy/', authorization: basic('ada', 'pip-EXAMPLE') });
 
-    await person.keyhold(['lock']);
-    const locked = await upload();
+    const locked = await person.whileLocked(upload);
     expect(outputOf(locked)).toContain('the credentials are locked');
     expect(locked.code).not.toBe(0);
-    await person.keyhold(['unlock']);
 
     // The library itself, as poetry and others use it: set, get, delete, and a miss.
     const library = [
@@ -105,8 +103,8 @@ describe.skipIf(!twine)('real twine, by what setup twine wrote', () => {
     ];
     await person.run('/usr/bin/python3', ['-c', library.join('\n')]);
 
-    await keep({ password: 'short-EXAMPLE', password_expiry_utc: shortly() });
-    await expect.poll(async () => outputOf(await upload())).toContain('past its expiry');
+    await person.keepPast(kept());
+    expect(outputOf(await upload())).toContain('past its expiry');
     const { before, after } = await person.undo('twine');
     expect(after).toEqual(before);
   });

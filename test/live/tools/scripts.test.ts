@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGitServer } from '../../fakes/git-server.ts';
 import { basic, type FakeServer, startServer } from '../../fakes/tools/http.ts';
 import { need } from '../../need.ts';
-import { aWiredPerson, shortly, type Wired } from './wired.ts';
+import { aWiredPerson, type Wired } from './wired.ts';
 
 const LOCKED = 'keyhold: the credentials are locked; run: keyhold unlock';
 const EXPIRED = 'the credential is past its expiry';
@@ -20,15 +20,6 @@ const shell = (line: string, env: Record<string, string> = {}) =>
     env: { PATH: `${join(person.home, '.local/bin')}:${person.env['PATH']}`, ...env },
     expect: 'any',
   });
-/** Runs `ask` with everything locked, and opens it again. */
-async function whileLocked<T>(ask: () => Promise<T>): Promise<T> {
-  await person.keyhold(['lock']);
-  try {
-    return await ask();
-  } finally {
-    await person.keyhold(['unlock']);
-  }
-}
 /** The line for the shell's profile, as setup shows it. */
 async function shownLine(variable: string): Promise<string> {
   const { stdout } = await person.keyhold(['setup', 'askpass']);
@@ -67,10 +58,10 @@ describe.skipIf(!need('curl', 'apt-get install curl'))('real curl, by keyhold-he
     expect(await curl()).toMatchObject({ stdout: 'seven', code: 0 });
     expect(server.heard.at(-1)).toMatchObject({ authorization: basic('ada', 'basic-EXAMPLE'), status: 200 });
 
-    expect(await whileLocked(status)).toMatchObject({ code: 3, stdout: '', stderr: `${LOCKED}\n` });
+    expect(await person.whileLocked(status)).toMatchObject({ code: 3, stdout: '', stderr: `${LOCKED}\n` });
     await person.keyhold(['token', 'remove', '--for', server.url, '--yes']);
-    await person.keep({ ...target, password: 'short-EXAMPLE', password_expiry_utc: shortly() });
-    await expect.poll(status).toMatchObject({ code: 7, stdout: '', stderr: expect.stringContaining(EXPIRED) });
+    await person.keepPast({ ...target, password: 'short-EXAMPLE' });
+    expect(await status()).toMatchObject({ code: 7, stdout: '', stderr: expect.stringContaining(EXPIRED) });
   });
 });
 
@@ -89,11 +80,11 @@ describe.skipIf(!need('restic', 'apt-get install restic'))('real restic, by keyh
     expect(await restic('init')).toMatchObject({ code: 0 });
     expect(await restic('snapshots', '--json')).toMatchObject({ stdout: expect.stringContaining('['), code: 0 });
 
-    const locked = await whileLocked(() => restic('snapshots'));
+    const locked = await person.whileLocked(() => restic('snapshots'));
     expect(locked.stderr).toContain('the credentials are locked');
     expect(locked.code).not.toBe(0);
-    await person.keep({ ...target, password: 'other-EXAMPLE', password_expiry_utc: shortly() });
-    await expect.poll(async () => (await restic('snapshots')).stderr).toContain(EXPIRED);
+    await person.keepPast({ ...target, password: 'other-EXAMPLE' });
+    expect((await restic('snapshots')).stderr).toContain(EXPIRED);
   });
 });
 
@@ -107,7 +98,7 @@ describe.skipIf(!need('git', 'apt-get install git'))('real git, by what setup as
     expect(await read()).not.toMatchObject({ code: 0 });
     await person.keep({ protocol: 'http', host: server.host, username: 'ada@corp', password: 'git-EXAMPLE' });
     expect(await read()).toMatchObject({ stdout: expect.stringContaining('refs/heads/main'), code: 0 });
-    expect((await whileLocked(read)).stderr).toContain(LOCKED);
+    expect((await person.whileLocked(read)).stderr).toContain(LOCKED);
   });
 });
 
@@ -126,12 +117,12 @@ describe.skipIf(!need('ssh-keygen', 'apt-get install openssh-client'))(
       await person.keep({ ...target, password: 'passphrase-EXAMPLE' });
       expect(await open()).toMatchObject({ stdout: expect.stringMatching(/^ssh-ed25519 /), code: 0 });
 
-      const locked = await whileLocked(open);
+      const locked = await person.whileLocked(open);
       expect(locked.stderr).toContain(LOCKED);
       expect(locked.code).not.toBe(0);
       expect(await open()).toMatchObject({ code: 0 });
-      await person.keep({ ...target, password: 'wrong-EXAMPLE', password_expiry_utc: shortly() });
-      await expect.poll(async () => (await open()).stderr).toContain(EXPIRED);
+      await person.keepPast({ ...target, password: 'wrong-EXAMPLE' });
+      expect((await open()).stderr).toContain(EXPIRED);
       const { before, after } = await person.undo('askpass');
       expect(after).toEqual(before);
     });

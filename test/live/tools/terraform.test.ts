@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startTerraformRegistry, type TerraformRegistry } from '../../fakes/tools/terraform-registry.ts';
 import { isThere, need } from '../../need.ts';
-import { aWiredPerson, shortly, type Wired } from './wired.ts';
+import { aWiredPerson, type Wired } from './wired.ts';
 
 /** Neither Debian nor npm has it. */
 const terraform =
@@ -22,8 +22,6 @@ describe.skipIf(!terraform)('real terraform, by what setup terraform wrote', () 
     rmSync(join(person.desk, 'root/.terraform'), { recursive: true, force: true });
     return run(['init', '-no-color', '-input=false']);
   };
-  const held = async () =>
-    (JSON.parse((await person.keyhold(['token', 'list', '--json'])).stdout) as { items: unknown[] }).items;
 
   beforeEach(async () => {
     [registry, person] = await Promise.all([
@@ -45,13 +43,10 @@ describe.skipIf(!terraform)('real terraform, by what setup terraform wrote', () 
     expect((await init()).code).not.toBe(0);
     await person.keyhold(['token', 'set', '--for', `https://${HOST}`], { input: TOKEN });
     expect(await init()).toMatchObject({ code: 0 });
-    await person.keyhold(['lock']);
-    expect((await init()).code).not.toBe(0);
-    await person.keyhold(['unlock']);
+    expect((await person.whileLocked(init)).code).not.toBe(0);
     expect(await init()).toMatchObject({ code: 0 });
-    const expiry = shortly();
-    await person.keep({ protocol: 'https', host: HOST, password: TOKEN, password_expiry_utc: expiry });
-    await expect.poll(async () => (await init()).code).not.toBe(0);
+    await person.keepPast({ protocol: 'https', host: HOST, password: TOKEN });
+    expect((await init()).code).not.toBe(0);
     const { before, after } = await person.undo('terraform');
     expect(after.filter((entry) => !entry.startsWith('.terraform.d/checkpoint'))).toEqual(before);
   });
@@ -63,13 +58,11 @@ describe.skipIf(!terraform)('real terraform, by what setup terraform wrote', () 
       expect: 'any',
     });
     expect(login.stdout).toContain('ada');
-    expect(await held()).toMatchObject([{ protocol: 'https', host: HOST }]);
+    expect(await person.held()).toMatchObject([{ protocol: 'https', host: HOST }]);
     expect(await init()).toMatchObject({ code: 0 });
-    await person.keyhold(['lock']);
-    const refused = await run(['logout', '-no-color', HOST]);
+    const refused = await person.whileLocked(() => run(['logout', '-no-color', HOST]));
     expect(refused.stderr).toContain('keyhold: the credentials are locked; run: keyhold unlock');
-    await person.keyhold(['unlock']);
     expect(await run(['logout', '-no-color', HOST])).toMatchObject({ code: 0 });
-    expect(await held()).toEqual([]);
+    expect(await person.held()).toEqual([]);
   });
 });
