@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CargoRegistry, startCargoRegistry } from '../../fakes/tools/cargo-registry.ts';
 import { findToolchain } from './clients.ts';
 import { aWiredPerson, soon, type Wired } from './wired.ts';
@@ -13,13 +13,19 @@ describe.skipIf(toolchain === undefined)('real cargo, by what setup cargo wrote'
   let registry: CargoRegistry;
   let person: Wired;
 
-  const begin = async () => {
+  beforeAll(async () => {
+    registry = await startCargoRegistry();
+    registry.accepted.add('cio-one-EXAMPLE');
     const PATH = `${toolchain}/bin:/usr/local/bin:/usr/bin:/bin`;
     person = await aWiredPerson({ PATH, CARGO_NET_RETRY: '0', CARGO_TERM_COLOR: 'never', CARGO_HTTP_TIMEOUT: '10' });
     mkdirSync(join(person.home, '.cargo'));
     writeFileSync(join(person.home, '.cargo/config.toml'), `[registries.lab]\nindex = "${registry.index}"`);
     crate('app', '[dependencies]\nlabdemo = { version = "0.1", registry = "lab" }\n');
-  };
+  });
+  afterAll(async () => {
+    await person[Symbol.asyncDispose]();
+    await registry[Symbol.asyncDispose]();
+  });
   const crate = (name: string, more = '') => {
     mkdirSync(join(person.desk, name, 'src'), { recursive: true });
     const manifest = `[package]\nname = "${name}"\nversion = "0.1.0"\nedition = "2021"\n`;
@@ -36,17 +42,7 @@ describe.skipIf(toolchain === undefined)('real cargo, by what setup cargo wrote'
     return cargo(['fetch'], '', 'app', env);
   };
 
-  beforeEach(async () => {
-    registry = await startCargoRegistry();
-    registry.accepted.add('cio-one-EXAMPLE');
-  });
-  afterEach(async () => {
-    await person[Symbol.asyncDispose]();
-    await registry[Symbol.asyncDispose]();
-  });
-
   it('logs in, fetches, publishes, yanks and logs out, and leaves no trace of the setup', async () => {
-    await begin();
     await person.setup('cargo');
     const missing = await fetch();
     expect(missing.stderr).toContain('no token found');
@@ -84,7 +80,6 @@ describe.skipIf(toolchain === undefined)('real cargo, by what setup cargo wrote'
   });
 
   it('says that keyhold is locked or the token past its expiry, and is never told that there is none', async () => {
-    await begin();
     await person.setup('cargo', '--registry', 'lab');
     const [, host] = registry.url.split('//');
     const target = { protocol: 'sparse+http', host: host!, path: 'index' };

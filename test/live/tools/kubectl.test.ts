@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Authority, openAuthority } from '../../fakes/certificates.ts';
 import { type KubeApi, kubeConfig, startKubeApi } from '../../fakes/tools/kube-api.ts';
 import { need } from '../../need.ts';
@@ -22,21 +22,21 @@ describe.skipIf(!kubectl)('real kubectl, by what setup kubectl wrote', () => {
     });
   const target = () => ({ protocol: 'https', host: api.url.slice('https://'.length) });
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     folder = temporaryFolder('kube');
     authority = openAuthority(folder.path);
     [api, person] = await Promise.all([startKubeApi(authority), aWiredPerson()]);
     mkdirSync(join(person.home, '.kube'));
     writeFileSync(config(), kubeConfig(api.url, authority));
-    await person.setup('kubectl', '--context', 'dev');
   });
-  afterEach(async () => {
+  afterAll(async () => {
     await person[Symbol.asyncDispose]();
     await api[Symbol.asyncDispose]();
     folder.remove();
   });
 
   it('sends the token that is kept for the cluster, and says why where it cannot', async () => {
+    await person.setup('kubectl', '--context', 'dev');
     expect(readFileSync(config(), 'utf8')).toContain('user: "keyhold-dev" # who else');
     const missing = await version();
     expect(missing.code).not.toBe(0);
@@ -56,6 +56,8 @@ describe.skipIf(!kubectl)('real kubectl, by what setup kubectl wrote', () => {
   });
 
   it('shows the client certificate that is kept for the cluster', async () => {
+    await person.forget(target());
+    await person.setup('kubectl', '--context', 'dev');
     const { cert, key } = authority.issue('DNS:ada');
     const helper = join(person.home, '.local/bin/keyhold-helper');
     await person.run(helper, ['kubectl', 'store', api.url], { input: `${key}${cert}` });

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTerraformRegistry, type TerraformRegistry } from '../../fakes/tools/terraform-registry.ts';
 import { isThere, need } from '../../need.ts';
 import { aWiredPerson, type Wired } from './wired.ts';
@@ -23,7 +23,7 @@ describe.skipIf(!terraform)('real terraform, by what setup terraform wrote', () 
     return run(['init', '-no-color', '-input=false']);
   };
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     [registry, person] = await Promise.all([
       startTerraformRegistry(),
       aWiredPerson({ CHECKPOINT_DISABLE: '1', TF_IN_AUTOMATION: '1' }),
@@ -32,14 +32,14 @@ describe.skipIf(!terraform)('real terraform, by what setup terraform wrote', () 
     writeFileSync(join(person.home, '.terraformrc'), `# mine\n${registry.block(HOST)}`);
     mkdirSync(join(person.desk, 'root'));
     writeFileSync(join(person.desk, 'root/main.tf'), `module "demo" {\n  source = "${HOST}/acme/demo/null"\n}\n`);
-    await person.setup('terraform');
   });
-  afterEach(async () => {
+  afterAll(async () => {
     await person[Symbol.asyncDispose]();
     await registry[Symbol.asyncDispose]();
   });
 
   it('fetches a module with the token that is kept for the host, and not where keyhold cannot say', async () => {
+    await person.setup('terraform');
     expect((await init()).code).not.toBe(0);
     await person.keyhold(['token', 'set', '--for', `https://${HOST}`], { input: TOKEN });
     expect(await init()).toMatchObject({ code: 0 });
@@ -52,6 +52,8 @@ describe.skipIf(!terraform)('real terraform, by what setup terraform wrote', () 
   });
 
   it('logs in and out', async () => {
+    await person.forget({ protocol: 'https', host: HOST });
+    await person.setup('terraform');
     const login = await person.run('script', ['-qec', `terraform login -no-color ${HOST}`, '/dev/null'], {
       cwd: join(person.desk, 'root'),
       input: `yes\n${TOKEN}\n`,
