@@ -1,123 +1,14 @@
-import { Command, CommanderError } from 'commander';
-import { asFault } from '../protocol/errors.ts';
-import { exitCodeOf } from '../protocol/status.ts';
-import { printable } from '../protocol/text.ts';
 import './umask.ts';
-import { addAudit } from './cli/audit.ts';
-import { addAuth } from './cli/auth.ts';
-import { addBackend } from './cli/backend.ts';
-import { addBackup } from './cli/backup.ts';
-import { addCompletion } from './cli/completion.ts';
-import { addConfig } from './cli/config.ts';
-import { addDoctor } from './cli/doctor.ts';
-import { addEnv } from './cli/env.ts';
-import { addExec, exitCodeOfExec } from './cli/exec.ts';
-import { CommandFailure } from './cli/failure.ts';
-import { addHelp } from './cli/help.ts';
-import { addImport } from './cli/import.ts';
-import { addInstall } from './cli/install.ts';
-import { addLifecycle } from './cli/lifecycle.ts';
-import { addLineProtocol } from './cli/line.ts';
-import { addLock } from './cli/lock.ts';
-import { jsonText, remark } from './cli/page.ts';
-import { addProfile, goByProfile } from './cli/profile.ts';
-import { addService } from './cli/service.ts';
-import { addSetup } from './cli/setup.ts';
-import { addStatus } from './cli/status.ts';
-import { addToken } from './cli/token.ts';
-import { versions } from './cli/versions.ts';
-import { addWatch } from './cli/watch.ts';
+import { remark } from './cli/page.ts';
+import { runCommand } from './cli/program.ts';
 
-/** Every noun, in the order that `keyhold --help` lists them. A new one is its file in cli/ and its line here. */
-const nouns: readonly ((program: Command) => void)[] = [
-  addInstall,
-  addLifecycle,
-  addSetup,
-  addImport,
-  addStatus,
-  addDoctor,
-  addLock,
-  addToken,
-  addAuth,
-  addExec,
-  addEnv,
-  addProfile,
-  addService,
-  addBackend,
-  addBackup,
-  addAudit,
-  addWatch,
-  addConfig,
-  addLineProtocol,
-  addCompletion,
-  addHelp,
-];
-
-const USAGE = exitCodeOf('bad-request');
-
-void main(process.argv.slice(2)).then((code) => {
-  process.exitCode = code;
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  // `keyhold token list | head -1` is no failure; a full disk is one.
+  if (code === 'EPIPE') process.exit(0);
+  remark(`keyhold: cannot write to standard output: ${code}`);
+  process.exit(1);
 });
 
-/** Runs one command and answers its exit code; the one place where a command's failure is caught. */
-async function main(args: readonly string[]): Promise<number> {
-  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
-    // `keyhold token list | head -1` is no failure; a full disk is one.
-    if (code === 'EPIPE') process.exit(0);
-    remark(`keyhold: cannot write to standard output: ${code}`);
-    process.exit(1);
-  });
-  if (args[0] === '--version' || args[0] === '-V') {
-    process.stdout.write(await versions());
-    return 0;
-  }
-  const program = new Command('keyhold')
-    .description('Keeps your tokens ready for git and every other tool.')
-    .showHelpAfterError('(more: keyhold help)')
-    .option('-V, --version', 'the version of this client and of the running agent')
-    .helpCommand(false)
-    .enablePositionalOptions()
-    .hook('preAction', (_, command) => goByProfile(command))
-    .configureOutput({ outputError: (text, write) => write(usageError(text)) })
-    .exitOverride();
-  for (const add of nouns) add(program);
-  try {
-    await program.parseAsync(args, { from: 'user' });
-    return 0;
-  } catch (error) {
-    const ours = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
-    const code = failed(error, ours.includes('--json'));
-    return args[0] === 'exec' ? exitCodeOfExec(code) : code;
-  }
-}
-
-function failed(error: unknown, json: boolean): number {
-  // commander has said what was wrong already; help that was asked for is none of a failure.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-  const { exitCode, message } =
-    error instanceof CommandFailure
-      ? error
-      : { exitCode: exitCodeOf(asFault(error).status), message: asFault(error).message };
-  // Without a message the command has shown its outcome already.
-  if (message === '') return exitCode;
-  if (json) process.stdout.write(`${jsonText({ error: { exitCode, message } })}\n`);
-  remark(`keyhold: ${message}`);
-  return exitCode;
-}
-
-/**
- * What commander says in the form of our own messages, without the arguments that it repeats: one of them could be a
- * token, pasted in the wrong place.
- */
-function usageError(text: string): string {
-  const line = text
-    .trimEnd()
-    .replace(/^error: /, 'keyhold: ')
-    .replace(/\n\(Did you mean (.*)\?\)$/, '; did you mean $1?')
-    .replace(/command-argument value '.*' is invalid for argument '(.*)'\. Allowed choices are /s, '$1 is one of ')
-    .replace(/ argument '.*' is invalid\. /s, ' is invalid: ')
-    .replace(/ Expected \d+ arguments? but got .*$/s, '')
-    .replace(/(unknown option '[^'=]*)=.*$/s, "$1'")
-    .replace(/\.$/, '');
-  return `${printable(line)}\n`;
-}
+void runCommand(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});

@@ -1,9 +1,11 @@
 import { userInfo } from 'node:os';
 import { toWire } from '../../../protocol/text.ts';
 import type { Connection } from '../../dial.ts';
+import { readCatalogue } from '../../services/catalogue.ts';
+import { contextsIn } from '../../services/context.ts';
 import { ask, detail, withAgent } from '../agent.ts';
 import { confirm } from '../confirm.ts';
-import { show } from '../page.ts';
+import { remark, show } from '../page.ts';
 import type { DestructiveOptions } from '../verb.ts';
 import { spoken, type TokenItem, targetOfItem, tokenItems } from './item.ts';
 import { type Choice, chosenTokens } from './resolve.ts';
@@ -12,14 +14,14 @@ type RemoveOptions = Choice & DestructiveOptions & { readonly reason?: string; r
 
 /**
  * `keyhold token remove`: here only; the service is not told. With `--revoked` the person says that it was revoked there:
- * then a tombstone remains.
+ * then a tombstone remains. Which ones may be left to the working directory.
  */
 export async function remove(
   words: readonly string[],
   { json, reason, revoked, ...options }: RemoveOptions,
 ): Promise<void> {
   const held = await withAgent(tokenItems);
-  const choices = words.length === 0 ? [options] : words.map((word) => ({ ...options, word }));
+  const choices = words.length === 0 ? [hereUnlessSaid(options)] : words.map((word) => ({ ...options, word }));
   const chosen = [...new Set(choices.flatMap((choice) => chosenTokens(choice, held)))];
   await confirm(questionOf(chosen, revoked), options);
   const removed = await withAgent(async (agent) => {
@@ -36,6 +38,15 @@ export async function remove(
       if (!revoked) page.line('The service still takes what it does not know to be dead: revoke it there, too.', 'dim');
     },
   );
+}
+
+/** What nobody named is the server that the working directory speaks of, where it speaks of one. */
+function hereUnlessSaid<T extends Choice>(options: T): T {
+  if (options.for !== undefined) return options;
+  const [context, another] = contextsIn(process.cwd(), readCatalogue().manifests).found;
+  if (!context || another) return options;
+  remark(`keyhold: for ${context.url} (${context.manifest.title}), as ${context.from} says`);
+  return { ...options, for: context.url };
 }
 
 function questionOf(chosen: readonly TokenItem[], revoked: boolean | undefined): string {

@@ -148,6 +148,8 @@ describe('apkg', () => {
   test('who used it in the last days is shown before it dies (K11)', async () => {
     await rig.json(['token', 'create', 'ci-used', '--scopes', 'read', ...at]);
     await rig.run(['token', 'print', 'ci-used']);
+    // Uses are counted in batches.
+    await expect.poll(async () => (await rig.json(['token', 'show', 'ci-used']))['usage']).toMatchObject({ count: 1 });
     const { stdout } = await rig.run(['token', 'revoke', 'ci-used', '--yes']);
     expect(stdout).toContain('Used in the last days:');
     expect(stdout).toMatch(/ci-used: 1 times/);

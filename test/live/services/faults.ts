@@ -30,8 +30,13 @@ export function testServiceFaults(open: () => FaultyService): void {
       const { rig, standIn, service, label, create } = open();
       const verbs: (readonly string[])[] = [
         ['token', 'list', '--remote', '--service', service],
-        ['auth', 'whoami', '--service', service],
-        ['token', 'show', label, '--remote'],
+        // Silence costs its whole deadline each time: one verb that reads is enough for it.
+        ...(fault === 'timeout'
+          ? []
+          : [
+              ['auth', 'whoami', '--service', service],
+              ['token', 'show', label, '--remote'],
+            ]),
         ...(create ? [['token', 'create', 'in-vain', '--service', service, ...create]] : []),
         ...(fault === 404 ? [] : [['token', 'revoke', label, '--yes']]),
       ];

@@ -1,30 +1,39 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Ended, keyhold } from '../../client/keyhold.ts';
+import type { Ended } from '../../client/keyhold.ts';
 import { type BuiltAgent, configure, startAgent } from '../../fakes/built-agent.ts';
 import type { StandIn } from '../../fakes/services/stand-in.ts';
 import { temporaryFolder } from '../../temporary.ts';
+import { keyholdHere } from './in-process.ts';
 
 /** Seconds that a service may take in these tests: children start slowly on a busy machine, answers come at once. */
 const DEADLINE = 3;
+
+export type RunOptions = {
+  /** Standard input. */
+  readonly input?: string;
+  readonly environment?: Record<string, string>;
+  /** The working directory; the home without it. */
+  readonly cwd?: string;
+};
 
 /** A person at a terminal of their own: commands, an agent, and a service that stands in for the real one. */
 export type Rig = AsyncDisposable & {
   readonly home: string;
   readonly agent: BuiltAgent;
   /** Runs `keyhold`; standard input is what `input` says, and there is none without it. */
-  run(
-    args: readonly string[],
-    options?: { readonly input?: string; readonly environment?: Record<string, string> },
-  ): Promise<Ended>;
+  run(args: readonly string[], options?: RunOptions): Promise<Ended>;
   /** The same, which must end with 0, and its JSON. */
-  json(args: readonly string[], options?: { readonly input?: string }): Promise<Record<string, never>>;
+  json(args: readonly string[], options?: RunOptions): Promise<Record<string, never>>;
   /** Every word that a command has printed so far. */
   readonly said: () => string;
 };
 
-/** The agent, and the stand-in made known to it: the built-in service at another place, with what `more` changes (YAML). */
-export async function openRig(service: string, standIn: StandIn, more = ''): Promise<Rig> {
+/**
+ * The agent, and the stand-in made known to it: the built-in service at another place, with what `more` changes (YAML).
+ * Without a stand-in the service is as it is built in.
+ */
+export async function openRig(service: string, standIn?: StandIn, more = ''): Promise<Rig> {
   const { path: home, remove } = temporaryFolder(service);
   configure(home, { backend: 'vault', upstream: { deadline: DEADLINE } });
   const agent = await startAgent({ home });
@@ -32,12 +41,8 @@ export async function openRig(service: string, standIn: StandIn, more = ''): Pro
   const rig: Rig = {
     home,
     agent,
-    async run(args, { input, environment } = {}) {
-      const ended = await keyhold(args, {
-        home,
-        ...(input === undefined ? {} : { input }),
-        ...(environment && { environment }),
-      });
+    async run(args, options = {}) {
+      const ended = await keyholdHere(args, { home, ...options });
       said += `${ended.stdout}${ended.stderr}`;
       return ended;
     },
@@ -52,6 +57,7 @@ export async function openRig(service: string, standIn: StandIn, more = ''): Pro
       remove();
     },
   };
+  if (!standIn) return rig;
   const manifest = join(home, 'manifest.yaml');
   const host = `hosts:\n  - { protocol: http, host: 127.0.0.1, port: ${standIn.port} }\n`;
   writeFileSync(
