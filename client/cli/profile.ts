@@ -43,10 +43,8 @@ export function addProfile(program: Command): void {
 export function goByProfile(command: Command): void {
   const { profile, json } = command.opts<Partial<VerbOptions>>();
   const isOwn = command.parent?.name() === 'profile';
-  if (profile !== undefined) {
-    giveProfile(checkProfileName(profile));
-    if (!isOwn) profileInForce(loadProfiles());
-  }
+  giveProfile(profile === undefined ? undefined : checkProfileName(profile));
+  if (profile !== undefined && !isOwn) profileInForce(loadProfiles());
   // The lines of `env` are for a shell, whoever asks.
   if (json !== undefined || isOwn || command.name() === 'env' || !command.options.some(({ long }) => long === '--json'))
     return;

@@ -4,8 +4,8 @@ import { toWire } from '../../protocol/text.ts';
 /** What `--profile` says; undefined where it was not given. */
 let given: string | undefined;
 
-/** Goes by a profile from now on, whatever the environment says. */
-export function giveProfile(name: string): void {
+/** Goes by a profile from now on, whatever the environment says; by the environment again with undefined. */
+export function giveProfile(name: string | undefined): void {
   given = name;
 }
 

@@ -3,14 +3,13 @@ import { drawEntries, entriesOf, PAGE } from '../audit.ts';
 import { show } from '../page.ts';
 import type { VerbOptions } from '../verb.ts';
 import { deletedItems, formerItems, spoken, tokenItems } from './item.ts';
-import { type Choice, chosenToken } from './resolve.ts';
+import { type Choice, heldOrDeleted } from './resolve.ts';
 
 /** `keyhold token history`: what the audit log says of one token, also of one that was revoked since. */
 export async function history(word: string | undefined, { json, ...choice }: Choice & VerbOptions): Promise<void> {
   const { item, items } = await withAgent(async (agent) => {
     const held = await tokenItems(agent);
-    const known = [...held, ...formerItems(held, await deletedItems(agent))];
-    const found = chosenToken({ ...choice, word }, known);
+    const found = heldOrDeleted({ ...choice, word }, held, formerItems(held, await deletedItems(agent)));
     return { item: found, items: await entriesOf(agent, { credential: found.id }, PAGE) };
   });
   show(json, { id: item.id, label: item.label, items }, (page) => {

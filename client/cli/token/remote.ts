@@ -42,7 +42,12 @@ export async function listRemote(options: RemoteOptions & VerbOptions): Promise<
   show(json, document, (page) => {
     page.line(`${manifest.title}, ${urlOf(target)}: ${active}${limit === undefined ? '' : `/${limit}`} active`);
     if (items.length === 0) return;
-    page.table(['NAME', 'KIND', 'ID', 'CREATED', 'EXPIRES', 'LAST USED', 'WHERE'], items.map(row));
+    const isCounted = items.some(({ uses }) => uses !== undefined);
+    const headings = ['NAME', 'KIND', 'ID', 'CREATED', 'EXPIRES', isCounted ? 'USES' : 'LAST USED', 'WHERE'];
+    page.table(
+      headings,
+      items.map((item) => row(item, isCounted)),
+    );
     if (items.some(({ state }) => state === 'server')) page.line('server: nobody here holds it');
     if (items.some(({ state }) => state === 'local')) page.line('local: the service does not list it');
   });
@@ -50,11 +55,12 @@ export async function listRemote(options: RemoteOptions & VerbOptions): Promise<
 
 const where = { both: 'both', server: 'server', local: 'local' } as const;
 
-function row(item: RemoteItem): string[] {
-  const { kind = '', tokenId = '', createdAt, expiresAt, lastUsedAt, state, active } = item;
+/** Services tell when a token was used last, or how often. */
+function row(item: RemoteItem, isCounted: boolean): string[] {
+  const { kind = '', tokenId = '', createdAt, expiresAt, lastUsedAt, uses = '', state, active } = item;
   const name = item.name ?? item.label ?? item.username ?? '';
   const place = active === false ? `${where[state]}, off` : where[state];
-  return [name, kind, tokenId, day(createdAt), day(expiresAt), day(lastUsedAt), place];
+  return [name, kind, tokenId, day(createdAt), day(expiresAt), isCounted ? String(uses) : day(lastUsedAt), place];
 }
 
 function day(seconds: number | undefined): string {

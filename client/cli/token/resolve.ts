@@ -64,6 +64,20 @@ export function chosenToken<T extends TokenItem>(choice: Choice, items: readonly
   throw ambiguous(choice.for ?? choice.word ?? '', found);
 }
 
+/** The same among what is held, and only where nothing there is meant among what was revoked: labels come back. */
+export function heldOrDeleted<T extends TokenItem, D extends TokenItem>(
+  choice: Choice,
+  held: readonly T[],
+  deleted: readonly D[],
+): T | D {
+  try {
+    return chosenToken(choice, held);
+  } catch (error) {
+    if (!(error instanceof CommandFailure) || error.exitCode !== exitCodeOf('not-found')) throw error;
+    return chosenToken(choice, deleted);
+  }
+}
+
 function ambiguous(word: string, found: readonly TokenItem[]): CommandFailure {
   const named = found.slice(0, NAMED_MAX).map((item) => {
     const name = nameOf(item);

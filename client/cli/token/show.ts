@@ -4,7 +4,7 @@ import { localTime } from '../status.ts';
 import type { VerbOptions } from '../verb.ts';
 import { type DeletedItem, deletedItems, formerItems, type TokenItem, tokenItems, urlOfItem } from './item.ts';
 import { saidFacts, saidOf } from './remote.ts';
-import { type Choice, chosenToken } from './resolve.ts';
+import { type Choice, heldOrDeleted } from './resolve.ts';
 import { SERVICE_DEADLINE } from './service-place.ts';
 
 /** Days of use that are shown. */
@@ -28,7 +28,7 @@ export async function show(
 ): Promise<void> {
   const { item, usage, twins, said } = await withAgent(async (agent) => {
     const held = await tokenItems(agent);
-    const found = chosenToken({ ...choice, word }, [...held, ...formerItems(held, await deletedItems(agent))]);
+    const found = heldOrDeleted({ ...choice, word }, held, formerItems(held, await deletedItems(agent)));
     const [used = {}] = documents((await ask(agent, 'usage', { attributes: { id: found.id } })).details, 'item[]');
     const same = held.filter(({ id, fingerprint }) => id !== found.id && isSame(fingerprint, found.fingerprint));
     const said = remote ? await saidOf(agent, found.id) : undefined;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { faults } from '../../fakes/services/faults.ts';
+import { type Fault, faults } from '../../fakes/services/faults.ts';
 import type { StandIn } from '../../fakes/services/stand-in.ts';
 import type { Rig } from './rig.ts';
 
@@ -17,27 +17,28 @@ export type FaultyService = {
 const codes: Readonly<Record<string, readonly number[]>> = {
   401: [6, 7, 8],
   402: [5],
-  403: [5],
+  // 9: where it is what a service says to a token too many.
+  403: [5, 9],
   404: [4],
   429: [10],
   500: [10],
 };
 
 /** Whatever goes wrong at the service: each verb ends with a code and words of its own, and nothing is lost here. */
-export function testServiceFaults(open: () => FaultyService): void {
+export function testServiceFaults(open: () => FaultyService, some: readonly Fault[] = faults): void {
   describe('the service goes wrong', () => {
-    test.each(faults)('by %s', async (fault) => {
+    test.each(some)('by %s', async (fault) => {
       const { rig, standIn, service, label, create } = open();
       const verbs: (readonly string[])[] = [
         ['token', 'list', '--remote', '--service', service],
-        // Silence costs its whole deadline each time: one verb that reads is enough for it.
+        // Silence costs its whole deadline each time: of it one verb that reads and one that changes something are enough.
         ...(fault === 'timeout'
           ? []
           : [
               ['auth', 'whoami', '--service', service],
               ['token', 'show', label, '--remote'],
+              ...(create ? [['token', 'create', 'in-vain', '--service', service, ...create]] : []),
             ]),
-        ...(create ? [['token', 'create', 'in-vain', '--service', service, ...create]] : []),
         ...(fault === 404 ? [] : [['token', 'revoke', label, '--yes']]),
       ];
       const before = await rig.json(['token', 'list']);

@@ -7,7 +7,7 @@ import { temporaryFolder } from '../../temporary.ts';
 import { keyholdHere } from './in-process.ts';
 
 /** Seconds that a service may take in these tests: children start slowly on a busy machine, answers come at once. */
-const DEADLINE = 3;
+const DEADLINE = 2;
 
 export type RunOptions = {
   /** Standard input. */
