@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { Connection } from '../dial.ts';
 import { ask, detail, documents, withAgent } from './agent.ts';
+import { listRemoteAudit } from './audit-remote.ts';
 import { CommandFailure } from './failure.ts';
 import { jsonLine, type Page, show } from './page.ts';
 import { localTime } from './status.ts';
@@ -30,7 +31,11 @@ export function addAudit(program: Command): void {
   const audit = addNoun(program, 'audit', 'what happened to your tokens, and who asked for them');
   addFilter(addVerb(audit, 'list', 'changes, refusals and first uses, the newest first'))
     .option('--limit <number>', `show so many (${SHOWN})`, count, SHOWN)
-    .action(list);
+    .option('--remote', "the service's own record of the account that is signed in")
+    .option('--service <id>', 'of --remote: the service')
+    .option('--for <url>', 'of --remote: its server, protocol://host[:port]')
+    .option('--username <name>', 'of --remote: the account')
+    .action((options) => (options.remote ? listRemoteAudit(options) : list(options)));
   addVerb(audit, 'verify', 'recompute the chain: has anything been changed, taken out or cut off?')
     .option('--against <file>', 'compare with what was exported to this file')
     .action(verify);

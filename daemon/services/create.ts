@@ -208,7 +208,9 @@ export async function fullReply(
   const most = manifest.limits?.active;
   if (most === undefined) return undefined;
   const now = desk.parts.clock.now();
-  const held = desk.heldAt(manifest, place).filter(({ expiresAt }) => expiresAt === undefined || expiresAt > now);
+  const held = desk
+    .heldAt(manifest, place)
+    .filter(({ expiresAt, about }) => about?.kind !== 'session' && (expiresAt === undefined || expiresAt > now));
   const listed =
     mayAsk && callOf(manifest, 'list', kind).status === 'ok'
       ? await listRemote(desk, manifest, { place, as })

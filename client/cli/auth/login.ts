@@ -156,21 +156,30 @@ async function byToken(
   const before = await tokenItems(agent);
   try {
     await ask(agent, 'store', { target: whole, secret, expiresAt, about });
+    const item = await keptLast(agent);
+    const reply = await agent(requestOf('remote-show', { attributes: { id: item.id, what: 'whoami' } }));
+    const isRefused = ['revoked', 'expired', 'interaction-required'].includes(reply.status);
+    if (isRefused && !before.some(({ id }) => id === item.id)) {
+      await ask(agent, 'erase', { target: targetOfItem(item), id: item.id });
+      throw new CommandFailure(exitCodeOf(reply.status), `${reply.message}; it is not kept`);
+    }
+    const [whoami] = documents(reply.details, 'item[]');
+    const { user, expiresAt: end } = (whoami?.['answer'] ?? {}) as Record<string, unknown>;
+    // When it ends only the service knows of a token that does not say so itself.
+    if (item.expiresAt === undefined && typeof end === 'number') {
+      await ask(agent, 'store', { target: targetOfItem(item), secret, expiresAt: end, about });
+    }
+    const kept = await keptLast(agent);
+    if (typeof user !== 'string' || kept.account !== undefined) return kept;
+    await ask(agent, 'annotate', { attributes: { id: kept.id, account: toWire(user) } });
+    return { ...kept, account: user };
   } finally {
     secret.dispose();
   }
-  const item = (await tokenItems(agent)).toSorted((one, other) => other.storedAt - one.storedAt)[0]!;
-  const reply = await agent(requestOf('remote-show', { attributes: { id: item.id, what: 'whoami' } }));
-  const isRefused = reply.status === 'revoked' || reply.status === 'expired' || reply.status === 'interaction-required';
-  if (isRefused && !before.some(({ id }) => id === item.id)) {
-    await ask(agent, 'erase', { target: targetOfItem(item), id: item.id });
-    throw new CommandFailure(exitCodeOf(reply.status), `${reply.message}; it is not kept`);
-  }
-  const [whoami] = documents(reply.details, 'item[]');
-  const user = (whoami?.['answer'] as Record<string, unknown> | undefined)?.['user'];
-  if (typeof user !== 'string' || item.account !== undefined) return item;
-  await ask(agent, 'annotate', { attributes: { id: item.id, account: toWire(user) } });
-  return { ...item, account: user };
+}
+
+async function keptLast(agent: Connection): Promise<TokenItem> {
+  return (await tokenItems(agent)).toSorted((one, other) => other.storedAt - one.storedAt)[0]!;
 }
 
 function seconds(text: string): number {

@@ -5,11 +5,12 @@ import type { TokenItem } from './item.ts';
 export type Quota = { readonly active: number; readonly limit: number | undefined };
 
 /**
- * Counts the active tokens of a service among what is held, for people to see: what is past its expiry does not count. Whether one
- * more may be made the agent decides, which asks the service's own list too. `now` is in epoch seconds.
+ * Counts the active tokens of a service among what is held, for people to see: what is past its expiry does not count, and neither
+ * does a session, because limits are about tokens that somebody made. Whether one more may be made the agent decides, which asks
+ * the service's own list too. `now` is in epoch seconds.
  */
 export function quotaOf({ id, limits }: Manifest, held: readonly TokenItem[], now: number): Quota {
-  const isActive = ({ service, expiresAt }: TokenItem) =>
-    service === id && (expiresAt === undefined || expiresAt > now);
+  const isActive = ({ service, kind, expiresAt }: TokenItem) =>
+    service === id && kind !== 'session' && (expiresAt === undefined || expiresAt > now);
   return { active: held.filter(isActive).length, limit: limits?.active };
 }

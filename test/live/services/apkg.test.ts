@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Apkg, openApkg } from '../../fakes/services/apkg.ts';
 import { testServiceFaults } from './faults.ts';
@@ -173,6 +175,20 @@ describe('apkg', () => {
     const refused = await rig.run(['token', 'list', '--remote', ...at, '--for', other.url]);
     expect(refused.code).toBe(6);
     expect(other.requests.filter(({ headers }) => headers.authorization !== undefined)).toEqual([]);
+  });
+
+  test('which registry: what was said, else the profile, else the folder, else its own host (K19)', async () => {
+    const folder = join(rig.home, 'package');
+    mkdirSync(join(folder, '.apkg'), { recursive: true });
+    writeFileSync(join(folder, '.apkg/config.json'), '{"registry":"https://registry.folder.example"}');
+    // Whether the session is found tells which registry was meant; nothing is asked of any.
+    const signedIn = async (cwd: string, ...more: string[]) =>
+      (await rig.run(['auth', 'status', ...at, ...more], { cwd })).code;
+    await rig.json(['profile', 'set', 'endpoint.apkg', server.url, '--profile', 'own']);
+    expect(await signedIn(rig.home)).toBe(0);
+    expect(await signedIn(folder)).toBe(6);
+    expect(await signedIn(folder, '--profile', 'own')).toBe(0);
+    expect(await signedIn(folder, '--profile', 'own', '--for', 'https://registry.folder.example')).toBe(6);
   });
 
   test('a token whose scope does not allow it is refused, and kept (K25)', async () => {

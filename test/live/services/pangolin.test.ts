@@ -20,6 +20,7 @@ describe('pangolin', () => {
     server = await openPangolin({ clock: { now: () => now } });
     rig = await openRig('pangolin');
     await rig.json(['profile', 'set', 'endpoint.pangolin', server.url, '--profile', 'here']);
+    await rig.json(['profile', 'set', 'tenant.pangolin', server.tenant, '--profile', 'here']);
     await rig.json(['profile', 'use', 'here']);
   });
   afterAll(async () => {
@@ -36,7 +37,7 @@ describe('pangolin', () => {
     return { token, id: claimsOf(token)['jti'] as string };
   };
   const login = (user: PangolinUser, password = user.password) =>
-    rig.run(['auth', 'login', ...at, '--username', user.username, '--tenant', server.tenant, '--stdin', '--json'], {
+    rig.run(['auth', 'login', ...at, '--username', user.username, '--stdin', '--json'], {
       input: `${password}\n`,
     });
   const opens = async (token: string, header = 'authorization') =>
@@ -71,6 +72,12 @@ describe('pangolin', () => {
     expect(signedIn).toMatchObject({ account: 'ada', kind: 'session', tenant: server.tenant });
     expect(signedIn.expiresAt).toBe(now + 86_400);
     expect((await rig.run(['auth', 'whoami', ...at])).stdout).toBe('ada\n');
+    const sent = server.requests.filter(({ path }) => path === '/api/v1/users/login').at(-1)!;
+    expect(JSON.parse(sent.body)).toMatchObject({ 'tenant-id': server.tenant });
+    const other = await rig.run(['auth', 'login', ...at, '--username', 'ada', '--tenant', 'another', '--stdin'], {
+      input: user.password,
+    });
+    expect(other.code).toBe(5);
     const claims = claimsOf(await printed('ada'));
     expect(signedIn.tokenId).toBe(claims['jti']);
   });
@@ -189,6 +196,22 @@ describe('pangolin', () => {
     expect(await opens(value, 'x-api-key')).toBe(401);
   });
 
+  test("client credentials: out of a service user's key, tokens of one hour (G27)", async () => {
+    const key = ['--kind', 'service-key', '--as', 'tess'];
+    const { created } = await rig.json(['token', 'create', 'etl-hourly', ...key, ...at]);
+    const { tokenId } = created as unknown as { tokenId: string };
+    const input = await printed('etl-hourly');
+    const client = ['--way', 'client', '--client-id', tokenId, '--label', 'hourly', '--stdin'];
+    const { signedIn } = await rig.json(['auth', 'login', ...at, ...client], { input });
+    expect(Number((signedIn as { expiresAt?: number }).expiresAt) - now).toBeGreaterThan(3_500);
+    expect(Number((signedIn as { expiresAt?: number }).expiresAt) - now).toBeLessThanOrEqual(3_700);
+    const hourly = await printed('hourly');
+    expect(claimsOf(hourly)).toMatchObject({ username: 'etl-hourly' });
+    expect(await opens(hourly)).toBe(200);
+    await rig.json(['token', 'remove', 'hourly', '--yes']);
+    await rig.json(['token', 'revoke', 'etl-hourly', '--yes']);
+  });
+
   test('what is due for rotation is told: a key of 30 days before its end (G9, G18)', async () => {
     const key = ['--kind', 'service-key', '--expires-in', '10d'];
     await rig.json(['token', 'create', 'etl-weekly', ...key, '--as', 'tess', ...at]);
@@ -240,6 +263,14 @@ describe('pangolin', () => {
     expect(readFileSync(file, 'utf8')).not.toContain(token);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ base_url: server.url });
     expect((await rig.run(['auth', 'logout', '--yes', ...at])).code).toBe(0);
+  });
+
+  test("the server's own record, for who may read it (G23)", async () => {
+    await login(server.users.admin);
+    const { items } = await rig.json(['audit', 'list', '--remote', '--limit', '1000', ...at]);
+    expect(items).toContainEqual(expect.objectContaining({ action: 'revoke_token', user: 'tess' }));
+    expect(items).toContainEqual(expect.objectContaining({ action: 'create_service_user' }));
+    await rig.json(['auth', 'logout', '--yes', ...at]);
   });
 
   test('every revocation stands in the audit log, and the log holds (G5, G23, G24)', async () => {
