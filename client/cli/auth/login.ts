@@ -1,9 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { settingFor } from '../../../protocol/profiles.ts';
 import type { Secret } from '../../../protocol/secret.ts';
 import type { Login, Manifest } from '../../../protocol/services/index.ts';
 import { exitCodeOf } from '../../../protocol/status.ts';
 import { toWire } from '../../../protocol/text.ts';
 import type { Connection } from '../../dial.ts';
+import { loadProfiles } from '../../profiles/file.ts';
+import { profileInForce } from '../../profiles/in-force.ts';
 import { hasDisplay, openPage } from '../../services/open.ts';
 import { ask, detail, documents, requestOf, withAgent } from '../agent.ts';
 import type { AuthOptions } from '../auth.ts';
@@ -50,9 +53,10 @@ export function addLogin(command: Command): void {
     .action(login);
 }
 
-async function login(options: LoginOptions): Promise<void> {
+async function login(said: LoginOptions): Promise<void> {
   const held = await withAgent(tokenItems);
-  const place = isOAuthMeant(options, held) ? oauthPlace(options, held) : servicePlace(options, held);
+  const place = isOAuthMeant(said, held) ? oauthPlace(said, held) : servicePlace(said, held);
+  const options = withTenant(said, place.manifest);
   const way = wayOf(place.manifest, options);
   const item = isOAuth(way)
     ? await byOAuth(way, place, options)
@@ -67,6 +71,13 @@ async function login(options: LoginOptions): Promise<void> {
     page.line('Signed in.', 'green');
     drawWho(page, item, place.manifest?.title ?? item.host);
   });
+}
+
+/** The tenant that was named, else the profile's for that service. */
+function withTenant(options: LoginOptions, manifest: Manifest | undefined): LoginOptions {
+  const profile = manifest && profileInForce(loadProfiles())?.profile;
+  const tenant = options.tenant ?? (profile && settingFor(profile, 'tenant', manifest.id));
+  return tenant === undefined ? options : { ...options, tenant };
 }
 
 /** Whether a provider is to be asked, which may stand behind a place that no service is known for. */
