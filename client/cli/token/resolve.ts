@@ -64,18 +64,20 @@ export function chosenToken<T extends TokenItem>(choice: Choice, items: readonly
   throw ambiguous(choice.for ?? choice.word ?? '', found);
 }
 
-/** The same among what is held, and only where nothing there is meant among what was revoked: labels come back. */
+/**
+ * The same also among what was revoked. Labels and places come back: what is held by that whole name, or for that URL, is meant
+ * before what was once.
+ */
 export function heldOrDeleted<T extends TokenItem, D extends TokenItem>(
   choice: Choice,
   held: readonly T[],
   deleted: readonly D[],
 ): T | D {
-  try {
-    return chosenToken(choice, held);
-  } catch (error) {
-    if (!(error instanceof CommandFailure) || error.exitCode !== exitCodeOf('not-found')) throw error;
-    return chosenToken(choice, deleted);
-  }
+  const { word, for: url, username } = choice;
+  const isNamed = ({ id, tokenId, label, username: name }: TokenItem) => [id, tokenId, label, name].includes(word);
+  const target = word === undefined && url !== undefined ? targetOf(url, username) : undefined;
+  const isMeant = word === undefined ? (item: TokenItem) => target !== undefined && matches(item, target) : isNamed;
+  return chosenToken<T | D>(choice, held.some(isMeant) ? held : [...held, ...deleted]);
 }
 
 function ambiguous(word: string, found: readonly TokenItem[]): CommandFailure {
