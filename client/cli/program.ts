@@ -54,12 +54,8 @@ const nouns: readonly ((program: Command) => void)[] = [
 
 const USAGE = exitCodeOf('bad-request');
 
-/** Runs one command and answers its exit code; the one place where a command's failure is caught. */
-export async function runCommand(args: readonly string[]): Promise<number> {
-  if (args[0] === '--version' || args[0] === '-V') {
-    process.stdout.write(await versions());
-    return 0;
-  }
+/** All commands, with their options and help. */
+export function openProgram(): Command {
   const program = new Command('keyhold')
     .description('Keeps your tokens ready for git and every other tool.')
     .showHelpAfterError('(more: keyhold help)')
@@ -70,6 +66,16 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     .configureOutput({ outputError: (text, write) => write(usageError(text)) })
     .exitOverride();
   for (const add of nouns) add(program);
+  return program;
+}
+
+/** Runs one command and answers its exit code; the one place where a command's failure is caught. */
+export async function runCommand(args: readonly string[]): Promise<number> {
+  if (args[0] === '--version' || args[0] === '-V') {
+    process.stdout.write(await versions());
+    return 0;
+  }
+  const program = openProgram();
   try {
     await program.parseAsync(args, { from: 'user' });
     return 0;

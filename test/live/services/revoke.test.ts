@@ -47,6 +47,8 @@ describe('token revoke of many, and of what nobody here holds', () => {
   test('--all shows first who used them, asks, and comes to the session last (G8)', async () => {
     await elsewhere('old-desktop');
     await rig.run(['token', 'print', 'ci-two']);
+    // Uses are counted in batches.
+    await expect.poll(async () => (await rig.json(['token', 'show', 'ci-two']))['usage']).toMatchObject({ count: 1 });
     const asked = await rig.run(['token', 'revoke', '--all', ...at]);
     expect(asked).toMatchObject({ code: 6, stderr: expect.stringContaining('these 4 tokens') });
     expect(asked.stdout).toMatch(/Used in the last days:\n(.*\n)*- ci-two: 1 times/);
