@@ -6,17 +6,18 @@ import type { Profiles } from '../protocol/profiles.ts';
 import type { Secret } from '../protocol/secret.ts';
 import { toWire } from '../protocol/text.ts';
 import type { Held } from './backends/backend.ts';
-import { disposeSecrets } from './backends/secrets.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
 import { explain } from './explain.ts';
 import type { Log } from './log.ts';
+import { acceptorOf, isExpired, isMeant, isSame } from './meant.ts';
 import { type Preference, preferenceOf, preferredTarget } from './profiles.ts';
 import { RoundState } from './round.ts';
 import { refusalOf, revokedReply, type Tombstone } from './tombstones/tombstone.ts';
 import type { Tombstones } from './tombstones/tombstones.ts';
 import type { Entry } from './unlocked/set.ts';
-import type { RefreshOutcome } from './upstream/refresh-outcome.ts';
+import { dropAccess } from './upstream/drop-access.ts';
+import { inTime } from './upstream/refresh-outcome.ts';
 import type { Refresher } from './upstream/refresher.ts';
 
 const notFound: CredentialReply = { status: 'not-found', message: 'no credential is held for this target' };
@@ -29,9 +30,6 @@ const tooShort: CredentialReply = {
   message: 'the credential lives shorter than it is asked to, also when it is new',
 };
 const done: CredentialReply = { status: 'ok' };
-
-/** Milliseconds that a get waits for a refresh: longer than that takes at worst by its own deadlines, on a machine at work. */
-const REFRESH_WAIT = 40_000;
 
 /** Seconds that a get may wait for a human at most: as long as the desktop's prompt stands. */
 const WAIT_MAX: Seconds = 120;
@@ -99,7 +97,7 @@ export class Agent {
   async #getWhenRefreshed(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
     const wait = request.interactive === false ? 0 : Math.min(request.wait ?? 0, WAIT_MAX);
     const until = this.#clock.sinceBoot() + wait;
-    const outcome = await within(this.#refresher!.refresh(found), REFRESH_WAIT);
+    const outcome = await inTime(this.#refresher!.refresh(found));
     if (!this.#custody.isServing || this.#custody.at(found) !== found) return this.get(request);
     let isLive =
       !isExpired(found, this.#clock, request.minTtl) && this.#refresher!.look(found, request.minTtl) !== 'dead';
@@ -338,66 +336,9 @@ export class Agent {
       if (!entry.secrets?.secret?.equals(secret)) return false;
     }
     // A tool was refused with an access token. Whether the login is over its provider says, not a tool.
-    if (id === undefined && this.#refresher?.canRefresh(entry)) await this.#dropAccess(entry);
+    if (id === undefined && this.#refresher?.canRefresh(entry)) await dropAccess(this.#custody, entry);
     else await this.#custody.remove(entry);
     this.#log('erased', { id: entry.id });
     return true;
   }
-
-  /** Forgets an access token, in memory and at rest, and keeps what a new one is had for. */
-  async #dropAccess(entry: Entry): Promise<void> {
-    const kept = await this.#custody.secretsAside(entry);
-    if (!kept) return;
-    try {
-      const { protocol, host, path, username, id, authtype, storedAt, about } = entry;
-      const held = { protocol, host, path, username, id, authtype, storedAt, about, expiresAt: 0 };
-      await this.#custody.renew(entry, held, { refreshToken: kept.refreshToken });
-    } finally {
-      disposeSecrets(kept);
-    }
-  }
-}
-
-/** The outcome of a refresh, or that it takes too long. The refresh goes on. */
-async function within(refresh: Promise<RefreshOutcome>, milliseconds: number): Promise<RefreshOutcome> {
-  const { promise, resolve } = Promise.withResolvers<RefreshOutcome>();
-  const late = { status: 'unavailable', message: 'cannot refresh: the provider takes too long; try again' } as const;
-  const timer = setTimeout(() => resolve({ status: 'failed', reply: late }), milliseconds);
-  try {
-    return await Promise.race([refresh, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** For a caller that takes a value of the Authorization header, and for one that knows only passwords. */
-const isAny = () => true;
-const isPlain = ({ authtype }: Entry) => authtype === undefined;
-const isOfHost = ({ path }: Entry) => path === undefined;
-
-/** What this caller can take, and means. */
-function acceptorOf(request: CredentialRequest): (entry: Entry) => boolean {
-  const accepts = request.capabilities.authtype ? isAny : isPlain;
-  const isPathFree = !request.exactPath || request.target!.path !== undefined;
-  if (isPathFree && request.id === undefined) return accepts;
-  return (entry) => isMeant(entry, request) && accepts(entry);
-}
-
-function isMeant(entry: Entry, { exactPath, id, target }: CredentialRequest): boolean {
-  if (id !== undefined && entry.id !== id) return false;
-  return !exactPath || target!.path !== undefined || isOfHost(entry);
-}
-
-/** Dead, or too close to it for this caller. */
-function isExpired(held: Held, clock: Clock, minTtl: Seconds = 0): boolean {
-  return held.expiresAt !== undefined && held.expiresAt <= clock.now() + minTtl;
-}
-
-/** Whether a store brings what is held already; what it leaves out (an old git knows no expiry) is no difference. */
-function isSame(entry: Entry, request: CredentialRequest): boolean {
-  const { secret, refreshToken } = entry.secrets!;
-  if (entry.authtype !== request.authtype) return false;
-  if (request.expiresAt !== undefined && request.expiresAt !== entry.expiresAt) return false;
-  if (request.secret !== undefined && !(secret?.equals(request.secret) ?? false)) return false;
-  return request.refreshToken === undefined || (refreshToken?.equals(request.refreshToken) ?? false);
 }

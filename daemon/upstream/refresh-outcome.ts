@@ -97,3 +97,18 @@ export function loginCommand({ about, protocol, host }: Held): string {
   const way = about?.oauth?.by === 'client-secret' ? ' --way client' : '';
   return `keyhold auth login${named} --for ${fromWire(protocol)}://${fromWire(host)}${way}`;
 }
+
+/** Milliseconds that a get waits for a refresh: longer than that takes at worst by its own deadlines, on a machine at work. */
+const REFRESH_WAIT = 40_000;
+
+/** The outcome of a refresh, or that it takes too long. The refresh goes on. */
+export async function inTime(refresh: Promise<RefreshOutcome>): Promise<RefreshOutcome> {
+  const { promise, resolve } = Promise.withResolvers<RefreshOutcome>();
+  const late = { status: 'unavailable', message: 'cannot refresh: the provider takes too long; try again' } as const;
+  const timer = setTimeout(() => resolve({ status: 'failed', reply: late }), REFRESH_WAIT);
+  try {
+    return await Promise.race([refresh, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

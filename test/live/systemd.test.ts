@@ -11,6 +11,7 @@ import { aPerson, type Person } from './person.ts';
 const SYSTEMD = '/lib/systemd/systemd';
 /** Restarts under load. */
 const ROUNDS = 12;
+const hasCurl = need('curl', 'apt-get install curl');
 const isRoot = process.getuid!() === 0;
 const isThere = need('systemctl', 'apt-get install systemd') && need('unshare', 'apt-get install util-linux');
 if (isThere && !isRoot) console.warn('skipped: a systemd of its own needs a mount namespace; run the suite as root');
@@ -117,6 +118,30 @@ describe.skipIf(!isThere || !isRoot)('under a real systemd --user', () => {
     expect(pids.size).toBe(ROUNDS + 1);
     expect(answers.length).toBeGreaterThan(20);
     expect(answers.filter((answer) => !answer.includes('password=restart-EXAMPLE'))).toEqual([]);
+  });
+
+  it.skipIf(!hasCurl)('shows its views to the first who asks on the admin socket', async () => {
+    await systemctl('stop', 'keyhold.service');
+    expect(await systemctl('is-active', 'keyhold.service')).toBe('inactive');
+    const view = async (path: string) => {
+      const socket = join(runtime, 'keyhold/admin.sock');
+      const args = ['-sS', '--fail', '--max-time', '30', '--unix-socket', socket, `http://localhost${path}`];
+      return (await execute('curl', args, { env: person.env })).stdout;
+    };
+    expect(JSON.parse(await view('/health'))).toMatchObject({ version: expect.any(String) });
+    expect(await systemctl('is-active', 'keyhold.service')).toBe('active');
+    const tokens = await view('/tokens');
+    expect(tokens).toContain('git.invalid');
+    expect(tokens).not.toContain('restart-EXAMPLE');
+    // The process of the views is the agent's own child, and ends with the service.
+    const agent = await agentPid();
+    const admin = Number(
+      (await execute('pgrep', ['-P', String(agent), '-f', 'admin.cjs'], { env: person.env })).stdout.trim(),
+    );
+    expect(admin).toBeGreaterThan(0);
+    await systemctl('restart', 'keyhold.service');
+    expect(existsSync(`/proc/${admin}`)).toBe(false);
+    expect(await systemctl('is-active', 'keyhold-admin.socket')).toBe('active');
   });
 
   it('stops for good, and starts again', async () => {
