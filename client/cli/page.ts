@@ -69,27 +69,21 @@ export class Page {
    * (`wrapLast`) is wrapped instead.
    */
   table(headings: readonly string[], rows: readonly (readonly string[])[], wrapLast = false, kept = 0): this {
-    // One look at all of it: what is nearly always plain is not searched cell by cell.
-    const isPlain = NARROW.test(rows.map((row) => row.join('')).join(''));
-    const cells = isPlain ? rows : rows.map((row) => row.map(printable));
-    const widths = headings.map((heading) => heading.length);
-    for (const row of cells) {
-      for (let at = 0; at < widths.length; at++) {
-        const width = isPlain ? row[at]!.length : widthOf(row[at]!);
-        if (width > widths[at]!) widths[at] = width;
-      }
+    const plain = wrapLast ? undefined : plainTable(headings, rows, kept);
+    if (plain) {
+      this.#lines.push(paint('bold', plain[0]!));
+      for (let at = 1; at < plain.length; at++) this.#lines.push(plain[at]!);
+      return this;
     }
+    const cells = rows.map((row) => row.map(printable));
+    const widths = widthsOf(headings, cells, widthOf);
     const last = widths.length - 1;
-    const room = WIDTH - GAP.length * last;
-    if (wrapLast) widths[last] = Math.max(PROSE_MIN, room - sum(widths.slice(0, last)));
-    for (let excess = sum(widths) - room; excess > 0; excess--) {
-      const cuttable = widths.slice(kept, wrapLast ? last : undefined);
-      widths[kept + cuttable.indexOf(Math.max(...cuttable))]!--;
-    }
+    if (wrapLast) widths[last] = Math.max(PROSE_MIN, WIDTH - GAP.length * last - sum(widths.slice(0, last)));
+    cutToFit(widths, kept, wrapLast ? last : undefined);
     this.#lines.push(paint('bold', joined(headings, widths)));
     for (const row of cells) {
       if (!wrapLast) {
-        this.#lines.push(isPlain ? joinedPlain(row, widths) : joined(row, widths));
+        this.#lines.push(joined(row, widths));
         continue;
       }
       const [first, ...rest] = wrap(row[last]!, '', widths[last]);
@@ -144,19 +138,65 @@ function joined(cells: readonly string[], widths: readonly number[]): string {
 /** Text of which every character is one of UTF-16: nearly all of it, and much cheaper to measure. */
 const NARROW = /^[ -~…]*$/;
 
+/**
+ * The lines of a table of which every line is plain, as nearly all are: each is looked at once, when it is put together, and not cell
+ * by cell. Undefined where one is not.
+ */
+function plainTable(headings: readonly string[], rows: readonly (readonly string[])[], kept: number) {
+  const widths = widthsOf(headings, rows, lengthOf);
+  cutToFit(widths, kept, undefined);
+  // What stands behind a cell of each length, which would be made again for every cell otherwise.
+  const pads = Array.from({ length: Math.max(...widths) + 1 }, (_, length) => ' '.repeat(length) + GAP);
+  const lines = [joined(headings, widths)];
+  for (const row of rows) {
+    const line = joinedPlain(row, widths, pads);
+    if (!NARROW.test(line)) return undefined;
+    lines.push(line);
+  }
+  return lines;
+}
+
 /** `joined` for cells whose length is their width. */
-function joinedPlain(cells: readonly string[], widths: readonly number[]): string {
-  let last = cells.length - 1;
+function joinedPlain(cells: readonly string[], widths: readonly number[], pads: readonly string[]): string {
+  let last = widths.length - 1;
   while (last > 0 && cells[last] === '') last--;
   let line = '';
   for (let at = 0; at <= last; at++) {
     const cell = cells[at]!;
-    const width = widths[at]!;
-    if (cell.length > width) line += `${cell.slice(0, width - 1)}…`;
-    else line += at === last ? cell : cell.padEnd(width);
-    if (at < last) line += GAP;
+    const left = widths[at]! - cell.length;
+    if (left < 0) line += `${cell.slice(0, left - 1)}…${at < last ? GAP : ''}`;
+    else line += at < last ? cell + pads[left]! : cell;
   }
-  return line.trimEnd();
+  return line.endsWith(' ') ? line.trimEnd() : line;
+}
+
+/** How wide each column would like to be. */
+function widthsOf(
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+  measure: (cell: string) => number,
+) {
+  const widths = headings.map(lengthOf);
+  for (const row of rows) {
+    for (let at = 0; at < widths.length; at++) {
+      const width = measure(row[at]!);
+      if (width > widths[at]!) widths[at] = width;
+    }
+  }
+  return widths;
+}
+
+/** Cuts the widest columns, from `kept` to before `end`, until a row fits. */
+function cutToFit(widths: number[], kept: number, end: number | undefined): void {
+  const room = WIDTH - GAP.length * (widths.length - 1);
+  for (let excess = sum(widths) - room; excess > 0; excess--) {
+    const cuttable = widths.slice(kept, end);
+    widths[kept + cuttable.indexOf(Math.max(...cuttable))]!--;
+  }
+}
+
+function lengthOf(text: string): number {
+  return text.length;
 }
 
 function widthOf(text: string): number {

@@ -93,6 +93,12 @@ export const figures: readonly Figure[] = [
     target: 1.1,
     aim: 1.03,
   },
+  ...['list', 'explain'].map((verb) => ({
+    id: `cli/${verb}`,
+    what: `CPU of token ${verb} and of the agent for it, holding 10,000, against node empty.js`,
+    ...ratio,
+    target: 3,
+  })),
   { id: 'memory/idle', what: "agent's resident memory, idle", unit: 'MiB', better: 'less', target: 56, aim: 48 },
   {
     id: 'memory/load',

@@ -3,6 +3,7 @@ import { cpus, loadavg, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { figures, type Measured } from './figures.ts';
+import { measureCli } from './measure/cli.ts';
 import { measureFill } from './measure/fill.ts';
 import { measureGets } from './measure/get.ts';
 import { measureLoad } from './measure/load.ts';
@@ -14,9 +15,9 @@ import { dist, HELPER, Rig } from './rig.ts';
 import { json, markdown } from './table.ts';
 import { compileTools } from './tools.ts';
 
-/** `npm run bench -- [--quick] [--json] [--only get,tools,fill,load,refresh,memory,start]`: the table of figures. README.md here. */
+/** `npm run bench -- [--quick] [--json] [--only get,tools,fill,load,cli,refresh,memory,start]`: the table of figures. README.md here. */
 
-const groups = ['get', 'tools', 'fill', 'load', 'refresh', 'memory', 'start'] as const;
+const groups = ['get', 'tools', 'fill', 'load', 'cli', 'refresh', 'memory', 'start'] as const;
 const options = { quick: { type: 'boolean' }, json: { type: 'boolean' }, only: { type: 'string' } } as const;
 const { values } = parseArgs({ options });
 const asked = new Set(values.only?.split(',') ?? groups);
@@ -58,12 +59,13 @@ async function measureAll(): Promise<void> {
   // Its minute of rest passes while the others are at work; its load comes before them.
   const memory = asked.has('memory') ? await measureMemory(rig, request) : undefined;
   if (asked.has('start')) keep(await measureStart(rig, request));
-  if (['get', 'tools', 'fill', 'load'].some((name) => asked.has(name))) {
+  if (['get', 'tools', 'fill', 'load', 'cli'].some((name) => asked.has(name))) {
     const many = await rig.agent('many', 'memory', 10_000);
     const cacheOne = await rig.cacheDaemon('cache-1', 1);
     if (asked.has('get')) keep(await measureGets(rig, many, cacheOne));
     if (asked.has('tools')) keep(await measureTools(rig, many));
     if (asked.has('fill')) keep(await measureFill(rig, many, cacheOne));
+    if (asked.has('cli')) keep(await measureCli(rig, many));
     if (asked.has('load')) {
       const few = await rig.agent('few', 'memory', 10);
       const cacheMany = await rig.cacheDaemon('cache-10k', 10_000);

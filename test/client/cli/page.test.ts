@@ -1,0 +1,44 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { Page } from '../../../client/cli/page.ts';
+
+const lines = (rows: readonly (readonly string[])[], headings = ['FOR', 'NAME', 'USES']) =>
+  new Page().table(headings, rows).text().trimEnd().split('\n');
+
+it('sets a table in columns, and leaves nothing behind the last cell that says something', () => {
+  expect(
+    lines([
+      ['https://a.example', 'ada', '1'],
+      ['b', '', ''],
+      ['c', '', '22'],
+    ]),
+  ).toEqual(['FOR                NAME  USES', 'https://a.example  ada   1', 'b', 'c                        22']);
+});
+
+it('cuts the widest column until a row fits', () => {
+  const [heading, row] = lines([[`https://${'a'.repeat(100)}`, 'ada', '1']]);
+  expect(row).toHaveLength(heading!.length - 'USES'.length + 1);
+  expect(row).toMatch(/^https:\/\/a+… {2}ada {3}1$/);
+});
+
+it('keeps every row to its line, whatever steers a terminal in it, and its columns, whatever is wide in it', () => {
+  const [, one, two, more] = lines([
+    ['a\nb', 'eve\u202e\u001b[31m', '1'],
+    ['a', 'grace 🎩', '2'],
+  ]);
+  expect(more).toBeUndefined();
+  expect(one).toBe('a\\u{a}b  eve\\u{202e}\\u{1b}[31m  1');
+  expect([...two!].indexOf('2')).toBe([...one!].lastIndexOf('1'));
+});
+
+it('sets plain rows the same whether or not another row is plain', () => {
+  const cell = fc.string({ maxLength: 60, unit: fc.constantFrom(...'abc-./ …') });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(cell, cell, cell), { minLength: 1, maxLength: 8 }), (rows) => {
+      // One character in UTF-16 and on the terminal: the widths stay as they are.
+      expect(lines([...rows, ['é', '', '']]).slice(0, rows.length + 1)).toEqual(
+        lines([...rows, ['e', '', '']]).slice(0, rows.length + 1),
+      );
+    }),
+  );
+});
