@@ -195,7 +195,7 @@ const fetched = {
 };
 
 const TITLE = 'one token, stored once, serves every tool at one host, and no setup leaves a trace';
-it.skipIf(!openssl)(TITLE, async () => {
+it.skipIf(!openssl)(TITLE, { timeout: 180_000 }, async () => {
   const here = Object.entries(clients).filter(([name]) => present[name]);
   for (const [, { prepare }] of here) prepare?.();
   for (const [, { wire }] of here) await wire();
