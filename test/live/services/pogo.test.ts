@@ -74,10 +74,9 @@ describe('pogo', () => {
     values.push(token);
     expect((await rig.run(['token', 'set', '--for', `pogo://${other.server}`], { input: token })).code).toBe(0);
     const { items } = await rig.json(['token', 'list']);
-    expect(items).toMatchObject([
-      { host: server.server, service: 'pogo' },
-      { host: other.server, service: 'pogo' },
-    ]);
+    // The list is in the order of URLs, and so of ports.
+    const hosts = (items as unknown as { host: string }[]).map(({ host }) => host);
+    expect(hosts.sort()).toEqual([server.server, other.server].sort());
     // Each opens its own server and not the other's.
     const printed = await rig.run(['token', 'print', '--for', `pogo://${other.server}`]);
     expect(printed.stdout).toBe(`${token}\n`);
@@ -136,7 +135,7 @@ describe('pogo', () => {
   test('nothing lists, refreshes or revokes there; it says who can (P21)', async () => {
     const revoked = await rig.run(['token', 'revoke', '--yes', '--service', 'pogo', '--for', url, '--all']);
     expect(revoked.code).toBe(11);
-    expect(revoked.stdout + revoked.stderr).toContain("only the server's administrator can");
+    expect(`${revoked.stdout}${revoked.stderr}`.replace(/\s+/g, ' ')).toContain("only the server's administrator can");
     for (const verb of [
       ['token', 'list', '--remote'],
       ['auth', 'refresh'],
