@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, randomBytes } from 'node:crypto';
+import { openSealed } from './open-sealed.ts';
 
 /**
  * How the agent and its children talk: frames of four length bytes (little-endian) and a list of parts, each with four
@@ -69,9 +70,7 @@ export function openReply(key: Uint8Array, body: Buffer): readonly Buffer[] {
   if (iv?.length !== IV_LENGTH || sealed === undefined || tag?.length !== TAG_LENGTH) {
     throw new RangeError('cannot open a reply: its parts are not those of a seal');
   }
-  const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: TAG_LENGTH });
-  decipher.setAuthTag(tag);
-  const plain = decipher.update(sealed);
-  decipher.final();
-  return partsOf(plain.subarray(4));
+  const plain = openSealed({ key, iv, bytes: sealed, tag });
+  if (!plain) throw new RangeError('cannot open a reply: its seal is broken');
+  return partsOf(Buffer.from(plain.buffer).subarray(4));
 }

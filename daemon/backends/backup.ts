@@ -3,7 +3,7 @@ import { KeyholdError } from '../../protocol/errors.ts';
 import { heapSecret, type Secret, type SecretKeeper } from '../../protocol/secret.ts';
 import type { Held, Secrets } from './backend.ts';
 import { decodeSecrets, disposeSecrets, encodeSecrets } from './secrets.ts';
-import { derive, seal, unseal } from './vault/cipher.ts';
+import { derive, seal, unseal, unsealSecret } from './vault/cipher.ts';
 import { type Argon2Params, type Kdf, keyFromPassphrase, newKdf } from './vault/passphrase.ts';
 
 /** Version of header and records. A newer one is refused. */
@@ -151,7 +151,7 @@ function sealRecord(key: Secret, bound: string, index: number, { held, secrets }
 }
 
 function openRecord(key: Secret, bound: string, record: string, keep: SecretKeeper): BackupItem & { index: number } {
-  const plain = unseal(key, Buffer.from(record, 'base64'), `backup ${VERSION} record ${bound}`);
+  const plain = unsealSecret(key, Buffer.from(record, 'base64'), `backup ${VERSION} record ${bound}`);
   if (!plain) throw damaged('a record was changed or belongs to another backup');
   try {
     const end = 8 + plain.readUInt32BE(4);

@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, randomFillSync } from 'node:crypto';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
+import { openSealed } from '../../open-sealed.ts';
 import { withBytes } from '../secrets.ts';
 
 const NONCE = 12;
@@ -19,7 +20,7 @@ export function seal(key: Secret, plain: Uint8Array, bound: string): Buffer {
   });
 }
 
-/** Opens what `seal` made, into memory that the caller must wipe. Undefined: another key, another place, or damaged. */
+/** Opens what `seal` made of something that is no secret. Undefined: another key, another place, or damaged. */
 export function unseal(key: Secret, sealed: Uint8Array, bound: string): Buffer | undefined {
   if (sealed.length < NONCE + TAG) return undefined;
   return withBytes(key, (raw) => {
@@ -34,6 +35,21 @@ export function unseal(key: Secret, sealed: Uint8Array, bound: string): Buffer |
       plain.fill(0);
       return undefined;
     }
+  });
+}
+
+/** The same for secrets, whose plaintext must lie nowhere but in what is answered. */
+export function unsealSecret(key: Secret, sealed: Uint8Array, bound: string): Buffer | undefined {
+  if (sealed.length < NONCE + TAG) return undefined;
+  return withBytes(key, (raw) => {
+    const plain = openSealed({
+      key: raw,
+      iv: sealed.subarray(0, NONCE),
+      bytes: sealed.subarray(NONCE, sealed.length - TAG),
+      tag: sealed.subarray(sealed.length - TAG),
+      bound: Buffer.from(bound),
+    });
+    return plain && Buffer.from(plain.buffer);
   });
 }
 

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
 import { withBytes } from '../secrets.ts';
-import { derive, seal, unseal } from './cipher.ts';
+import { derive, seal, unsealSecret } from './cipher.ts';
 import type { Kdf } from './passphrase.ts';
 
 /** Version of all that a vault file holds: tables, seals and this header. A newer one is refused untouched. */
@@ -54,7 +54,7 @@ export function wrap(dataKey: Secret, key: Secret, keep: SecretKeeper, kind: Hea
 /** The data key, or undefined if `key` is not the one that it was wrapped with. */
 export function unwrap({ kind, kdf, wrapped }: Header, key: Secret, keep: SecretKeeper): Secret | undefined {
   const wrapping = derive(key, 'keyhold vault 1: wrap', keep);
-  const bytes = unseal(wrapping, Buffer.from(wrapped, 'base64'), boundTo(kind, kdf));
+  const bytes = unsealSecret(wrapping, Buffer.from(wrapped, 'base64'), boundTo(kind, kdf));
   wrapping.dispose();
   if (!bytes) return undefined;
   try {

@@ -3,7 +3,7 @@ import { KeyholdError } from '../../../protocol/errors.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
 import type { Held, Secrets } from '../backend.ts';
 import { decodeSecrets, encodeSecrets } from '../secrets.ts';
-import { derive, mac, randomKey, seal, unseal } from './cipher.ts';
+import { derive, mac, randomKey, seal, unseal, unsealSecret } from './cipher.ts';
 import { corrupt, createDatabase, type Database, openDatabase } from './database.ts';
 import { decodeHeader, encodeHeader, SCHEMA, unwrap, wrap } from './header.ts';
 
@@ -95,7 +95,7 @@ export function unlockRecords(database: Database, file: string, dataKey: Secret,
       const found = find(target);
       const sealed = database.secrets(found);
       if (!sealed) return undefined;
-      const plain = unseal(secretsKey, sealed, boundTo('secrets', found));
+      const plain = unsealSecret(secretsKey, sealed, boundTo('secrets', found));
       if (!plain) throw corrupt(file);
       try {
         return decodeSecrets(plain, keep);
