@@ -36,8 +36,8 @@ function addAccount(command: Command): Command {
 
 async function status({ json, ...options }: AuthOptions & VerbOptions): Promise<void> {
   const found = await withAgent(async (agent) => currentOf(await tokenItems(agent), options));
-  show(json, { accounts: found.map(({ item, manifest }) => ({ ...whoOf(item), service: manifest.id })) }, (page) => {
-    for (const { item, manifest } of found) drawWho(page, item, manifest.title);
+  show(json, { accounts: found.map(({ item, manifest }) => ({ ...whoOf(item), service: manifest?.id })) }, (page) => {
+    for (const { item, manifest } of found) drawWho(page, item, manifest?.title ?? item.host);
   });
   if (found.length === 0) {
     throw new CommandFailure(
@@ -68,10 +68,11 @@ async function tokenInfo({ json, ...options }: AuthOptions & VerbOptions): Promi
       requestOf('remote-show', { attributes: { id: found.item.id, what: 'introspect show whoami' } }),
     );
     // What the service has no call for is told by what is known here.
-    if (reply.status === 'unsupported') return { item: found.item, title: found.manifest.title, said: {} };
+    if (reply.status === 'unsupported')
+      return { item: found.item, title: found.manifest?.title ?? found.item.host, said: {} };
     return {
       item: found.item,
-      title: found.manifest.title,
+      title: found.manifest?.title ?? found.item.host,
       said: await saidOf(agent, found.item.id, 'introspect show whoami'),
     };
   }, SERVICE_DEADLINE);

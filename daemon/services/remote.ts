@@ -1,10 +1,11 @@
 import type { CredentialReply, Detail } from '../../protocol/handler.ts';
-import { kindOf, type Manifest, type Operation, operations, type Read } from '../../protocol/services/index.ts';
+import { callOf, kindOf, type Manifest, type Operation, operations, type Read } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { item, placeIn, type ServiceAct, textIn, told } from './asking.ts';
 import { type Desk, dateIn, disposeAll } from './desk.ts';
 import { refused } from './outcomes.ts';
+import { introspectLogin } from './provider.ts';
 
 /** One token as the service sees it, in our words. */
 export type Remote = {
@@ -141,7 +142,9 @@ export const remoteShow: ServiceAct = async (desk, request) => {
   const { attributes } = request;
   await desk.parts.custody.ready();
   const entry = desk.entryOf(attributes);
-  const manifest = desk.manifestOfEntry(entry);
+  const isLogin = entry.about?.oauth !== undefined;
+  // A login may be for a place that no service is known for: then its provider alone is asked.
+  const manifest = isLogin && entry.about?.service === undefined ? undefined : desk.manifestOfEntry(entry);
   const names = (textIn(attributes, 'what') ?? 'whoami').split(' ');
   const wanted = names.filter(
     (name): name is Operation => (operations as readonly string[]).includes(name) && asked.includes(name as Operation),
@@ -150,6 +153,13 @@ export const remoteShow: ServiceAct = async (desk, request) => {
   const details: Detail[] = [];
   let refusal: CredentialReply | undefined;
   for (const operation of wanted) {
+    if (isLogin && isOfProvider(manifest, operation)) {
+      const heard = await introspectLogin(desk, entry);
+      if (heard.ok) details.push(item({ operation, answer: heard.read }));
+      else if (heard.reply.status !== 'unsupported' || wanted.length === 1) refusal ??= heard.reply;
+      continue;
+    }
+    if (!manifest) continue;
     const heard = await askAbout(desk, manifest, entry, operation);
     if (heard.ok) {
       disposeAll(heard.secrets);
@@ -159,8 +169,18 @@ export const remoteShow: ServiceAct = async (desk, request) => {
   }
   if (refusal) return refusal;
   if (details.length > 0) return { status: 'ok', details };
-  return refused('unsupported', 'show', `${manifest.title} has no known call that tells about a token`);
+  return refused(
+    'unsupported',
+    'show',
+    `${manifest?.title ?? 'its provider'} has no known call that tells about a token`,
+  );
 };
+
+/** What the provider of a login tells, unless the service has a call of its own for it. */
+function isOfProvider(manifest: Manifest | undefined, operation: Operation): boolean {
+  if (operation !== 'introspect' && operation !== 'whoami') return false;
+  return manifest === undefined || callOf(manifest, operation).status !== 'ok';
+}
 
 /** By the token itself where it may ask, else by another that may. */
 async function askAbout(desk: Desk, manifest: Manifest, entry: Entry, operation: Operation) {

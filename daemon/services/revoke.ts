@@ -7,6 +7,7 @@ import { placeIn, type ServiceAct, textIn, told } from './asking.ts';
 import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { mayHaveHappened, refused } from './outcomes.ts';
 import { mayMake } from './planning.ts';
+import { revokeLogin } from './provider.ts';
 import { listRemote } from './remote.ts';
 
 /**
@@ -19,8 +20,11 @@ export const revoke: ServiceAct = async (desk, request) => {
   const as = attributes.has('as') ? desk.entryOf(attributes, 'as') : undefined;
   const reason = textIn(attributes, 'reason');
   const id = textIn(attributes, 'token_id');
-  if (id === undefined)
-    return revokeHeld(desk, desk.entryOf(attributes), { as, reason, actor: textIn(attributes, 'actor') });
+  if (id === undefined) {
+    const entry = desk.entryOf(attributes);
+    const how = { as, reason, actor: textIn(attributes, 'actor') };
+    return entry.about?.oauth ? revokeLogin(desk, entry, how) : revokeHeld(desk, entry, how);
+  }
   const place = placeIn(request);
   const manifest = desk.manifestOf(place, textIn(attributes, 'service'));
   const question = {

@@ -319,6 +319,6 @@ function planOf(grant: Grant, route: Route): OAuthPlan {
 }
 
 /** The turn of a family: no target of a credential has a NUL in its protocol. */
-function turnOf({ id }: Held): Target {
+export function turnOf({ id }: Held): Target {
   return { protocol: '\0refresh', host: id };
 }

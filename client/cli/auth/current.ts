@@ -12,9 +12,14 @@ import type { Page } from '../page.ts';
 import { localTime } from '../status.ts';
 import { nameOf, type TokenItem, targetOfItem, urlOfItem } from '../token/item.ts';
 import { servicePlace } from '../token/service-place.ts';
+import { isOAuthHeld, type OAuthPlace, oauthPlace } from './oauth-place.ts';
 
 /** The token of an account that is signed in. */
-export type Current = { readonly item: TokenItem; readonly manifest: Manifest };
+export type Current = {
+  readonly item: TokenItem;
+  /** Absent: a login for a place that no service is known for. */
+  readonly manifest: Manifest | undefined;
+};
 
 /**
  * The token that stands for each account: at each place of a service the profile's account before others, a session before
@@ -22,15 +27,16 @@ export type Current = { readonly item: TokenItem; readonly manifest: Manifest };
  */
 export function currentOf(held: readonly TokenItem[], options: AuthOptions): Current[] {
   const { manifests } = readCatalogue();
-  const place = options.service === undefined && options.for === undefined ? undefined : servicePlace(options, held);
+  const isNamed = options.service !== undefined || options.for !== undefined;
+  const place = isNamed ? currentPlace(options, held, manifests) : undefined;
   const profile = profileInForce(loadProfiles())?.profile;
   const candidates = held.flatMap((item): Current[] => {
     const manifest = manifestOf(item, manifests);
-    if (!manifest || (place && !isAt(item, manifest, place))) return [];
+    if ((!manifest && item.refresh === undefined) || (place && !isAt(item, manifest, place))) return [];
     if (options.username !== undefined && ![item.username, item.account].includes(options.username)) return [];
     return [{ item, manifest }];
   });
-  const byPlace = Map.groupBy(candidates, ({ item, manifest }) => `${manifest.id} ${item.protocol}://${item.host}`);
+  const byPlace = Map.groupBy(candidates, ({ item, manifest }) => `${manifest?.id} ${item.protocol}://${item.host}`);
   return [...byPlace.values()].map((all) => {
     const preferred = profile && accountFor(profile, targetOfItem(all[0]!.item));
     const rank = ({ item }: Current) => Number(item.username === preferred) * 2 + Number(item.kind === 'session');
@@ -43,14 +49,30 @@ export function current(held: readonly TokenItem[], options: AuthOptions): Curre
   const found = currentOf(held, options);
   if (found.length === 1) return found[0]!;
   if (found.length === 0) {
-    const which = options.service === undefined ? '--service NAME' : `--service ${options.service}`;
+    const which =
+      options.service !== undefined
+        ? `--service ${options.service}`
+        : options.for !== undefined
+          ? `--for ${options.for}`
+          : '--service NAME';
     throw new CommandFailure(
       exitCodeOf('interaction-required'),
       `nobody is signed in there; run: keyhold auth login ${which}`,
     );
   }
-  const names = found.map(({ item, manifest }) => `${manifest.id} (${urlOfItem(item)})`).join(', ');
+  const names = found.map(spokenAccount).join(', ');
   throw new CommandFailure(2, `cannot tell which account is meant: ${names}; give --service NAME or --for URL`);
+}
+
+/** `github (https://github.com)`. */
+export function spokenAccount({ item, manifest }: Current): string {
+  return manifest ? `${manifest.id} (${urlOfItem(item)})` : urlOfItem(item);
+}
+
+/** Where somebody is signed in: also a place that no service is known for, if a login is held for it. */
+function currentPlace(options: AuthOptions, held: readonly TokenItem[], manifests: readonly Manifest[]): OAuthPlace {
+  if (options.service === undefined && isOAuthHeld(options, held)) return oauthPlace(options, held, manifests);
+  return servicePlace(options, held);
 }
 
 function manifestOf(item: TokenItem, manifests: readonly Manifest[]): Manifest | undefined {
@@ -59,9 +81,11 @@ function manifestOf(item: TokenItem, manifests: readonly Manifest[]): Manifest |
   return found.status === 'found' ? found.manifest : undefined;
 }
 
-function isAt({ protocol, host }: TokenItem, manifest: Manifest, place: ReturnType<typeof servicePlace>): boolean {
+function isAt({ protocol, host }: TokenItem, manifest: Manifest | undefined, place: OAuthPlace): boolean {
   return (
-    manifest.id === place.manifest.id && protocol === place.target.protocol && host === fromWire(place.target.host)
+    (place.manifest === undefined || manifest?.id === place.manifest.id) &&
+    protocol === place.target.protocol &&
+    host === fromWire(place.target.host)
   );
 }
 

@@ -18,7 +18,8 @@ import { type TokenItem, targetOfItem, tokenItems } from '../token/item.ts';
 import { SERVICE_DEADLINE, type ServicePlace, servicePlace } from '../token/service-place.ts';
 import { checkSecret } from '../token/set.ts';
 import { drawWho } from './current.ts';
-import { byOAuth, isOAuthHeld, type OAuthWay, oauthPlace, oauthWays } from './oauth.ts';
+import { byOAuth, type OAuthWay, oauthWays } from './oauth.ts';
+import { isOAuthHeld, oauthPlace } from './oauth-place.ts';
 
 /** How somebody signs in: the ways of manifests, and a program's own id and secret. */
 type Way = Login['way'] | OAuthWay;

@@ -4,7 +4,7 @@ import { writeWhole } from '../../install/files.ts';
 import { pathsOf } from '../../plaintext/paths.ts';
 import { type Format, openFile, pick, readLeaves } from '../../plaintext/read.ts';
 import { removeLeaves } from '../../plaintext/remove.ts';
-import { ask, requestOf, withAgent } from '../agent.ts';
+import { ask, detail, requestOf, withAgent } from '../agent.ts';
 import type { AuthOptions } from '../auth.ts';
 import { confirm } from '../confirm.ts';
 import { CommandFailure } from '../failure.ts';
@@ -12,7 +12,7 @@ import { show } from '../page.ts';
 import { targetOfItem, tokenItems } from '../token/item.ts';
 import { SERVICE_DEADLINE, servicePlace } from '../token/service-place.ts';
 import type { DestructiveOptions } from '../verb.ts';
-import { currentOf } from './current.ts';
+import { currentOf, spokenAccount } from './current.ts';
 
 /** What of a service's own file would be taken out: where, and which fields; never a value. */
 type Clearing = {
@@ -31,10 +31,10 @@ export async function logout(options: AuthOptions & DestructiveOptions): Promise
     const held = await tokenItems(agent);
     const found = currentOf(held, options);
     if (found.length > 1) {
-      const names = found.map(({ manifest }) => manifest.id).join(', ');
+      const names = found.map(spokenAccount).join(', ');
       throw new CommandFailure(2, `cannot tell which account is meant: ${names}; give --service NAME or --for URL`);
     }
-    const manifest = found[0]?.manifest ?? manifestOf(options, held);
+    const manifest = found[0] ? found[0].manifest : manifestOf(options, held);
     const clearings = manifest ? await clearingsOf(manifest) : [];
     const item = found[0]?.item;
     if (!item && clearings.length === 0) {
@@ -50,6 +50,7 @@ export async function logout(options: AuthOptions & DestructiveOptions): Promise
     }
     await confirm('Sign out?', options);
     let upstream = 'none';
+    let isAlive = false;
     if (item) {
       const reply = await agent(requestOf('revoke', { attributes: { id: item.id, reason: 'signed out' } }));
       // Nobody stays signed in because a service has no call for the end, or takes the token no more.
@@ -59,14 +60,18 @@ export async function logout(options: AuthOptions & DestructiveOptions): Promise
       if (reply.status !== 'ok' && !isLocal) throw new CommandFailure(exitCodeOf(reply.status), reply.message);
       if (reply.status !== 'ok') await ask(agent, 'erase', { target: targetOfItem(item), id: item.id });
       upstream = reply.status === 'ok' ? 'revoked' : `kept: ${reply.message}`;
+      isAlive = detail(reply.details, 'probe') === 'alive';
     }
     for (const { path, bytes, mode } of clearings) writeWhole(path, bytes, mode);
     const cleared = clearings.map(({ path }) => path);
     show(options.json, { revoked: upstream === 'revoked', removed: item !== undefined, cleared, upstream }, (page) => {
-      page.line(upstream === 'revoked' ? 'Signed out; the token is dead there, too.' : 'Signed out here.', 'green');
+      const isDead = upstream === 'revoked' && !isAlive;
+      page.line(isDead ? 'Signed out; the token is dead there, too.' : 'Signed out here.', 'green');
       if (upstream.startsWith('kept')) page.line(upstream.replace(/^kept: /, ''), 'yellow');
       for (const path of cleared) page.line(`Taken out of ${path}.`);
     });
+    // It was confirmed, and it is taken all the same: somebody must look at that.
+    if (isAlive) throw new CommandFailure(1, 'the token still works although its service confirmed the end');
   }, SERVICE_DEADLINE);
 }
 

@@ -1,27 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { heapSecret, type Secret } from '../../../protocol/secret.ts';
-import { type Manifest, serviceFor } from '../../../protocol/services/index.ts';
 import { exitCodeOf } from '../../../protocol/status.ts';
 import { toWire } from '../../../protocol/text.ts';
-import { readCatalogue } from '../../services/catalogue.ts';
 import { hasDisplay, openPage } from '../../services/open.ts';
 import { ask, detail, type Ok, requestOf, withAgent } from '../agent.ts';
 import { CommandFailure } from '../failure.ts';
 import { remark } from '../page.ts';
 import { readSecret } from '../secret-input.ts';
-import { targetOf, urlOf } from '../target.ts';
+import { urlOf } from '../target.ts';
 import { nobodyToAsk } from '../terminal.ts';
-import { matches, type TokenItem, tokenItems } from '../token/item.ts';
-import { SERVICE_DEADLINE, type ServicePlace, servicePlace } from '../token/service-place.ts';
+import { type TokenItem, tokenItems } from '../token/item.ts';
+import { SERVICE_DEADLINE } from '../token/service-place.ts';
 import type { LoginOptions } from './login.ts';
+import type { OAuthPlace } from './oauth-place.ts';
 import { type Brought, openWayBack } from './way-back.ts';
 
 /** The ways of OAuth. The agent speaks to the provider, and keeps what it gives; none of it comes here. */
 export const oauthWays = ['browser', 'device', 'client'] as const;
 export type OAuthWay = (typeof oauthWays)[number];
-
-/** A login is for a place; a service need not be known of it. */
-export type OAuthPlace = Omit<ServicePlace, 'manifest'> & { readonly manifest: Manifest | undefined };
 
 /** Where a browser comes back to, unless the provider knows another place: a free port, by RFC 8252. */
 const REDIRECT = 'http://127.0.0.1/back';
@@ -60,22 +56,6 @@ function commandFor(way: OAuthWay, { manifest, target }: OAuthPlace, { issuer, c
     clientId && `--client-id ${clientId}`,
   ];
   return words.filter(Boolean).join(' ');
-}
-
-/** The place of a login by OAuth: also one that no service is known for. */
-export function oauthPlace(options: LoginOptions, held: readonly TokenItem[]): OAuthPlace {
-  if (options.for === undefined || options.service !== undefined) return servicePlace(options, held);
-  const { protocol, host, path } = targetOf(options.for);
-  const target = { protocol, host, path };
-  const found = serviceFor(target, readCatalogue().manifests);
-  return { target, manifest: found.status === 'found' && found.manifest.oauth ? found.manifest : undefined };
-}
-
-/** Whether a login by OAuth stands there already, so that signing in means the same again. */
-export function isOAuthHeld({ for: url, service }: LoginOptions, held: readonly TokenItem[]): boolean {
-  if (url === undefined || service !== undefined) return false;
-  const target = targetOf(url);
-  return held.some((item) => item.refresh !== undefined && matches(item, target));
 }
 
 async function byBrowser(place: OAuthPlace, options: LoginOptions): Promise<Ok> {
