@@ -1,12 +1,7 @@
 import type { CredentialReply, CredentialRequest } from '../../protocol/handler.ts';
 
 /** What a store without any provider answers to the actions of logins; undefined to every other. */
-export function refuseLogin({
-  action,
-  target,
-  attributes,
-  capabilities,
-}: CredentialRequest): CredentialReply | undefined {
+export function refuseLogin({ action, attributes, capabilities }: CredentialRequest): CredentialReply | undefined {
   if (!capabilities.keyhold) return undefined;
   if (action === 'refresh')
     return { status: 'not-found', message: 'cannot find the token: nothing with that id is held' };

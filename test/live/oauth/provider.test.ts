@@ -1,249 +1,296 @@
 import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { keyhold, type Running, startKeyhold } from '../../client/keyhold.ts';
 import { execute } from '../../execute.ts';
-import { aHome, type BuiltAgent, DIST, startAgent } from '../../fakes/built-agent.ts';
+import { type BuiltAgent, configure, DIST, exchange, open, startAgent } from '../../fakes/built-agent.ts';
 import { startGitServer } from '../../fakes/git-server.ts';
 import { openOidc, signInOn } from '../../fakes/oidc.ts';
 import { countInMemory } from '../../memory-scan.ts';
 import { need } from '../../need.ts';
 import { temporaryFolder } from '../../temporary.ts';
+import { openBrowser, signInWith } from './browser.ts';
 
 const git = need('git', 'apt-get install git');
+const hasChromium = need('chromium', 'apt-get install --no-install-recommends chromium');
+const isRoot = process.getuid!() === 0;
 
 type Oidc = Awaited<ReturnType<typeof openOidc>>;
 
 const CAPABLE = 'capability[]=keyhold';
 const valueIn = (answer: string, key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(answer)?.[1];
+const aPlace = () => `https://${randomBytes(6).toString('hex')}.invalid`;
 
-/** Signs in by device code, as a person does who types the code on another machine. Answers the credential's id. */
-async function byDevice(agent: BuiltAgent, oidc: Oidc, host: string, protocol = 'https'): Promise<string> {
-  const begun = await agent.ask(
-    'action=authorize',
-    CAPABLE,
-    `protocol=${protocol}`,
-    `host=${host}`,
-    'way=device',
-    `issuer=${oidc.issuer}`,
-    'client_id=keyhold',
-    'scopes=openid offline_access',
-  );
-  expect(begun).toContain('status=ok');
-  const login = valueIn(begun, 'login');
-  const code = valueIn(begun, 'user_code');
-  const pending = await agent.ask('action=authorized', CAPABLE, `login=${login}`);
-  expect(valueIn(pending, 'pending')).toBe('1');
-  await signInOn(valueIn(begun, 'url_complete') ?? valueIn(begun, 'url')!, code);
-  const done = await agent.ask('action=authorized', CAPABLE, `login=${login}`);
-  expect(done).toContain('status=ok');
-  expect(valueIn(done, 'refreshes')).toBe('1');
-  return valueIn(done, 'id')!;
+/** One provider, one agent and one person for all that follows; what each test signs in to is its own. */
+let oidc: Oidc;
+let home: string;
+let agent: BuiltAgent;
+let remove: () => void;
+
+beforeAll(async () => {
+  const folder = temporaryFolder('oauth');
+  ({ path: home, remove } = folder);
+  configure(home, { backend: 'vault' });
+  [oidc, agent] = await Promise.all([openOidc(3_600), startAgent({ home })]);
+});
+afterAll(async () => {
+  oidc.close();
+  await agent[Symbol.asyncDispose]();
+  remove();
+});
+
+const run = (...args: string[]) => keyhold(args, { home });
+async function json(...args: string[]) {
+  const { code, stdout, stderr } = await run(...args, '--json');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout);
 }
 
-const passwordOf = async (agent: BuiltAgent, host: string, ...more: string[]) =>
-  valueIn(await agent.ask('action=get', CAPABLE, 'protocol=https', `host=${host}`, ...more), 'password');
+function beginLogin(way: 'device' | 'browser', place: string, client = 'keyhold'): Running {
+  const provider = ['--issuer', oidc.issuer, '--client-id', client, '--scopes', 'openid offline_access'];
+  return startKeyhold(['auth', 'login', '--way', way, '--for', place, ...provider, '--json'], { home });
+}
 
-const aHost = () => `${randomBytes(6).toString('hex')}.invalid`;
+/** Signs in by a code, which a person enters on another machine. Answers the credential's id. */
+async function byDevice(place: string, client?: string): Promise<string> {
+  const login = beginLogin('device', place, client);
+  const [, code, page] = await login.said(/enter the code (\S+) at .* or go to (\S+)/);
+  await signInOn(page!, code);
+  const { code: exitCode, stdout } = await login.ended;
+  expect(exitCode).toBe(0);
+  const { signedIn } = JSON.parse(stdout);
+  expect(signedIn.refresh).toBe('ours');
+  return signedIn.id;
+}
 
-describe('a provider whose tokens live for an hour', () => {
-  let oidc: Oidc;
+async function passwordAt(place: string): Promise<string | undefined> {
+  const [protocol, host] = place.split('://');
+  return valueIn(await agent.ask('action=get', CAPABLE, `protocol=${protocol}`, `host=${host}`), 'password');
+}
+
+/** What a tool does that was refused with a token. */
+const eraseAt = async (place: string) =>
+  agent.ask('action=erase', CAPABLE, 'protocol=https', `host=${place.slice(8)}`, `password=${await passwordAt(place)}`);
+
+describe('a login by a code', () => {
+  const place = aPlace();
+  let id: string;
   beforeAll(async () => {
-    oidc = await openOidc(3_600);
+    id = await byDevice(place);
   });
-  afterAll(() => oidc.close());
 
-  test('lets a device in; the token is given out, the refresh token to nobody', async () => {
-    await using agent = await startAgent({ home: aHome() });
-    const host = aHost();
-    await byDevice(agent, oidc, host);
-    const answer = await agent.ask('action=get', CAPABLE, 'protocol=https', `host=${host}`);
+  test('gives tools the access token, and nobody the refresh token', async () => {
+    const answer = await agent.ask('action=get', CAPABLE, 'protocol=https', `host=${place.slice(8)}`);
     expect(oidc.isLive(valueIn(answer, 'password')!)).toBe(true);
     expect(answer).not.toContain('oauth_refresh_token');
+    expect((await run('auth', 'status', '--for', place)).stdout).toContain(place);
   });
 
-  test('is asked once by a person who wants a new token, and a restart keeps that', async () => {
-    const home = aHome();
-    const host = aHost();
-    let last: string | undefined;
-    {
-      await using agent = await startAgent({ home });
-      const id = await byDevice(agent, oidc, host);
-      const first = await passwordOf(agent, host);
-      const before = oidc.refreshes();
-      expect(await agent.ask('action=refresh', CAPABLE, `id=${id}`)).toContain('status=ok');
-      expect(oidc.refreshes()).toBe(before + 1);
-      last = await passwordOf(agent, host);
-      expect(last).not.toBe(first);
-    }
-    await using again = await startAgent({ home });
-    expect(await passwordOf(again, host)).toBe(last);
-  });
-
-  test('is asked for a new token after a tool was refused; the login stays', async () => {
-    await using agent = await startAgent({ home: aHome() });
-    const host = aHost();
-    await byDevice(agent, oidc, host);
-    const first = await passwordOf(agent, host);
+  test('is refreshed by one call, and the provider knows the new token (RFC 7662)', async () => {
+    const first = await passwordAt(place);
     const before = oidc.refreshes();
-    const erase = ['action=erase', CAPABLE, 'protocol=https', `host=${host}`];
-    expect(await agent.ask(...erase, `password=${first}`)).toContain('status=ok');
-    const second = await passwordOf(agent, host);
-    expect(oidc.isLive(second!)).toBe(true);
-    expect(second).not.toBe(first);
+    expect((await json('auth', 'refresh', '--for', place)).refreshed).toBe(id);
+    expect(oidc.refreshes()).toBe(before + 1);
+    expect(await passwordAt(place)).not.toBe(first);
+    const { remote } = await json('auth', 'token-info', '--for', place);
+    expect(remote.introspect).toMatchObject({ active: true, user: 'ada', scopes: ['openid', 'offline_access'] });
+    expect((await run('auth', 'whoami', '--for', place)).stdout).toBe('ada\n');
+  });
+
+  test('outlives the refusal of a tool; many who ask then are served by one call', async () => {
+    const first = await passwordAt(place);
+    const before = oidc.refreshes();
+    expect(await eraseAt(place)).toContain('status=ok');
+    const passwords = await Promise.all(Array.from({ length: 24 }, () => passwordAt(place)));
+    expect(new Set(passwords).size).toBe(1);
+    expect(oidc.isLive(passwords[0]!)).toBe(true);
     expect(oidc.refreshes()).toBe(before + 1);
     // git stores what it was given before: that is no news, and must not cost the login.
-    await agent.ask('action=store', CAPABLE, 'protocol=https', `host=${host}`, 'username=oauth2', `password=${first}`);
-    expect(await passwordOf(agent, host)).toBe(second);
+    const stored = ['protocol=https', `host=${place.slice(8)}`, 'username=oauth2', `password=${first}`];
+    await agent.ask('action=store', CAPABLE, ...stored);
+    expect(await passwordAt(place)).toBe(passwords[0]);
   });
 
-  test('says that a refresh token was used before: the login has ended, one command is named', async () => {
-    const home = aHome();
-    await using agent = await startAgent({ home });
-    const host = aHost();
-    const id = await byDevice(agent, oidc, host);
-    // Somebody else uses the refresh token: the second use of it ends the family.
-    const stolen = oidc.grantings.findLast(({ refresh }) => refresh !== undefined)!.refresh!;
-    const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: stolen, client_id: 'keyhold' });
-    expect((await fetch(`${oidc.issuer}/token`, { method: 'POST', body })).status).toBe(200);
-    const refused = await agent.ask('action=refresh', CAPABLE, `id=${id}`);
-    expect(refused).toContain('status=interaction-required');
-    expect(refused).toContain(`keyhold auth login --for https://${host}`);
-    const calls = oidc.refusals();
-    expect(await agent.ask('action=status', CAPABLE)).toContain('login-ended');
-    await agent.ask(
-      'action=erase',
-      CAPABLE,
-      'protocol=https',
-      `host=${host}`,
-      `password=${await passwordOf(agent, host)}`,
-    );
-    expect(await agent.ask('action=status', CAPABLE)).not.toContain('login-ended');
-    expect(oidc.refusals()).toBe(calls);
+  test('outlives the agent', async () => {
+    const last = await passwordAt(place);
+    await agent[Symbol.asyncDispose]();
+    agent = await startAgent({ home });
+    expect(await passwordAt(place)).toBe(last);
   });
 
-  test('tells a browser by its state; a way back is good once', async () => {
-    await using agent = await startAgent({ home: aHome() });
-    const host = aHost();
-    const begin = () =>
-      agent.ask(
-        'action=authorize',
-        CAPABLE,
-        'protocol=https',
-        `host=${host}`,
-        'way=browser',
-        `issuer=${oidc.issuer}`,
-        'client_id=keyhold',
-        'scopes=openid offline_access',
-        'redirect=http://127.0.0.1:34567/back',
-      );
-    const stray = await begin();
-    const wrong = await agent.ask(
-      'action=authorized',
-      CAPABLE,
-      `login=${valueIn(stray, 'login')}`,
-      'code=x',
-      'state=y',
-    );
-    expect(wrong).toContain('status=denied');
-    const begun = await begin();
-    const back = new URL(await signInOn(valueIn(begun, 'url')!));
-    const ended = [
-      'action=authorized',
-      CAPABLE,
-      `login=${valueIn(begun, 'login')}`,
-      `code=${back.searchParams.get('code')}`,
-      `state=${back.searchParams.get('state')}`,
-      `issuer=${back.searchParams.get('iss') ?? ''}`,
-    ];
-    expect(await agent.ask(...ended)).toContain('status=ok');
-    expect(await agent.ask(...ended)).toContain('status=not-found');
-    expect(oidc.isLive((await passwordOf(agent, host))!)).toBe(true);
-  });
-
-  test('gives a client its tokens for its secret', async () => {
-    await using agent = await startAgent({ home: aHome() });
-    const host = aHost();
-    const begun = await agent.ask(
-      'action=authorize',
-      CAPABLE,
-      'protocol=https',
-      `host=${host}`,
-      'way=client',
-      `issuer=${oidc.issuer}`,
-      'client_id=robot',
-      'password=robot-secret-EXAMPLE-0123456789abcdef',
-    );
-    expect(begun).toContain('status=ok');
-    const first = await passwordOf(agent, host);
-    expect(oidc.isLive(first!)).toBe(true);
-    expect(await agent.ask('action=refresh', CAPABLE, `id=${valueIn(begun, 'id')}`)).toContain('status=ok');
-    expect(await passwordOf(agent, host)).not.toBe(first);
-  });
-
-  test.skipIf(process.getuid!() !== 0)('leaves no readable refresh token in the agent', async () => {
-    await using agent = await startAgent({ home: aHome() });
-    const host = aHost();
-    const id = await byDevice(agent, oidc, host);
-    await agent.ask('action=refresh', CAPABLE, `id=${id}`);
-    const refreshTokens = oidc.grantings.flatMap(({ refresh }) => (refresh ? [refresh] : [])).slice(-2);
-    expect(refreshTokens).toHaveLength(2);
-    const planted = `planted-${randomBytes(8).toString('hex')}.invalid`;
-    await agent.ask('action=store', CAPABLE, 'protocol=https', `host=${planted}`, 'username=ada', 'password=x-EXAMPLE');
-    const [control, ...found] = countInMemory(
-      agent.pid,
-      [planted, ...refreshTokens].map((text) => Buffer.from(text)),
-    );
-    expect(control).toBeGreaterThan(0);
-    expect(found).toEqual([0, 0]);
+  test('ends at its provider when somebody signs out (RFC 7009), which introspection shows', async () => {
+    const token = (await passwordAt(place))!;
+    const out = await json('auth', 'logout', '--for', place, '--yes');
+    expect(out).toMatchObject({ revoked: true, removed: true });
+    const body = new URLSearchParams({ token, client_id: 'keyhold' });
+    const said = await fetch(`${oidc.issuer}/token/introspection`, { method: 'POST', body });
+    expect(await said.json()).toEqual({ active: false });
+    expect((await run('auth', 'status', '--for', place)).code).not.toBe(0);
   });
 });
 
-describe.skipIf(!git)('a provider whose tokens live for five seconds', () => {
-  let oidc: Oidc;
-  beforeAll(async () => {
-    oidc = await openOidc(5);
-  });
-  afterAll(() => oidc.close());
+test('a token of a login is revoked there, and a probe shows that it is dead', async () => {
+  const place = aPlace();
+  const id = await byDevice(place);
+  const { results } = await json('token', 'revoke', id, '--yes');
+  expect(results).toMatchObject([{ exitCode: 0, upstream: 'revoked', probe: 'dead' }]);
+});
 
-  test('git comes in by a living token over whole expiries, and is never refused', async () => {
+test('a provider that does not answer ends no login', async () => {
+  const place = aPlace();
+  const other = await openOidc(3_600);
+  onTestFinished(() => {
+    other.close();
+  });
+  const args = ['--way', 'client', '--for', place, '--issuer', other.issuer, '--client-id', 'robot', '--stdin'];
+  const input = 'robot-secret-EXAMPLE-0123456789abcdef\n';
+  expect((await keyhold(['auth', 'login', ...args], { home, input })).code).toBe(0);
+  other.close();
+  await expect.poll(() => fetch(other.issuer).catch(() => 'gone')).toBe('gone');
+  const out = await run('auth', 'revoke', '--for', place, '--yes');
+  expect(out.code).toBe(10);
+  expect(await passwordAt(place)).toBeDefined();
+});
+
+test('a refresh token that was used elsewhere ends the login: that is told, and one command is named', async () => {
+  const place = aPlace();
+  await byDevice(place);
+  const stolen = oidc.grantings.findLast(({ refresh }) => refresh !== undefined)!.refresh!;
+  const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: stolen, client_id: 'keyhold' });
+  expect((await fetch(`${oidc.issuer}/token`, { method: 'POST', body })).status).toBe(200);
+  const refused = await run('auth', 'refresh', '--for', place);
+  expect(refused).toMatchObject({ code: 6, stderr: expect.stringContaining(`keyhold auth login --for ${place}`) });
+  const calls = oidc.refusals();
+  expect((await run('status')).stdout).toContain('a login has ended');
+  // The command that was named is enough: who lets in is known from before.
+  const again = startKeyhold(['auth', 'login', '--for', place], { home });
+  const [, code, page] = await again.said(/enter the code (\S+) at .* or go to (\S+)/);
+  await signInOn(page!, code);
+  expect((await again.ended).code).toBe(0);
+  expect((await run('status')).stdout).not.toContain('a login has ended');
+  expect(oidc.refusals()).toBe(calls);
+});
+
+test("a client's own secret brings tokens, by standard input", async () => {
+  const place = aPlace();
+  const args = ['auth', 'login', '--way', 'client', '--for', place, '--issuer', oidc.issuer, '--client-id', 'robot'];
+  const input = 'robot-secret-EXAMPLE-0123456789abcdef\n';
+  const { code, stdout, stderr } = await keyhold([...args, '--stdin'], { home, input });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).not.toContain('EXAMPLE');
+  const first = await passwordAt(place);
+  expect(oidc.isLive(first!)).toBe(true);
+  expect((await run('auth', 'refresh', '--for', place)).code).toBe(0);
+  expect(await passwordAt(place)).not.toBe(first);
+});
+
+describe.skipIf(!hasChromium)('a login by a browser', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await openBrowser();
+  });
+  afterAll(() => browser.close());
+
+  test('goes through the page of the provider, with PKCE, and back', async () => {
+    const place = aPlace();
+    const login = beginLogin('browser', place);
+    const [, url] = await login.said(/sign in on this page: (\S+)/);
+    expect(new URL(url!).searchParams.get('code_challenge_method')).toBe('S256');
+    expect(await signInWith(browser, url!, /You are (not )?signed in/)).toContain('You are signed in');
+    const { code, stdout, stderr } = await login.ended;
+    expect(code).toBe(0);
+    const token = (await passwordAt(place))!;
+    expect(oidc.isLive(token)).toBe(true);
+    const { refresh } = oidc.grantings.findLast(({ granted }) => granted === 'authorization_code')!;
+    for (const secret of [token, refresh!]) expect(`${stdout}${stderr}`).not.toContain(secret);
+  });
+});
+
+describe.skipIf(!isRoot)('memory', () => {
+  test('holds no readable refresh token in the agent, and no token at all in the process of events', async () => {
+    const place = aPlace();
+    const listener = await open(`${home}/run/events.sock`);
+    onTestFinished(() => {
+      listener.destroy();
+    });
+    await byDevice(place);
+    expect((await run('auth', 'refresh', '--for', place)).code).toBe(0);
+    expect(await passwordAt(place)).toBeDefined();
+    const planted = `planted-${randomBytes(8).toString('hex')}`;
+    await exchange(agent.socket, [
+      'action=store',
+      CAPABLE,
+      'protocol=https',
+      `host=${planted}.invalid`,
+      'password=x-EXAMPLE',
+    ]);
+    const mine = oidc.grantings.slice(-2);
+    const needles = (tokens: (string | undefined)[]) =>
+      [place.slice(8), ...tokens.map((token) => token!)].map((text) => Buffer.from(text));
+    const [control, ...refreshTokens] = countInMemory(agent.pid, needles(mine.map(({ refresh }) => refresh)));
+    expect(control).toBeGreaterThan(0);
+    expect(refreshTokens).toEqual([0, 0]);
+    const [events] = childrenOf(agent.pid).filter(({ program }) => program.includes('events'));
+    const tokens = mine.flatMap(({ access, refresh }) => [access, refresh]);
+    const [, ...inEvents] = countInMemory(events!.pid, needles(tokens));
+    expect(inEvents).toEqual([0, 0, 0, 0]);
+    // Its own control: what it was started with is found.
+    expect(countInMemory(events!.pid, [Buffer.from(`${home}/run/events.sock`)])[0]).toBeGreaterThan(0);
+  });
+});
+
+function childrenOf(parent: number) {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
+        const program = readFileSync(`/proc/${name}/cmdline`, 'latin1');
+        return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === parent
+          ? [{ pid: Number(name), program }]
+          : [];
+      } catch {
+        return [];
+      }
+    });
+}
+
+describe.skipIf(!git)('git, with tokens that live for eight seconds', () => {
+  test('comes in by a living one over a whole expiry, and is never refused', async () => {
     const folder = temporaryFolder('oauth-git');
     onTestFinished(folder.remove);
     await using server = await startGitServer(folder.path);
     const url = await server.addRepository('work.git');
-    server.accepts = oidc.isLive;
-    await using agent = await startAgent({ home: aHome() });
-    await byDevice(agent, oidc, server.host, 'http');
+    // What lived when git first brought it is good for the rest of that run, however slow the machine is.
+    const admitted = new Set<string>();
+    server.accepts = (token) => admitted.has(token) || (oidc.isLive(token) && Boolean(admitted.add(token)));
+    await byDevice(server.url, 'brief');
+    const first = (await passwordAt(server.url))!;
     const before = oidc.refreshes();
-    const until = Date.now() + 12_000;
     const env = {
       PATH: process.env.PATH,
       HOME: folder.path,
-      KEYHOLD_HOME: agent.home,
+      KEYHOLD_HOME: home,
       GIT_TERMINAL_PROMPT: '0',
       GIT_CONFIG_NOSYSTEM: '1',
     };
     const helper = `credential.helper=${DIST}/bin/git-credential-keyhold`;
-    while (Date.now() < until) {
-      await execute('git', ['-c', helper, '-c', 'credential.useHttpPath=false', 'ls-remote', url], { env });
-      await sleep(150);
-    }
+    const visit = () => {
+      admitted.clear();
+      return execute('git', ['-c', helper, '-c', 'credential.useHttpPath=false', 'ls-remote', url], { env });
+    };
+    for (const deadline = Date.now() + 30_000; oidc.isLive(first) && Date.now() < deadline; await sleep(250))
+      await visit();
+    expect(oidc.isLive(first)).toBe(false);
+    await visit();
     const came = server.requests.filter(({ password }) => password !== undefined);
-    expect(came.length).toBeGreaterThan(5);
     expect(came.filter(({ status }) => status !== 200)).toEqual([]);
-    expect(new Set(came.map(({ password }) => password)).size).toBeGreaterThanOrEqual(3);
-    expect(oidc.refreshes() - before).toBeLessThanOrEqual(7);
-    expect(oidc.refusals()).toBe(0);
-  });
-
-  test('many who ask at once for a token that is over are served by one call', async () => {
-    await using agent = await startAgent({ home: aHome() });
-    const host = aHost();
-    await byDevice(agent, oidc, host);
-    await sleep(5_300);
-    const before = oidc.refreshes();
-    const passwords = await Promise.all(Array.from({ length: 24 }, () => passwordOf(agent, host)));
-    expect(new Set(passwords).size).toBe(1);
-    expect(oidc.isLive(passwords[0]!)).toBe(true);
-    expect(oidc.refreshes()).toBe(before + 1);
+    const tokens = new Set(came.map(({ password }) => password));
+    expect(tokens.size).toBeGreaterThanOrEqual(2);
+    expect(tokens.has(first)).toBe(true);
+    expect(oidc.refreshes() - before).toBeLessThanOrEqual(tokens.size + 1);
+    expect(oidc.refusals()).toBeLessThanOrEqual(1);
   });
 });
