@@ -8,7 +8,7 @@ import { ask, detail, requestOf, withAgent } from '../agent.ts';
 import type { AuthOptions } from '../auth.ts';
 import { confirm } from '../confirm.ts';
 import { CommandFailure } from '../failure.ts';
-import { show } from '../page.ts';
+import { remark, show } from '../page.ts';
 import { targetOfItem, tokenItems } from '../token/item.ts';
 import { SERVICE_DEADLINE, servicePlace } from '../token/service-place.ts';
 import type { DestructiveOptions } from '../verb.ts';
@@ -71,7 +71,7 @@ export async function logout(options: AuthOptions & DestructiveOptions): Promise
       for (const path of cleared) page.line(`Taken out of ${path}.`);
     });
     // It was confirmed, and it is taken all the same: somebody must look at that.
-    if (isAlive) throw new CommandFailure(1, 'the token still works although its service confirmed the end');
+    if (isAlive) remark('keyhold: the token still works although its service confirmed the end');
   }, SERVICE_DEADLINE);
 }
 
