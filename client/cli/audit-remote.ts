@@ -31,7 +31,10 @@ export async function listRemoteAudit(options: RemoteAuditOptions): Promise<void
     const { item, manifest } = current(await tokenItems(agent), options);
     const { details } = await ask(agent, 'remote-show', { attributes: { id: item.id, what: 'audit' } });
     const answer = documents(details, 'item[]')[0]?.['answer'];
-    return { title: manifest?.title ?? item.host, items: Array.isArray(answer) ? (answer as Record<string, unknown>[]) : [] };
+    return {
+      title: manifest?.title ?? item.host,
+      items: Array.isArray(answer) ? (answer as Record<string, unknown>[]) : [],
+    };
   }, SERVICE_DEADLINE);
   const found = items.filter((item) => fits(item, options)).slice(0, options.limit);
   show(options.json, { items: found }, (page) => {
