@@ -36,7 +36,7 @@ try {
   await measureAll();
 } finally {
   await rig.stop();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
 const about = {

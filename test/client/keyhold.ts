@@ -100,6 +100,6 @@ function startProgram(
 /** A KEYHOLD_HOME without an agent, for as long as the test runs. */
 export function emptyHome(): string {
   const home = openHome();
-  onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+  onTestFinished(() => rmSync(home, { recursive: true, force: true, maxRetries: 5 }));
   return home;
 }

@@ -9,5 +9,5 @@ export async function buildAddon(): Promise<AsyncDisposable & { readonly path: s
   await chmod(folder, 0o755);
   const path = join(folder, 'keyhold.node');
   if (!compileAddon(join(import.meta.dirname, '../..'), path)) throw new Error('cannot build the addon');
-  return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
+  return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true, maxRetries: 5 }) };
 }

@@ -66,7 +66,7 @@ export async function openComposed(log: Log = () => {}, { native, child = '/none
       const open = auditBytes(places.state);
       await composed.dispose();
       const closed = auditBytes(places.state);
-      rmSync(home, { recursive: true, force: true });
+      rmSync(home, { recursive: true, force: true, maxRetries: 5 });
       return Buffer.concat([open, closed]);
     },
   };

@@ -114,7 +114,7 @@ export async function startKeyringSession(options: KeyringSessionOptions = {}): 
     async [Symbol.asyncDispose]() {
       await session.kill();
       await session.killBus();
-      await rm(home, { recursive: true, force: true });
+      await rm(home, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 

@@ -54,7 +54,7 @@ export async function startScriptedAgent(script: Readonly<Record<string, Answer>
     async [Symbol.asyncDispose]() {
       for (const stream of sockets) stream.destroy();
       await new Promise((resolve) => server.close(resolve));
-      rmSync(home, { recursive: true, force: true });
+      rmSync(home, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

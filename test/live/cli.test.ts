@@ -26,7 +26,7 @@ describe('the commands and the real agent', () => {
   });
   afterAll(() => {
     agent.kill('SIGKILL');
-    rmSync(home, { recursive: true, force: true });
+    rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   });
 
   test('a token comes in, is listed, printed and removed', async () => {
@@ -88,7 +88,7 @@ describe('the commands and the real agent', () => {
       expect((await run('token list', '0')).stdout).toContain('Nothing is held');
       expect((await run('stop', '1')).code).toBe(0);
     } finally {
-      rmSync(other, { recursive: true, force: true });
+      rmSync(other, { recursive: true, force: true, maxRetries: 5 });
     }
   });
 
@@ -104,7 +104,7 @@ describe('the commands and the real agent', () => {
       expect(doctor.stdout).toContain('foreign-listener');
     } finally {
       daemon.kill('SIGKILL');
-      rmSync(other, { recursive: true, force: true });
+      rmSync(other, { recursive: true, force: true, maxRetries: 5 });
     }
   });
 

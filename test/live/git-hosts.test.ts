@@ -157,7 +157,7 @@ describe.skipIf(!there)('what git sends for a URL', () => {
     chmodSync(helper, 0o700);
   }
   afterAll(() => {
-    if (folder) rmSync(folder, { recursive: true, force: true });
+    if (folder) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   /** The bytes that git gives its helper when it is asked with `input`; undefined if it refused by itself. */

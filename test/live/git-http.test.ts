@@ -46,7 +46,7 @@ describe.skipIf(!git)('real git over HTTP, by what setup git wrote', () => {
   afterEach(async () => {
     await person[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   it('clones, fetches and pushes without a prompt', async () => {

@@ -80,7 +80,7 @@ export async function aPerson({
     },
     async [Symbol.asyncDispose]() {
       await run(join(copy, 'dist/bin/keyhold'), ['stop'], { expect: 'any' });
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
   return person;

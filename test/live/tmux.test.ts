@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -61,7 +61,7 @@ class Terminal {
   }
 
   [Symbol.dispose](): void {
-    spawnSync('tmux', ['-L', this.#server, 'kill-server']);
+    this.#tmux('kill-server');
   }
 
   #tmux(...args: string[]): string {

@@ -76,7 +76,7 @@ export async function overSocket(): Promise<{ readonly wire: Wire; readonly path
     },
     async dispose() {
       server.close();
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

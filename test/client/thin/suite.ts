@@ -36,7 +36,7 @@ export function testThinClient(kind: ThinKind): void {
       bin = (await buildThinClient(build, kind))!;
       expect(bin).toBeDefined();
     });
-    afterAll(() => rm(build, { recursive: true, force: true }));
+    afterAll(() => rm(build, { recursive: true, force: true, maxRetries: 5 }));
     beforeEach(async () => {
       home = await mkdtemp(join(tmpdir(), 'keyhold-home-'));
     });
@@ -44,7 +44,7 @@ export function testThinClient(kind: ThinKind): void {
       await agent?.[Symbol.asyncDispose]();
       agent = undefined;
       for (const pid of started.splice(0)) process.kill(pid, 'SIGKILL');
-      await rm(home, { recursive: true, force: true });
+      await rm(home, { recursive: true, force: true, maxRetries: 5 });
     });
 
     const socketPath = () => join(home, 'run/agent.sock');

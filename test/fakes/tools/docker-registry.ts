@@ -46,7 +46,7 @@ export async function startDockerRegistry(password: string): Promise<DockerRegis
     async [Symbol.asyncDispose]() {
       server.kill('SIGKILL');
       await ended;
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

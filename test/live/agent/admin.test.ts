@@ -76,7 +76,7 @@ describe.skipIf(!hasCurl)('admin.sock', () => {
     await agent[Symbol.asyncDispose]();
     await crowded[Symbol.asyncDispose]();
     remove();
-    rmSync(crowded.home, { recursive: true, force: true });
+    rmSync(crowded.home, { recursive: true, force: true, maxRetries: 5 });
   });
 
   it('is there from the start, for its user alone, and no process behind it', async () => {

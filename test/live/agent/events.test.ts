@@ -264,7 +264,7 @@ describe('who follows the events', () => {
   afterAll(async () => {
     for (const child of children) child.kill('SIGKILL');
     await agent[Symbol.asyncDispose]();
-    rmSync(agent.home, { recursive: true, force: true });
+    rmSync(agent.home, { recursive: true, force: true, maxRetries: 5 });
   });
 
   /** A program that runs until the test is over, and what it has printed. */

@@ -37,7 +37,7 @@ describe.skipIf(toolchain === undefined)('real cargo, by what setup cargo wrote'
     person.run('cargo', arguments_, { cwd: join(person.desk, cwd), input, env, expect: 'any' });
   /** Fetches anew: what was fetched before is forgotten. */
   const fetch = (env: Record<string, string> = {}) => {
-    rmSync(join(person.home, '.cargo/registry'), { recursive: true, force: true });
+    rmSync(join(person.home, '.cargo/registry'), { recursive: true, force: true, maxRetries: 5 });
     rmSync(join(person.desk, 'app/Cargo.lock'), { force: true });
     return cargo(['fetch'], '', 'app', env);
   };

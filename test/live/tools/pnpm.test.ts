@@ -21,7 +21,7 @@ describe('real pnpm, by what setup pnpm wrote', () => {
   const install = async (name: string, url = `${registry.url}/`) => {
     const [program = '', ...first] = pnpmVersions[name]!;
     const desk = join(person.desk, name.replace(' ', '-'));
-    rmSync(desk, { recursive: true, force: true });
+    rmSync(desk, { recursive: true, force: true, maxRetries: 5 });
     const cwd = join(desk, 'app');
     mkdirSync(cwd, { recursive: true });
     writeFileSync(join(cwd, 'package.json'), '{"name":"app","version":"1.0.0","dependencies":{"labdemo":"1.0.0"}}');

@@ -31,7 +31,7 @@ describe.skipIf(!pip)('real pip, by what setup pip wrote', () => {
   /** Installs from the index, with keyhold's folder first on PATH, as setup pip said. */
   const install = async (url = index.index.replace('//', '//ada@')) => {
     const target = join(person.desk, 'target');
-    rmSync(target, { recursive: true, force: true });
+    rmSync(target, { recursive: true, force: true, maxRetries: 5 });
     const folder = join(person.home, '.local/share/keyhold/path/pip');
     const ran = await person.run(
       join(person.desk, 'venv/bin/python'),

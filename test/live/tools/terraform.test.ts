@@ -19,7 +19,7 @@ describe.skipIf(!terraform)('real terraform, by what setup terraform wrote', () 
   const run = (words: readonly string[], input = '') =>
     person.run('terraform', words, { cwd: join(person.desk, 'root'), input, expect: 'any' });
   const init = () => {
-    rmSync(join(person.desk, 'root/.terraform'), { recursive: true, force: true });
+    rmSync(join(person.desk, 'root/.terraform'), { recursive: true, force: true, maxRetries: 5 });
     return run(['init', '-no-color', '-input=false']);
   };
 
