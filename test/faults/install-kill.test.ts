@@ -6,7 +6,7 @@ import { treeOf } from '../client/home.ts';
 import { aPerson, type Person } from '../live/person.ts';
 
 /** Kills for each of the commands. */
-const ROUNDS = 25;
+const ROUNDS = 10;
 
 /** Runs the copy's `keyhold` and kills it after a moment, unless it ended before. */
 function killedAfter(milliseconds: number, { copy, env, desk }: Person, arguments_: readonly string[]): Promise<void> {

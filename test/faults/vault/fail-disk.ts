@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '../../temporary.ts';
 import type { Report } from './failing-disk.ts';
 import { type Resting, readVault } from './play.ts';
+import { programOf } from './programs.ts';
 
 /** What a vault said while its disk failed, and what rests after its process was killed, or ended in peace. */
 export type Failed = { readonly report: Report; readonly after: Resting };
@@ -14,12 +14,13 @@ export type Failed = { readonly report: Report; readonly after: Resting };
  */
 export async function failDisk(inject: string, end: 'kill' | 'dispose'): Promise<Failed> {
   const folder = temporaryFolder('failing');
-  const program = fileURLToPath(new URL('failing-disk.ts', import.meta.url));
-  const child = spawn(process.execPath, [program, folder.path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [programOf('failing-disk.ts'), folder.path], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const gone = once(child, 'close');
   child.stdin.on('error', () => {}); // a killed reader
   try {
-    const [ready] = await once(child.stdout, 'data');
+    const [ready] = await Promise.race([once(child.stdout, 'data'), gone]);
     if (!String(ready).startsWith('ready')) throw new Error(`cannot start the vault: ${ready}`);
     const calls = inject.slice(0, inject.indexOf(':'));
     const args = ['-f', '-p', String(child.pid), '-e', `trace=${calls}`, '-e', `inject=${inject}`];

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { temporaryFolder } from '../../temporary.ts';
+import { programOf } from './programs.ts';
 
 /** As weak as Argon2id can be, so that tests are quick. */
 export const kdf = { memory: 8, passes: 1, parallelism: 1 };
@@ -14,11 +15,10 @@ export async function killAtEveryCall(
   prepare: (folder: string) => Promise<void>,
   check: (folder: string) => Promise<void>,
 ): Promise<number> {
-  const module = (path: string) => new URL(`../../../${path}`, import.meta.url);
   const source = `
-    import { openVault } from '${module('daemon/backends/vault/vault.ts')}';
-    import { heapSecret as keep, secretFromText } from '${module('protocol/secret.ts')}';
-    const folder = process.argv[1];
+    import { openVault } from '../../../daemon/backends/vault/vault.ts';
+    import { heapSecret as keep, secretFromText } from '../../../protocol/secret.ts';
+    const folder = process.argv[2];
     const kdf = ${JSON.stringify(kdf)};
     ${program}`;
   let kills = 0;
@@ -27,7 +27,7 @@ export async function killAtEveryCall(
       const folder = temporaryFolder('killed');
       await prepare(folder.path);
       const inject = ['-e', `trace=${call}`, '-e', `inject=${call}:signal=SIGKILL:when=${when}`];
-      const node = [process.execPath, '--input-type=module', '-e', source, folder.path];
+      const node = [process.execPath, programOf(source), folder.path];
       const { status, signal, stderr } = spawnSync('strace', ['-qq', '-o', '/dev/null', ...inject, ...node], {
         encoding: 'utf8',
         timeout: 20_000,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { temporaryFolder } from '../../temporary.ts';
-import { Acknowledged, randomFrom, readVault, startWriter } from './play.ts';
+import { Acknowledged, randomFrom, readVault } from './play.ts';
+import { startWriter } from './start-writer.ts';
 
 /**
  * Kills a writer `kills` times at random moments, in `lanes` vaults at once, and reads the whole vault after each kill.

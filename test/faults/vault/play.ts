@@ -1,6 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { Held } from '../../../daemon/backends/backend.ts';
 import { openVault } from '../../../daemon/backends/vault/vault.ts';
 import { expose, heapSecret } from '../../../protocol/secret.ts';
@@ -88,28 +85,6 @@ export class Acknowledged {
     if (value === undefined) this.resting.delete(target);
     else this.resting.set(target, value);
   }
-}
-
-/** Runs a writer; `ready` settles when it has opened its file or ended, `ended` when it is gone. */
-export function startWriter(
-  program: 'writer.ts' | 'lax-writer.ts',
-  folder: string,
-  seed: number,
-  acknowledged: Acknowledged,
-): {
-  readonly child: ChildProcess;
-  readonly ready: Promise<unknown>;
-  readonly ended: Promise<unknown>;
-  stderr(): string;
-} {
-  const file = fileURLToPath(new URL(program, import.meta.url));
-  const child = spawn(process.execPath, [file, folder, String(seed)], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let stderr = '';
-  child.stderr!.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
-  child.stdout!.setEncoding('utf8').on('data', (chunk: string) => acknowledged.hear(chunk));
-  const ended = once(child, 'close');
-  const ready = Promise.race([once(child.stdout!, 'data'), ended]);
-  return { child, ready, ended, stderr: () => stderr };
 }
 
 /** Everything that rests in a vault, every record read. */

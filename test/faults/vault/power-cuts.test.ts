@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { mayMount, mount, run } from '../../mount.ts';
 import { need } from '../../need.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../temporary.ts';
-import { Acknowledged, type Resting, randomFrom, readVault, startWriter } from './play.ts';
+import { Acknowledged, type Resting, randomFrom, readVault } from './play.ts';
+import { startWriter } from './start-writer.ts';
 
 const CUTS = 200;
 const LANES = 2;
