@@ -1,9 +1,7 @@
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
-import { temporaryFolder } from '../../temporary.ts';
+import { inject } from 'vitest';
 
-let folder: string | undefined;
 const made = new Map<string, string>();
 
 /**
@@ -13,8 +11,8 @@ const made = new Map<string, string>();
 export function programOf(source: string): string {
   const known = made.get(source);
   if (known !== undefined) return known;
-  folder ??= openFolder();
-  const outfile = join(folder, `${made.size}.mjs`);
+  // Beside the bundles, which go when the whole run is over.
+  const outfile = join(inject('bundles'), `program-${process.pid}-${made.size}.mjs`);
   const isFile = source.endsWith('.ts');
   const entry = isFile
     ? { entryPoints: [join(import.meta.dirname, source)] }
@@ -22,10 +20,4 @@ export function programOf(source: string): string {
   buildSync({ ...entry, bundle: true, platform: 'node', format: 'esm', target: 'node24', logLevel: 'error', outfile });
   made.set(source, outfile);
   return outfile;
-}
-
-function openFolder(): string {
-  const { path } = temporaryFolder('programs');
-  process.once('exit', () => rmSync(path, { recursive: true, force: true }));
-  return path;
 }
