@@ -23,7 +23,7 @@ export type RotationWish = {
   readonly pasted?: Secret | undefined;
 };
 
-/** Ids of a name that are noted before another is made under it. */
+/** Ids of a name that are noted before another is made under it. Where there are more, none is: what is not noted would pass for new. */
 const BEFORE_MAX = 64;
 
 /**
@@ -48,7 +48,7 @@ export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | 
     way,
     step: 'asked',
     beganAt: desk.parts.clock.now(),
-    before: listed?.map(({ tokenId }) => tokenId).slice(0, BEFORE_MAX),
+    before: listed && listed.length <= BEFORE_MAX ? listed.map(({ tokenId }) => tokenId) : undefined,
   });
   const [namesake, another] = listed ?? [];
   const tokenId = entry.about?.tokenId ?? (another ? undefined : namesake?.tokenId);
@@ -67,25 +67,39 @@ export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | 
 }
 
 async function created(turn: Turn, wish: RotationWish, wanted: Wanted, rotation: Rotation) {
-  const { desk, entry, manifest, book } = turn;
+  const { desk, entry, book } = turn;
   const { heard, actor } = await askForToken(desk, wanted);
   if (!heard.ok) {
     // What may have been made is looked for now, and else when it is run again.
     const isUnsure = heard.failure !== undefined && mayHaveHappened('create', heard.failure);
-    if (!isUnsure || !('status' in (await settle(turn, rotation)))) await book.close(entry.id);
+    if (!isUnsure || (await settle(turn, rotation)) === undefined) await book.close(entry.id);
     return heard.reply;
   }
-  const secret = heard.secrets.get('value');
-  try {
-    if (!secret) throw noValue(manifest);
-    await book.keep('rotation-new', entry.id, aside(turn, wish, secret, heard.read));
-  } catch (error) {
-    const { message, status } = asFault(error);
+  return kept(turn, wish, rotation, heard, async () => {
     const undone = await takeBack(desk, wanted, heard.read.id, actor);
     await book.close(entry.id).catch(() => {});
-    return { status, message: `${message}; ${undone}` };
+    return undone;
+  });
+}
+
+/** Puts a new value beside the old one. Where that cannot be, `unkept` sees to what was made and says so. */
+async function kept(
+  turn: Turn,
+  wish: RotationWish,
+  rotation: Rotation,
+  { secrets, read }: { readonly secrets: ReadonlyMap<string, Secret>; readonly read: Read },
+  unkept: () => Promise<string>,
+): Promise<Rotation | CredentialReply> {
+  const { entry, manifest, book } = turn;
+  const secret = secrets.get('value');
+  try {
+    if (!secret) throw noValue(manifest);
+    await book.keep('rotation-new', entry.id, aside(turn, wish, secret, read));
+  } catch (error) {
+    const { message, status } = asFault(error);
+    return { status, message: `${message}; ${await unkept()}` };
   } finally {
-    disposeAll(heard.secrets);
+    disposeAll(secrets);
   }
   return book.write({ ...rotation, step: 'made' });
 }
@@ -105,17 +119,7 @@ async function traded(turn: Turn, wish: RotationWish, rotation: Rotation): Promi
     if (!isUnsure) await book.close(entry.id);
     return heard.reply;
   }
-  const secret = heard.secrets.get('value');
-  try {
-    if (!secret) throw noValue(manifest);
-    await book.keep('rotation-new', entry.id, aside(turn, wish, secret, heard.read));
-  } catch (error) {
-    const { message, status } = asFault(error);
-    return { status, message: `${message}; the service has ended the old token: make a new one there` };
-  } finally {
-    disposeAll(heard.secrets);
-  }
-  return book.write({ ...rotation, step: 'made' });
+  return kept(turn, wish, rotation, heard, async () => 'the service has ended the old token: make a new one there');
 }
 
 /** Whose token asks for the trade: the one that is traded where it may, else one that manages it. */
@@ -128,21 +132,22 @@ export function traderOf({ desk, entry, manifest, as }: Turn, { kind }: Pick<Rot
 }
 
 /**
- * Finds out what became of a question whose answer nobody has kept. Answers the empty object where things are as they were: what
- * was made meanwhile and nobody has is revoked.
+ * Finds out what became of a question whose answer nobody has kept. Answers undefined where things are as they were: what was
+ * made meanwhile and nobody has is revoked. Else why they are not, or may not be.
  */
-export async function settle(turn: Turn, rotation: Rotation): Promise<CredentialReply | object> {
-  return rotation.way === 'trade' ? settleTrade(turn) : rotation.way === 'create' ? settleCreate(turn, rotation) : {};
+export async function settle(turn: Turn, rotation: Rotation): Promise<CredentialReply | undefined> {
+  if (rotation.way === 'trade') return settleTrade(turn);
+  return rotation.way === 'create' ? settleCreate(turn, rotation) : undefined;
 }
 
 /** A trade happened if the old one is dead. Whoever else may trade it does so again. */
-async function settleTrade(turn: Turn): Promise<CredentialReply | object> {
+async function settleTrade(turn: Turn): Promise<CredentialReply | undefined> {
   const { desk, entry, manifest, book } = turn;
   const kind = desk.kindOf(manifest, entry);
-  if (traderOf(turn, { kind }) !== entry) return {};
+  if (traderOf(turn, { kind }) !== entry) return undefined;
   const old = await book.value('rotation-old', entry.id);
   const isAlive = await desk.isAlive(manifest, old ? ghostOf(entry, old) : entry, old?.secret);
-  if (isAlive === true || !old) return {};
+  if (isAlive === true || !old) return undefined;
   if (isAlive === undefined) {
     return refused('unavailable', 'rotate', `whether ${manifest.title} has traded the token could not be found out`);
   }
@@ -151,25 +156,25 @@ async function settleTrade(turn: Turn): Promise<CredentialReply | object> {
   return refused('revoked', 'rotate', `${why}; make a new one: keyhold token create, or keyhold auth login`);
 }
 
-async function settleCreate(turn: Turn, rotation: Rotation): Promise<CredentialReply | object> {
+async function settleCreate(turn: Turn, rotation: Rotation): Promise<CredentialReply | undefined> {
   const { desk, manifest, entry, as } = turn;
-  if (rotation.before === undefined) return {};
+  if (rotation.before === undefined) return undefined;
   const listed = await namesakes(turn, rotation.label, true);
-  if (!Array.isArray(listed)) return listed ?? {};
+  if (!Array.isArray(listed)) return listed;
   const held = new Set([...desk.parts.custody.held()].map(({ about }) => about?.tokenId));
   const lost = listed.filter(({ tokenId }) => !rotation.before!.includes(tokenId) && !held.has(tokenId));
   const [one, another] = lost;
-  if (!one) return {};
+  if (!one) return undefined;
   if (another) {
     const ids = lost.map(({ tokenId }) => tokenId).join(', ');
     const why = `${manifest.title} lists ${lost.length} new tokens of that name, and nobody here has made sure whose they are`;
     return refused('denied', 'rotate', `${why}; revoke what is nobody's: ${ids}`);
   }
-  const question = { manifest, operation: 'revoke', kind: rotation.kind, target: entry, values: { id: one.tokenId } };
-  const call = { ...question, operation: 'revoke' as const };
-  const heard = await desk.call({ ...call, as: desk.actorFor(call, as) });
+  const values = { id: one.tokenId };
+  const question = { manifest, operation: 'revoke', kind: rotation.kind, target: entry, values } as const;
+  const heard = await desk.call({ ...question, as: desk.actorFor(question, as) });
   if (heard.ok) disposeAll(heard.secrets);
-  return heard.ok || heard.cause?.outcome === 'done' ? {} : heard.reply;
+  return heard.ok || heard.cause?.outcome === 'done' ? undefined : heard.reply;
 }
 
 type Namesake = { readonly tokenId: string };

@@ -58,7 +58,7 @@ export class Rotations {
   async #answer({ attributes }: CredentialRequest, id: string): Promise<CredentialReply> {
     const desk = this.#desk;
     const rotation = this.#book.of(id);
-    const entry = this.#held(id) ?? (rotation && ghostOf(rotation));
+    const entry = this.#held(id) ?? (rotation && remnantOf(rotation));
     if (!entry) throw new KeyholdError('not_found', 'cannot rotate: nothing with that id is held');
     const manifest = rotation ? desk.manifestOf(rotation.target, rotation.service) : desk.manifestOfEntry(entry);
     const turn: Turn = {
@@ -120,8 +120,8 @@ export class Rotations {
     const hasNew = (await this.#book.value('rotation-new', rotation.credential)) !== undefined;
     // The old one is dead, or the new one is there; without either, an undo had all but ended.
     if (hasNew || rotation.step === 'revoked') return goOn(turn, rotation);
-    const settled = rotation.step === 'asked' ? await settle(turn, rotation) : {};
-    if ('status' in settled) return settled as CredentialReply;
+    const unsettled = rotation.step === 'asked' ? await settle(turn, rotation) : undefined;
+    if (unsettled) return unsettled;
     await this.#book.close(rotation.credential);
     return this.#anew(turn, attributes);
   }
@@ -129,8 +129,8 @@ export class Rotations {
   async #undo(turn: Turn, rotation: Rotation | undefined): Promise<CredentialReply> {
     if (!rotation) return refused('not-found', 'rotate', 'no rotation of it has begun, so there is none to undo');
     if (await this.#hasNew(rotation)) return goBack(turn, rotation);
-    const settled = await settle(turn, rotation);
-    if ('status' in settled) return settled as CredentialReply;
+    const unsettled = await settle(turn, rotation);
+    if (unsettled) return unsettled;
     await this.#book.close(rotation.credential);
     return { status: 'ok', ids: [rotation.credential], details: [['step', 'undone']] };
   }
@@ -176,7 +176,7 @@ async function whyNotThis({ desk, entry }: Turn, pasted: Secret): Promise<Creden
 }
 
 /** What stood in a credential that was removed while its rotation ran. */
-function ghostOf({ credential, target, service, kind, label, beganAt }: Rotation): Entry {
+function remnantOf({ credential, target, service, kind, label, beganAt }: Rotation): Entry {
   const gone = { resting: undefined, forgetAt: undefined, secrets: undefined, lease: undefined };
   return { ...target, ...gone, id: credential, storedAt: beganAt, about: { service, kind, label } };
 }

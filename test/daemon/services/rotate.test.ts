@@ -135,6 +135,16 @@ describe('a step that fails', () => {
     expect(rig.leftovers()).toEqual([]);
   });
 
+  test('and among more of its name than are noted nobody else loses a token', async () => {
+    const rig = new RotationRig();
+    const id = await rig.hold('ci', { life: 90 * DAY });
+    for (let other = 0; other < 64; other++) rig.service.add('ci');
+    rig.service.around = async (when, operation) =>
+      when === 'before' && operation === 'create' ? { failure: 'cut' } : undefined;
+    expect(await rig.rotate(id)).toMatchObject({ status: 'unavailable' });
+    expect(rig.service.alive()).toHaveLength(65);
+  });
+
   test('and where the service is gone then, the next run looks for it', async () => {
     const rig = new RotationRig();
     const id = await rig.hold('ci', { life: 90 * DAY });
