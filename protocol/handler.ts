@@ -77,6 +77,9 @@ export type CredentialReply =
       readonly details?: readonly Detail[] | undefined;
     };
 
+/** Every answer but `ok`. */
+export type Refusal = Exclude<CredentialReply, { status: 'ok' }>;
+
 /**
  * The one function type on both sides of the wire. The agent yields one for each caller, `serve` puts one on a wire,
  * `connect` gets it back. It answers every request and throws only `KeyholdError`s; the request's secrets are borrowed

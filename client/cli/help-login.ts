@@ -27,7 +27,7 @@ the provider has ended the login, needs the place alone:
 
 How it stands, whether the provider takes it, and its end:
 
-  $ keyhold token explain --for https://git.example
+  $ keyhold auth status --for https://git.example
   $ keyhold auth token-info --for https://git.example
   $ keyhold auth logout --for https://git.example
 `,

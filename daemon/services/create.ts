@@ -1,6 +1,6 @@
 import type { Target } from '../../protocol/credential.ts';
 import { asFault, KeyholdError } from '../../protocol/errors.ts';
-import type { CredentialReply } from '../../protocol/handler.ts';
+import type { CredentialReply, Refusal } from '../../protocol/handler.ts';
 import {
   callOf,
   checkName,
@@ -16,7 +16,7 @@ import type { Entry } from '../unlocked/set.ts';
 import { isSet, item, placeIn, type ServiceAct, textIn, told, wordsIn } from './asking.ts';
 import { type Desk, disposeAll } from './desk.ts';
 import { keepGiven } from './keep.ts';
-import { type Refusal, refused } from './outcomes.ts';
+import { refused } from './outcomes.ts';
 import { listRemote } from './remote.ts';
 
 /** What is wanted of a new token, checked as far as it can be without asking the service. */

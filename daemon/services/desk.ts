@@ -1,6 +1,7 @@
 import type { Attributes } from '../../protocol/attributes.ts';
 import type { Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
+import type { Refusal } from '../../protocol/handler.ts';
 import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import {
   belongsTo,
@@ -21,7 +22,7 @@ import type { Tombstones } from '../tombstones/tombstones.ts';
 import type { Entry } from '../unlocked/set.ts';
 import type { FailureName, Route, SecretName } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { causeReply, failureReply, type Refusal, refused } from './outcomes.ts';
+import { causeReply, failureReply, refused } from './outcomes.ts';
 import { authPlan, mayMake, planned, type Question } from './planning.ts';
 
 export type DeskParts = {

@@ -1,9 +1,7 @@
-import type { CredentialReply } from '../../protocol/handler.ts';
+import type { Refusal } from '../../protocol/handler.ts';
 import type { Cause, Manifest, Operation } from '../../protocol/services/index.ts';
 import type { Status } from '../../protocol/status.ts';
 import type { FailureName } from '../upstream/plan.ts';
-
-export type Refusal = Exclude<CredentialReply, { status: 'ok' }>;
 
 /** The operations that leave everything as it is: after a failure there is nothing to wonder about. */
 const reading: ReadonlySet<Operation> = new Set<Operation>([

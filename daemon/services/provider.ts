@@ -1,5 +1,5 @@
 import type { Grant } from '../../protocol/grant.ts';
-import type { CredentialReply, Detail } from '../../protocol/handler.ts';
+import type { CredentialReply, Detail, Refusal } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import type { Read } from '../../protocol/services/index.ts';
 import type { Secrets } from '../backends/backend.ts';
@@ -9,7 +9,7 @@ import type { OAuthPlan, OAuthReply } from '../upstream/oauth-plan.ts';
 import type { SecretName } from '../upstream/plan.ts';
 import { turnOf } from '../upstream/refresher.ts';
 import type { Desk } from './desk.ts';
-import { type Refusal, refused } from './outcomes.ts';
+import { refused } from './outcomes.ts';
 import type { RevokeHow } from './revoke.ts';
 
 /** What a login's provider says of a token. */

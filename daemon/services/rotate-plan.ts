@@ -1,6 +1,6 @@
 import type { Attributes } from '../../protocol/attributes.ts';
 import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
-import type { Detail } from '../../protocol/handler.ts';
+import type { Detail, Refusal } from '../../protocol/handler.ts';
 import {
   callOf,
   type Kind,
@@ -12,7 +12,7 @@ import {
 import { fromWire } from '../../protocol/text.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { textIn, told } from './asking.ts';
-import { type Refusal, refused } from './outcomes.ts';
+import { refused } from './outcomes.ts';
 import type { Way } from './rotation.ts';
 
 /** How much shorter a life may be and still count as the same: services round to whole days, and clocks differ. */

@@ -1,5 +1,5 @@
 import type { AboutChange } from '../../protocol/about.ts';
-import type { CredentialReply, Detail } from '../../protocol/handler.ts';
+import type { CredentialReply, Detail, Refusal } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { callOf, type Manifest } from '../../protocol/services/index.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
@@ -174,7 +174,7 @@ async function revoked(turn: Turn, old: Aside): Promise<CredentialReply | { read
   }
   const end = await endUpstream(desk, manifest, ghost, as, old.secret);
   if (end.status === 'ended') return { upstream: end.how };
-  const { status, message } = end.reply as Exclude<CredentialReply, { status: 'ok' }>;
+  const { status, message } = end.reply as Refusal;
   return { status, message: `${message}; the new token serves already; ${ways(entry)}` };
 }
 

@@ -1,4 +1,4 @@
-import type { CredentialReply } from '../../protocol/handler.ts';
+import type { CredentialReply, Refusal } from '../../protocol/handler.ts';
 import { told } from './asking.ts';
 import { putValue } from './keep.ts';
 import { refused } from './outcomes.ts';
@@ -28,7 +28,7 @@ export async function goBack(turn: Turn, rotation: Rotation): Promise<Credential
   if (fresh && (isThere || !hasServed(rotation))) {
     const ended = await endUpstream(desk, manifest, ghostOf(entry, fresh), as, fresh.secret);
     if (ended.status !== 'ended' && ended.reply.status !== 'unsupported') {
-      const { status, message } = ended.reply as Exclude<CredentialReply, { status: 'ok' }>;
+      const { status, message } = ended.reply as Refusal;
       return { status, message: `${message}; the old token serves; run it again` };
     }
     const obituary = { reason: 'its rotation was undone', actor: turn.actor };

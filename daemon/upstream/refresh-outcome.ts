@@ -1,6 +1,6 @@
 import type { Seconds } from '../../protocol/credential.ts';
 import type { Grant } from '../../protocol/grant.ts';
-import type { CredentialReply } from '../../protocol/handler.ts';
+import type { Refusal } from '../../protocol/handler.ts';
 import { fromWire } from '../../protocol/text.ts';
 import type { Held } from '../backends/backend.ts';
 import type { OAuthReply } from './oauth-plan.ts';
@@ -24,7 +24,6 @@ export type Verdict =
   /** It may have taken the refresh token, and what it gave for it is lost. */
   | { readonly kind: 'unknown' };
 
-type Refusal = Exclude<CredentialReply, { status: 'ok' }>;
 export type RefreshOutcome = { readonly status: 'refreshed' } | { readonly status: 'failed'; readonly reply: Refusal };
 
 /**

@@ -1,8 +1,5 @@
-import type { CredentialReply } from '../../protocol/handler.ts';
+import type { Refusal } from '../../protocol/handler.ts';
 import type { OAuthReply } from './oauth-plan.ts';
-
-/** Why there is no login. */
-export type Refusal = Exclude<CredentialReply, { status: 'ok' }>;
 
 /** What somebody hears when a step of a login brought nothing: what the provider said, in words of ours. */
 export function failed(reply: OAuthReply): Refusal {

@@ -3,7 +3,7 @@ import type { Attributes } from '../../protocol/attributes.ts';
 import type { Seconds, Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Grant } from '../../protocol/grant.ts';
-import type { CredentialReply, CredentialRequest, Detail } from '../../protocol/handler.ts';
+import type { CredentialReply, CredentialRequest, Detail, Refusal } from '../../protocol/handler.ts';
 import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import { addressOf, belongsTo, isLoopback, type Manifest, secondsOf } from '../../protocol/services/index.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
@@ -16,7 +16,7 @@ import type { OAuthPlan, OAuthReply, Provider } from './oauth-plan.ts';
 import type { Route, SecretName } from './plan.ts';
 import type { Refresher, RefresherParts } from './refresher.ts';
 import { lifetimeOf } from './schedule.ts';
-import { failed, type Refusal, refused } from './sign-in-outcome.ts';
+import { failed, refused } from './sign-in-outcome.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Seconds that a person has to sign in; most providers give a code less. */
@@ -100,6 +100,11 @@ export class SignIn {
     if (back?.protocol !== 'http' || !isLoopback(back.host))
       return refused('bad-request', 'redirect is not on this machine');
     if (!meant.provider.authorizeUrl) return refused('unsupported', 'the provider has no page to sign in on');
+    if (!isPage(meant.provider.authorizeUrl))
+      return refused(
+        'denied',
+        'the page that the provider names is none of https; tell its operator, or look at --issuer',
+      );
     const verifier = Buffer.from(randomBytes(32).toString('base64url'), 'latin1');
     const challenge = createHash('sha256').update(verifier).digest('base64url');
     const state = randomBytes(16).toString('base64url');
@@ -309,6 +314,12 @@ export class SignIn {
 }
 
 type Answer = { readonly reply: OAuthReply; readonly secrets: ReadonlyMap<SecretName, Secret> };
+
+/** Whether a page may be opened for somebody. A provider's metadata could name a program of this machine by its scheme. */
+function isPage(url: string): boolean {
+  const address = addressOf(/^https?:\/\/[^/?#]+/.exec(url)?.[0] ?? '');
+  return address !== undefined && (address.protocol === 'https' || isLoopback(address.host));
+}
 
 /** Where the browser goes (RFC 6749, 4.1.1, and RFC 7636, 4.3). */
 function pageOf(

@@ -1,6 +1,6 @@
 import type { Credential, Seconds, Target } from '../credential.ts';
 import { asFault } from '../errors.ts';
-import type { CredentialReply, Handler } from '../handler.ts';
+import type { CredentialReply, Handler, Refusal } from '../handler.ts';
 import { SECRET_MAX } from '../limits.ts';
 import { printable, toWire } from '../text.ts';
 import type { Adapter, Invocation } from './adapter.ts';
@@ -150,7 +150,7 @@ async function login(request: JsonObject, target: Target, { keep }: Invocation, 
  * What is no credential to cargo. Where a person must do something first it is `other`, or cargo would say that there
  * is no token; but `cargo login` asks before it stores, so what a new token mends is `not-found`, and told beside it.
  */
-function refusal(reply: Exclude<CredentialReply, { status: 'ok' }>, invocation: Invocation): string {
+function refusal(reply: Refusal, invocation: Invocation): string {
   switch (reply.status) {
     case 'not-found':
       return errorLine('not-found');

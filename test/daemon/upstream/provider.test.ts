@@ -204,6 +204,24 @@ describe('a provider', () => {
   });
 });
 
+describe('the page that a provider names', () => {
+  test.each(['file:///etc/passwd', 'vscode://open', 'http://login.example/page'])(
+    'is shown to nobody at %s',
+    async (page) => {
+      const { origin } = await serve((request, response) => {
+        json({ issuer: origin, authorization_endpoint: page, token_endpoint: `${origin}/token` })(request, response);
+      });
+      const login = await aLogin(origin);
+      const attributes = new Attributes();
+      const fields = { way: 'browser', issuer: origin, client_id: 'keyhold', redirect: 'http://127.0.0.1:34567/back' };
+      for (const [key, value] of Object.entries(fields)) attributes.add(key, value);
+      const said = await login.signIn.answer(aRequest('authorize', { ...target, attributes }));
+      expect(said).toMatchObject({ status: 'denied' });
+      expect(JSON.stringify(said)).not.toContain(page);
+    },
+  );
+});
+
 describe('how long a provider is left alone', () => {
   const now = new Date('2031-05-05T10:00:00Z');
   const busy = (retryAfter: string): RequestListener =>
