@@ -9,6 +9,9 @@ const common = {
   expect: { poll: { timeout: 10_000 } },
 };
 
+/** Suites that hold bounds of wall time: by themselves, one at a time, after the others. */
+const timed = ['test/live/keyring/faults.test.ts', 'test/live/agent/keyring.test.ts', 'test/live/agent/pressure.test.ts'];
+
 export default defineConfig({
   test: {
     // Most tests wait for a program more than they compute: one worker, vitest's choice for two processors, idles.
@@ -29,8 +32,20 @@ export default defineConfig({
           ...common,
           name: 'live',
           include: ['test/live/**/*.test.ts'],
+          exclude: timed,
           testTimeout: 90_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'timed',
+          include: timed,
+          testTimeout: 90_000,
+          hookTimeout: 60_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
         },
       },
       {

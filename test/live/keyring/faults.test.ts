@@ -108,11 +108,10 @@ describe.skipIf(!needKeyring())('a keyring that does not serve', () => {
       expect(next.code).toBe('backend_hung');
       expect(next.milliseconds).toBeLessThan(AT_ONCE);
       now += 6;
-      expect((await failure(open.backend.get(held))).milliseconds).toBeGreaterThan(500);
+      // One call finds out. Whether it costs a longer pause depends on how long its child took to start.
+      expect((await failure(open.backend.get(held))).code).toBe('backend_hung');
       open.session.thaw();
-      now += 6;
-      expect((await failure(open.backend.get(held))).milliseconds).toBeLessThan(AT_ONCE);
-      now += 6;
+      now += 12;
       expect((await eventually(() => text(open.backend, held)))?.secret).toBe('token-EXAMPLE');
       expect(open.backend.degradations()).toEqual([]);
     },
