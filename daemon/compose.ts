@@ -53,6 +53,8 @@ export type Composition = {
   readonly eventsChild: string;
   /** What was found wrong before composing: a configuration that cannot be read, say. */
   readonly degradations: readonly Degradation[];
+  /** Called by every request as it begins. */
+  readonly came?: () => void;
   /** Called by the action `stop`. */
   readonly stop: () => void;
   /** Called by the action `restart`. */
@@ -83,12 +85,13 @@ export function compose({
   upstreamChild,
   eventsChild,
   degradations,
+  came,
   stop,
   restart,
 }: Composition): Composed {
   const startedAt = clock.now();
   const region = openRegion({ native });
-  const meter = new Meter();
+  const meter = new Meter(came);
   const backends = timed(
     openBackends({ state: places.state, configured: config.backend, keyringChild, keep: region.keep, clock }),
     meter,

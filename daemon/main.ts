@@ -15,7 +15,7 @@ import { ensurePrivateFolder } from './socket/folders.ts';
 import { type Inherited, inheritedListeners, type Listener, listen } from './socket/listen.ts';
 import { takeLock } from './socket/lock.ts';
 import { startSuccessor } from './successor.ts';
-import { beSparing, collectWhenIdle } from './thrift.ts';
+import { beSparing, Thrift } from './thrift.ts';
 import { version } from './version.ts';
 
 /** Milliseconds that an agent which is just ending gets to let go of the lock. */
@@ -93,6 +93,7 @@ async function main(): Promise<void> {
     upstreamChild: programOf('upstream/child.ts', 'upstream-child'),
     eventsChild: programOf('events/child.ts', 'events'),
     degradations: found,
+    came: new Thrift(native).came,
     stop: () => stop('asked'),
     async restart() {
       if (stopping) return;
@@ -121,7 +122,6 @@ async function main(): Promise<void> {
   const beThrifty = () => {
     beSparing();
     native?.giveBack();
-    collectWhenIdle(() => reception.received, native);
   };
   const attachLog = async () => {
     const isManaged = isJournal(1, environment);

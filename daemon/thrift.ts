@@ -15,27 +15,53 @@ export function beSparing(): void {
   setFlagsFromString('--no-maglev');
 }
 
-/** Milliseconds without a connection after which the agent counts as idle. */
+/** Milliseconds without a request after which a burst of so many is over: it leaves more behind than a look costs. */
+const BURST_OVER = 1_000;
+const BURST = 5_000;
+/** Requests between two looks that may become a burst. */
+const BRISK = 250;
+/** Milliseconds without a request after which the agent counts as idle, however few there were. */
 const IDLE_AFTER = 30_000;
 
 /**
- * Gives memory back once nobody has called for a while: what a burst of requests left behind, and code that can be
- * compiled again. It takes some tens of milliseconds, so it is done once after each burst and never within one.
- * `callers` answers how many there have been.
+ * Gives memory back once nobody asks any more: what a burst of requests left behind, and code that can be compiled
+ * again. It takes some tens of milliseconds, so it is done once after each burst and never within one. An agent that
+ * nobody asks has no timer, and wakes nobody's processor.
  */
-export function collectWhenIdle(callers: () => number, native: Pick<Native, 'giveBack'> | undefined): void {
-  let seen = 0;
-  let collectedAt = 0;
-  const look = () => {
-    const count = callers();
-    if (count === seen && count !== collectedAt) {
-      collect();
-      native?.giveBack();
-      collectedAt = count;
-    }
-    seen = count;
+export class Thrift {
+  readonly #native: Pick<Native, 'giveBack'> | undefined;
+  #requests = 0;
+  /** How many there had been at the last look, and at the last collection. */
+  #seen = 0;
+  #collected = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(native: Pick<Native, 'giveBack'> | undefined) {
+    this.#native = native;
+  }
+
+  /** A request has come. On the way of every get, so it counts and compares, no more. */
+  readonly came = (): void => {
+    this.#requests++;
+    if (this.#timer === undefined) this.#lookAfter(BURST_OVER);
   };
-  setInterval(look, IDLE_AFTER).unref();
+
+  #lookAfter(delay: number): void {
+    this.#seen = this.#requests;
+    this.#timer = setTimeout(() => {
+      const isBurst = this.#requests - this.#collected >= BURST;
+      const came = this.#requests - this.#seen;
+      if (came === 0 && (isBurst || delay === IDLE_AFTER)) this.#giveBack();
+      else this.#lookAfter(isBurst || came >= BRISK ? BURST_OVER : IDLE_AFTER);
+    }, delay).unref();
+  }
+
+  #giveBack(): void {
+    this.#timer = undefined;
+    this.#collected = this.#requests;
+    collect();
+    this.#native?.giveBack();
+  }
 }
 
 /** V8 lends its collector by a flag only, and shows it in contexts that are made afterwards. */

@@ -37,9 +37,16 @@ export class Meter {
   readonly #refreshes: Record<RefreshOutcome, number> = { ok: 0, failed: 0, unknown: 0 };
   #turnedAway = 0;
   #gets = 0;
+  readonly #came: (() => void) | undefined;
+
+  /** `came` is told of every request, as it begins. */
+  constructor(came?: (() => void) | undefined) {
+    this.#came = came;
+  }
 
   /** When a request begins, for `answered`. */
   begin(kind: Kind): number {
+    this.#came?.();
     return kind !== 'get' || this.#gets++ % TIMED_EACH === 0 ? performance.now() : UNTIMED;
   }
 

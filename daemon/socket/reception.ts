@@ -43,7 +43,6 @@ export class Reception {
     if (this.#open.size === 0) this.#onEmpty?.();
   };
   #onEmpty: (() => void) | undefined;
-  #received = 0;
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
@@ -52,11 +51,6 @@ export class Reception {
 
   get connections(): number {
     return this.#open.size;
-  }
-
-  /** How many connections came since the start. */
-  get received(): number {
-    return this.#received;
   }
 
   /** Takes one connection over from the listener: node's stream of it, of which nothing has been read. */
@@ -83,7 +77,6 @@ export class Reception {
   };
 
   #welcome(source: StreamHandle | number, caller: Caller, native: Native | undefined): Connection | undefined {
-    this.#received++;
     const refused = whyRefused(caller, this.#uid);
     if (refused !== undefined) {
       this.#parts.log('refused', { uid: caller.uid, pid: caller.pid });

@@ -1,21 +1,49 @@
-import { expect, it, onTestFinished, vi } from 'vitest';
-import { collectWhenIdle } from '../../daemon/thrift.ts';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Thrift } from '../../daemon/thrift.ts';
 
-it('memory goes back once after each burst of callers, and never within one', () => {
-  vi.useFakeTimers();
-  onTestFinished(() => {
-    vi.useRealTimers();
-  });
-  let callers = 0;
+describe('memory goes back', () => {
   const giveBack = vi.fn();
-  collectWhenIdle(() => callers, { giveBack });
-  for (let burst = 1; burst <= 2; burst++) {
-    for (let half = 0; half < 4; half++) {
-      callers++;
-      vi.advanceTimersByTime(30_000);
-      expect(giveBack).toHaveBeenCalledTimes(burst - 1);
+  let thrift: Thrift;
+  const ask = (times: number) => {
+    for (let time = 0; time < times; time++) thrift.came();
+  };
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    giveBack.mockClear();
+    thrift = new Thrift({ giveBack });
+  });
+
+  it('once after requests, when none came for half a minute, and never among them', () => {
+    for (let spell = 1; spell <= 2; spell++) {
+      for (let time = 0; time < 8; time++) {
+        ask(10);
+        vi.advanceTimersByTime(15_000);
+        expect(giveBack).toHaveBeenCalledTimes(spell - 1);
+      }
+      vi.advanceTimersByTime(60_000);
+      expect(giveBack).toHaveBeenCalledTimes(spell);
     }
+  });
+
+  it('soon after thousands of them', () => {
+    ask(3_000);
+    vi.advanceTimersByTime(900);
+    ask(3_000);
+    vi.advanceTimersByTime(900);
+    expect(giveBack).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1_200);
+    expect(giveBack).toHaveBeenCalledTimes(1);
+  });
+
+  it('without a timer where nobody asks', () => {
+    expect(vi.getTimerCount()).toBe(0);
+    ask(1);
+    expect(vi.getTimerCount()).toBe(1);
     vi.advanceTimersByTime(120_000);
-    expect(giveBack).toHaveBeenCalledTimes(burst);
-  }
+    expect(vi.getTimerCount()).toBe(0);
+  });
 });
