@@ -9,8 +9,15 @@ const common = {
   expect: { poll: { timeout: 10_000 } },
 };
 
+/** Suites of `npm run test:integration`: with other makers' clients, their services, browsers and terminals. */
+const integration = ['test/live/{tools,services,oauth}/**/*.test.ts', 'test/live/tmux.test.ts'];
+
 /** Suites that hold bounds of wall time: by themselves, one at a time, after the others. */
-const timed = ['test/live/keyring/faults.test.ts', 'test/live/agent/keyring.test.ts', 'test/live/agent/pressure.test.ts'];
+const timed = [
+  'test/live/keyring/faults.test.ts',
+  'test/live/agent/keyring.test.ts',
+  'test/live/agent/pressure.test.ts',
+];
 
 export default defineConfig({
   test: {
@@ -32,7 +39,16 @@ export default defineConfig({
           ...common,
           name: 'live',
           include: ['test/live/**/*.test.ts'],
-          exclude: timed,
+          exclude: [...timed, ...integration],
+          testTimeout: 90_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'integration',
+          include: integration,
           testTimeout: 90_000,
           hookTimeout: 60_000,
         },
