@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { inject, onTestFinished } from 'vitest';
 import { openHome } from '../fakes/scripted-agent.ts';
+import { keyholdHere } from './in-process.ts';
 
 /** The commands in one file (bundles.ts). */
 export const MAIN = join(inject('bundles'), 'cli.cjs');
@@ -22,8 +23,28 @@ type Options = {
   readonly path?: string;
 };
 
-/** Runs `keyhold` as a program of its own, with an environment of only what it needs. */
+/** Commands that become another program, start one of ours, or do not end by themselves. */
+const PROGRAMS = new Set(['exec', 'install', 'uninstall', 'start', 'restart', 'watch']);
+
+/** Whether this file has shown that the program does what `runCommand` does. */
+let shown = false;
+
+/**
+ * Runs `keyhold` with an environment of only what it needs. The first of every file runs as the program that it is, and the
+ * others here (in-process.ts): most of what a command takes is starting node.
+ */
 export function keyhold(args: readonly string[], options: Options): Promise<Ended> {
+  if (!shown || options.third !== undefined || args.some((one) => PROGRAMS.has(one))) {
+    shown = true;
+    return keyholdProgram(args, options);
+  }
+  const { home, input, environment, path } = options;
+  const own = path === undefined ? {} : { PATH: `${path}:${process.env['PATH']}` };
+  return keyholdHere(args, { home, input, environment: { ...own, ...environment } });
+}
+
+/** Runs `keyhold` as a program of its own, for what only a process has: open files, signals, a working directory. */
+export function keyholdProgram(args: readonly string[], options: Options): Promise<Ended> {
   return runProgram(process.execPath, [MAIN, ...args], options);
 }
 

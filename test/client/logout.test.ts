@@ -2,8 +2,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openComposed } from '../fakes/composed-agent.ts';
-import { openHome } from '../fakes/scripted-agent.ts';
-import { keyhold } from './keyhold.ts';
+import { emptyHome, keyhold } from './keyhold.ts';
 
 const TOKEN = 'podstack_session-EXAMPLE';
 const before = `# mine
@@ -22,7 +21,7 @@ let home: string;
 let file: string;
 beforeEach(async () => {
   agent = await openComposed();
-  home = openHome();
+  home = emptyHome();
   mkdirSync(join(home, '.podstack'), { mode: 0o700 });
   file = join(home, '.podstack/config.yaml');
   writeFileSync(file, before, { mode: 0o600 });

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { exchange } from '../../fakes/built-agent.ts';
 import { openComposed } from '../../fakes/composed-agent.ts';
-import { openHome } from '../../fakes/scripted-agent.ts';
-import { keyhold } from '../keyhold.ts';
+import { emptyHome, keyhold } from '../keyhold.ts';
 
 /** Milliseconds for two dozen commands, on a machine that has other things to do. */
 const BUSY = { timeout: 120_000 };
@@ -18,7 +17,7 @@ test(
   async () => {
     const logged: string[] = [];
     const agent = await openComposed((event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`));
-    const home = openHome();
+    const home = emptyHome();
     const said: string[] = [];
     const run = async (words: string, input?: string) => {
       const { stdout, stderr } = await keyhold(words.split(' '), {

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openComposed } from '../../fakes/composed-agent.ts';
-import { openHome } from '../../fakes/scripted-agent.ts';
-import { keyhold } from '../keyhold.ts';
+import { emptyHome, keyhold } from '../keyhold.ts';
 
 const VALUE = 'pogodoc-token-EXAMPLE';
 
@@ -9,7 +8,7 @@ let agent: Awaited<ReturnType<typeof openComposed>>;
 let home: string;
 beforeEach(async () => {
   agent = await openComposed();
-  home = openHome();
+  home = emptyHome();
 });
 afterEach(() => agent.dispose());
 

@@ -6,8 +6,7 @@ import { conform } from '../../../protocol/services/index.ts';
 import type { Schema } from '../../../protocol/services/schema-terms.ts';
 import { exchange } from '../../fakes/built-agent.ts';
 import { openComposed } from '../../fakes/composed-agent.ts';
-import { openHome } from '../../fakes/scripted-agent.ts';
-import { type Ended, keyhold } from '../keyhold.ts';
+import { type Ended, emptyHome, keyhold } from '../keyhold.ts';
 
 const GITHUB = 'https://github.com';
 const TOKEN = `ghp_${'a'.repeat(29)}EXAMPLE`;
@@ -20,7 +19,7 @@ let agent: Awaited<ReturnType<typeof openComposed>>;
 let home: string;
 beforeEach(async () => {
   agent = await openComposed();
-  home = openHome();
+  home = emptyHome();
 });
 afterEach(() => agent.dispose());
 

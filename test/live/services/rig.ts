@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { keyholdHere } from '../../client/in-process.ts';
 import type { Ended } from '../../client/keyhold.ts';
 import { type BuiltAgent, configure, startAgent } from '../../fakes/built-agent.ts';
 import type { StandIn } from '../../fakes/services/stand-in.ts';
 import { temporaryFolder } from '../../temporary.ts';
-import { keyholdHere } from './in-process.ts';
 
 /** Seconds that a service may take in these tests: children start slowly on a busy machine, answers come at once. */
 const DEADLINE = 2;

@@ -1,15 +1,18 @@
 import { Readable } from 'node:stream';
-import { runCommand } from '../../../client/cli/program.ts';
-import type { Ended } from '../../client/keyhold.ts';
+import type { Ended } from './keyhold.ts';
 
 export type InProcess = {
   readonly home: string;
   /** The working directory. @default home */
   readonly cwd?: string | undefined;
   /** Standard input; without it there is none. */
-  readonly input?: string | undefined;
+  readonly input?: string | Buffer | undefined;
   readonly environment?: Readonly<Record<string, string>> | undefined;
 };
+
+/** The mask of the test: that of the commands is stricter, and holds from when they are loaded (client/umask.ts). */
+const mask = process.umask();
+const STRICT = 0o077;
 
 /** One after the other: a command has the process's environment, folder and streams to itself. */
 let turn: Promise<unknown> = Promise.resolve();
@@ -25,6 +28,8 @@ export function keyholdHere(args: readonly string[], options: InProcess): Promis
 }
 
 async function runHere(args: readonly string[], { home, cwd = home, input = '', environment }: InProcess) {
+  // Not before it is wanted: whoever only starts programs need not load every command.
+  const { runCommand } = await import('../../client/cli/program.ts');
   const [before, folder] = [{ ...process.env }, process.cwd()];
   const [stdin, out, err] = [
     Object.getOwnPropertyDescriptor(process, 'stdin')!,
@@ -36,8 +41,9 @@ async function runHere(args: readonly string[], { home, cwd = home, input = '', 
   try {
     become({ ...(PATH !== undefined && { PATH }), ...own, ...environment });
     process.chdir(cwd);
+    process.umask(STRICT);
     Object.defineProperty(process, 'stdin', {
-      value: Readable.from(input === '' ? [] : [Buffer.from(input)]),
+      value: Readable.from(input.length === 0 ? [] : [Buffer.from(input)]),
       configurable: true,
     });
     const code = await runCommand(args);
@@ -47,6 +53,7 @@ async function runHere(args: readonly string[], { home, cwd = home, input = '', 
     out.restore();
     err.restore();
     process.chdir(folder);
+    process.umask(mask);
     become(before);
   }
 }
