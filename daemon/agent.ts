@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { type About, aboutPlace, mergeAbout, saysMore } from '../protocol/about.ts';
-import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
+import type { Target } from '../protocol/credential.ts';
 import type { CredentialReply, CredentialRequest } from '../protocol/handler.ts';
 import type { Profiles } from '../protocol/profiles.ts';
 import type { Secret } from '../protocol/secret.ts';
-import { toWire } from '../protocol/text.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
@@ -13,12 +12,14 @@ import type { Log } from './log.ts';
 import { acceptorOf, isExpired, isMeant, isSame } from './meant.ts';
 import { type Preference, preferenceOf, preferredTarget } from './profiles.ts';
 import { RoundState } from './round.ts';
+import { newestDate, slotOf } from './slot.ts';
 import { refusalOf, revokedReply, type Tombstone } from './tombstones/tombstone.ts';
 import type { Tombstones } from './tombstones/tombstones.ts';
 import type { Entry } from './unlocked/set.ts';
 import { dropAccess } from './upstream/drop-access.ts';
 import { inTime } from './upstream/refresh-outcome.ts';
 import type { Refresher } from './upstream/refresher.ts';
+import type { Need, Waiters } from './waiters.ts';
 
 const notFound: CredentialReply = { status: 'not-found', message: 'no credential is held for this target' };
 const expiredReply: CredentialReply = {
@@ -31,13 +32,19 @@ const tooShort: CredentialReply = {
 };
 const done: CredentialReply = { status: 'ok' };
 
-/** Seconds that a get may wait for a human at most: as long as the desktop's prompt stands. */
-const WAIT_MAX: Seconds = 120;
-/** Milliseconds between two looks whether somebody has unlocked meanwhile. */
-const WAIT_PERIOD = 250;
-
-/** The least by which the dates of two credentials of one host differ: their order outlives the process. */
-const STORED_APART: Seconds = 0.001;
+export type AgentParts = {
+  readonly custody: Custody;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Those of the moment. */
+  readonly profiles: () => Profiles;
+  readonly tombstones: Tombstones;
+  readonly waiters: Waiters;
+  /** Without it a login is served as long as it lives. */
+  readonly refresher?: Refresher | undefined;
+  /** Whether somebody is signing in for a target. */
+  readonly isSigningIn?: ((target: Target) => boolean) | undefined;
+};
 
 /**
  * The way of a request: find what it names, decide, obtain the secret, record, answer. The three verbs of credentials
@@ -52,25 +59,32 @@ export class Agent {
   readonly #refresher: Refresher | undefined;
   readonly #round = new RoundState();
 
-  /** `profiles` are those of the moment. Without a `refresher` a login is served as long as it lives. */
-  constructor(
-    custody: Custody,
-    clock: Clock,
-    log: Log,
-    profiles: () => Profiles,
-    tombstones: Tombstones,
-    refresher?: Refresher,
-  ) {
+  readonly #waiters: Waiters;
+  readonly #isSigningIn: (target: Target) => boolean;
+
+  constructor({ custody, clock, log, profiles, tombstones, waiters, refresher, isSigningIn }: AgentParts) {
     this.#refresher = refresher;
     this.#tombstones = tombstones;
     this.#custody = custody;
     this.#clock = clock;
     this.#log = log;
     this.#profiles = profiles;
+    this.#waiters = waiters;
+    this.#isSigningIn = isSigningIn ?? (() => false);
   }
 
   /** What is open and in memory is answered at once; everything else waits in the methods behind this one. */
   get(request: CredentialRequest): Promise<CredentialReply> {
+    const { wait } = request;
+    if (wait === undefined || request.interactive === false) return this.#getNow(request);
+    return this.#waiters.attend(
+      wait,
+      () => this.#getNow(request),
+      (reply) => this.#needOf(reply, request),
+    );
+  }
+
+  #getNow(request: CredentialRequest): Promise<CredentialReply> {
     if (!this.#custody.isServing) return this.#getWhenOpen(request);
     if (request.profile !== undefined || this.#profiles().profiles.size > 0) return this.#getByProfile(request);
     return this.#answer(this.#newest(request.target!, request), request);
@@ -93,26 +107,26 @@ export class Agent {
     return Promise.resolve(this.#serve(found, request));
   }
 
-  /** Waits for the one refresh, and for a person only where the caller asked for that. */
+  /** Waits for the one refresh. */
   async #getWhenRefreshed(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
-    const wait = request.interactive === false ? 0 : Math.min(request.wait ?? 0, WAIT_MAX);
-    const until = this.#clock.sinceBoot() + wait;
     const outcome = await inTime(this.#refresher!.refresh(found));
-    if (!this.#custody.isServing || this.#custody.at(found) !== found) return this.get(request);
-    let isLive =
+    if (!this.#custody.isServing || this.#custody.at(found) !== found) return this.#getNow(request);
+    const isLive =
       !isExpired(found, this.#clock, request.minTtl) && this.#refresher!.look(found, request.minTtl) !== 'dead';
-    if (!isLive && outcome.status === 'failed' && outcome.reply.status === 'interaction-required') {
-      // One login serves everybody who waits here: it puts another credential in this one's place.
-      while (this.#clock.sinceBoot() < until && this.#custody.at(found) === found && !isLive) {
-        await new Promise((resolve) => setTimeout(resolve, WAIT_PERIOD));
-        if (!this.#custody.isServing) return this.get(request);
-        isLive = !isExpired(found, this.#clock, request.minTtl);
-      }
-      if (this.#custody.at(found) !== found) return this.get(request);
-    }
     if (!isLive) return outcome.status === 'failed' ? outcome.reply : tooShort;
     if (!this.#custody.isServable(found)) await this.#custody.obtain(found);
     return this.#custody.isServing && this.#custody.isServable(found) ? this.#serve(found, request) : notFound;
+  }
+
+  /** What only a person could do about an answer; undefined where that is nothing, or nobody is at it. */
+  #needOf({ status }: CredentialReply, request: CredentialRequest): Need | undefined {
+    if (status === 'locked') return 'unlock';
+    const { target } = request;
+    if (status === 'ok' || status === 'bad-request' || !target) return undefined;
+    if (this.#isSigningIn(target)) return 'under-way';
+    if (status !== 'interaction-required') return undefined;
+    const found = this.#choose(request, preferenceOf(this.#profiles(), request));
+    return found && { id: found.id };
   }
 
   /** Nothing is held for a target: did it die by revocation? */
@@ -161,7 +175,7 @@ export class Agent {
     if (request.ephemeral) return done;
     if (request.expiresAt !== undefined && request.expiresAt <= this.#clock.now()) return done;
     // The request's own secrets end with the request; a store waits for its turn and for the disk.
-    const target = this.#slotOf(request);
+    const target = slotOf(this.#custody, request);
     return this.#custody.inTurn(target, () => this.#keepCredential(target, request));
   }
 
@@ -204,22 +218,15 @@ export class Agent {
     return this.#custody.find(target, isLive) ?? newest;
   }
 
-  /** Waits for somebody to unlock only where the caller asked for that, and never asks them to. */
+  /** Waits for what is being opened, and for nobody. */
   async #getWhenOpen(request: CredentialRequest): Promise<CredentialReply> {
-    const wait = request.interactive === false ? 0 : Math.min(request.wait ?? 0, WAIT_MAX);
-    const until = this.#clock.sinceBoot() + wait;
-    for (;;) {
-      const refusal = await this.#custody.refusal();
-      if (!refusal) return this.get(request);
-      if (refusal.status !== 'locked' || this.#clock.sinceBoot() >= until) return refusal;
-      await new Promise((resolve) => setTimeout(resolve, WAIT_PERIOD));
-    }
+    return (await this.#custody.refusal()) ?? this.#getNow(request);
   }
 
   async #getWhenRead(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
     await this.#custody.obtain(found);
     // While we waited it may have been erased, replaced or locked away.
-    if (!this.#custody.isServing || this.#custody.at(found) !== found) return this.get(request);
+    if (!this.#custody.isServing || this.#custody.at(found) !== found) return this.#getNow(request);
     return this.#custody.isServable(found) ? this.#serve(found, request) : notFound;
   }
 
@@ -252,17 +259,6 @@ export class Agent {
     return { status: 'ok', credential: { protocol, host, path, username, expiresAt, refreshToken }, ids: [id] };
   }
 
-  /**
-   * Where a store goes. A token that has a label and no username goes where that label stands already, or else has the label
-   * as its username: so that several tokens of one host do not take each other's place.
-   */
-  #slotOf({ target, about }: CredentialRequest): Target {
-    if (target!.username !== undefined || about?.label === undefined) return target!;
-    const { protocol, host, path } = target!;
-    const labelled = this.#custody.find(target!, (entry) => entry.path === path && entry.about?.label === about.label);
-    return { protocol, host, path, username: labelled ? labelled.username : toWire(about.label) };
-  }
-
   /** Answers the id of what is kept now; none if nothing changed. */
   async #keepCredential(target: Target, request: CredentialRequest): Promise<CredentialReply> {
     const before = this.#custody.at(target);
@@ -283,7 +279,7 @@ export class Agent {
       id: before?.id ?? randomBytes(10).toString('hex'),
       authtype: request.authtype,
       expiresAt: request.expiresAt ?? (repeated || noted.isSameValue ? before!.expiresAt : undefined),
-      storedAt: this.#newestDate(target),
+      storedAt: newestDate(this.#custody, this.#clock, target),
       about: noted.about,
     };
     const secrets = { secret, refreshToken: request.refreshToken ?? repeated?.secrets?.refreshToken };
@@ -320,12 +316,6 @@ export class Agent {
     return { about: mergeAbout(all, { ...rest, tokenId }), isSameValue };
   }
 
-  /** The date of what is stored now: later than any that a request could confuse it with, even in the same second. */
-  #newestDate({ protocol, host }: Target): EpochSeconds {
-    const newest = this.#custody.find({ protocol, host }, () => true);
-    return Math.max(this.#clock.now(), newest ? newest.storedAt + STORED_APART : 0);
-  }
-
   /** True if it was this secret, or any if none was named, and is gone in memory and at rest. */
   async #eraseOne(candidate: Entry, { secret, id }: CredentialRequest): Promise<boolean> {
     this.#custody.refuseLocked('erase');
@@ -335,8 +325,9 @@ export class Agent {
       if (!this.#custody.isServable(entry)) await this.#custody.obtain(entry);
       if (!entry.secrets?.secret?.equals(secret)) return false;
     }
-    // A tool was refused with an access token. Whether the login is over its provider says, not a tool.
-    if (id === undefined && this.#refresher?.canRefresh(entry)) await dropAccess(this.#custody, entry);
+    // A tool was refused with an access token. Whether the login is over its provider says, not a tool; and one that is over
+    // is known until a person has seen to it.
+    if (id === undefined && entry.about?.oauth && this.#refresher) await dropAccess(this.#custody, entry);
     else await this.#custody.remove(entry);
     this.#log('erased', { id: entry.id });
     return true;

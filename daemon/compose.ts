@@ -31,6 +31,7 @@ import { openRegion } from './unlocked/region.ts';
 import { Refresher } from './upstream/refresher.ts';
 import { SignIn } from './upstream/sign-in.ts';
 import { Upstream } from './upstream/upstream.ts';
+import { Waiters } from './waiters.ts';
 
 /** Milliseconds that running conversations get to end when the agent does. */
 const DRAIN_DEADLINE = 2_000;
@@ -109,7 +110,8 @@ export function compose({
     held: () => custody.held(),
     lead: config.eventsLead,
   });
-  const heard = events.hearing(log);
+  const waiters = new Waiters(clock, events.hearing(log));
+  const heard = waiters.hearing(events.hearing(log));
   const custody = new Custody({
     keep: region.keep,
     clock,
@@ -128,7 +130,16 @@ export function compose({
   const refreshing = { custody, marks, upstream, route, clock, log: heard };
   const refresher = new Refresher({ ...refreshing, random: Math.random, usedWithin });
   const signIn = new SignIn({ ...refreshing, refresher, services, keep: region.keep });
-  const agent = new Agent(custody, clock, heard, profiles.current, tombstones, refresher);
+  const agent = new Agent({
+    custody,
+    clock,
+    log: heard,
+    profiles: profiles.current,
+    tombstones,
+    waiters,
+    refresher,
+    isSigningIn: (target) => signIn.isUnderWay(target),
+  });
 
   const audit = new Audit({
     file: `${places.state}/audit.db`,
@@ -225,6 +236,8 @@ export function compose({
     admin,
     events,
     async dispose() {
+      // Who waits for a person is answered, not cut off.
+      waiters.dispose();
       await Promise.all(
         [admin, events].map((one) => one.dispose(DRAIN_DEADLINE)).concat(reception.drain(DRAIN_DEADLINE)),
       );

@@ -301,6 +301,8 @@ export class Custody {
     if (!backend) throw this.#failure!;
     await backend.unlock(means);
     this.#lockMark.clear();
+    // Of many who unlock at once the first opens.
+    if (this.#state === 'opening') await this.settled();
     if (this.#state !== 'open') await this.open(async () => backend);
     if (this.#failure) throw this.#failure;
   }

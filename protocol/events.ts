@@ -10,6 +10,7 @@ export const eventNames = {
   expiring: 'a token expires soon',
   locked: 'nothing is served any more',
   unlocked: 'the agent serves',
+  wanted: 'somebody waits for a person: to sign in for this token, or without one to unlock',
 } as const;
 
 export type EventName = keyof typeof eventNames;

@@ -10,12 +10,14 @@ import { Sweeper } from '../unlocked/sweeper.ts';
 /** What is told of what the log is told. Everything that happens to a credential is said there once, by its id. */
 const told: Readonly<Record<string, EventName>> = {
   stored: 'stored',
+  'signed-in': 'stored',
   rotated: 'rotated',
   refreshed: 'refreshed',
   erased: 'erased',
   buried: 'revoked',
   locked: 'locked',
   opened: 'unlocked',
+  wanted: 'wanted',
 };
 
 /** Milliseconds for which events are gathered: a burst of thousands costs a few messages, and nobody notices the wait. */

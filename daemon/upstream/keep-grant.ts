@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type About, mergeAbout } from '../../protocol/about.ts';
+import type { Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Grant } from '../../protocol/grant.ts';
 import type { Held, Secrets } from '../backends/backend.ts';
@@ -59,4 +60,11 @@ export async function keepGrant(
     if (!entry) throw new KeyholdError('locked', 'cannot keep the login: the credentials were locked meanwhile');
     return entry;
   });
+}
+
+/** Whether what a login for `target` brings is something that a request for `asked` may be answered with. */
+export function willAnswer({ protocol, host, path, username = USERNAME }: Target, asked: Target): boolean {
+  if (protocol !== asked.protocol || host !== asked.host) return false;
+  const isPath = asked.path === undefined || asked.path === path;
+  return isPath && (asked.username === undefined || asked.username === username);
 }

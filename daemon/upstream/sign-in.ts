@@ -11,12 +11,13 @@ import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
 import type { Log } from '../log.ts';
 import type { Entry } from '../unlocked/set.ts';
-import { keepGrant } from './keep-grant.ts';
+import { keepGrant, willAnswer } from './keep-grant.ts';
 import type { OAuthPlan, OAuthReply, Provider } from './oauth-plan.ts';
 import type { Route, SecretName } from './plan.ts';
 import type { Refresher, RefresherParts } from './refresher.ts';
 import { lifetimeOf } from './schedule.ts';
 import { failed, refused } from './sign-in-outcome.ts';
+import { isPage, pageOf } from './sign-in-page.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Seconds that a person has to sign in; most providers give a code less. */
@@ -67,6 +68,8 @@ type Waiting = Meant & {
 export class SignIn {
   readonly #parts: SignInParts;
   readonly #waiting = new Map<string, Waiting>();
+  /** Those whose last step is being taken. */
+  readonly #ending = new Set<Meant>();
 
   constructor(parts: SignInParts) {
     this.#parts = parts;
@@ -78,6 +81,12 @@ export class SignIn {
     if (request.action === 'authorize') return this.#authorize(request);
     if (request.action === 'authorized') return this.#authorized(request);
     return request.action === 'refresh' ? this.#refresh(request) : undefined;
+  }
+
+  /** Whether somebody is signing in for what a request for `asked` would be answered with. */
+  isUnderWay(asked: Target): boolean {
+    this.#sweep();
+    return [...this.#waiting.values(), ...this.#ending].some(({ target }) => willAnswer(target, asked));
   }
 
   dispose(): void {
@@ -146,8 +155,13 @@ export class SignIn {
 
   async #asClient(meant: Meant, password: Secret | undefined): Promise<CredentialReply> {
     if (!password) return refused('bad-request', "it needs the client's secret");
-    const answer = await this.#run(meant, 'client-credentials', { password });
-    return this.#keep(meant, answer, 'client-secret', password);
+    this.#ending.add(meant);
+    try {
+      const answer = await this.#run(meant, 'client-credentials', { password });
+      return await this.#keep(meant, answer, 'client-secret', password);
+    } finally {
+      this.#ending.delete(meant);
+    }
   }
 
   async #authorized({ attributes }: CredentialRequest): Promise<CredentialReply> {
@@ -156,6 +170,15 @@ export class SignIn {
     const handle = attributes.text('login') ?? '';
     const login = this.#waiting.get(handle);
     if (!login) return refused('not-found', 'its time is over; begin again: keyhold auth login');
+    this.#ending.add(login);
+    try {
+      return await this.#end(handle, login, attributes);
+    } finally {
+      this.#ending.delete(login);
+    }
+  }
+
+  async #end(handle: string, login: Waiting, attributes: Attributes): Promise<CredentialReply> {
     const error = attributes.text('error');
     if (login.way === 'device' && error === undefined) return this.#poll(handle, login);
     // Each way back is good for one attempt: a code is spent, and a wrong state is somebody else's.
@@ -314,32 +337,6 @@ export class SignIn {
 }
 
 type Answer = { readonly reply: OAuthReply; readonly secrets: ReadonlyMap<SecretName, Secret> };
-
-/** Whether a page may be opened for somebody. A provider's metadata could name a program of this machine by its scheme. */
-function isPage(url: string): boolean {
-  const address = addressOf(/^https?:\/\/[^/?#]+/.exec(url)?.[0] ?? '');
-  return address !== undefined && (address.protocol === 'https' || isLoopback(address.host));
-}
-
-/** Where the browser goes (RFC 6749, 4.1.1, and RFC 7636, 4.3). */
-function pageOf(
-  { provider, scopes }: Meant,
-  { redirect, state, challenge }: { readonly redirect: string; readonly state: string; readonly challenge: string },
-): string {
-  const query = new URLSearchParams({
-    response_type: 'code',
-    client_id: provider.clientId,
-    redirect_uri: redirect,
-    state,
-    code_challenge: challenge,
-    code_challenge_method: 'S256',
-    ...(scopes && { scope: scopes.join(' ') }),
-    // Without it OpenID Connect gives no refresh token (Core 1.0, 11).
-    ...(scopes?.includes('offline_access') && { prompt: 'consent' }),
-  });
-  const page = provider.authorizeUrl!;
-  return `${page}${page.includes('?') ? '&' : '?'}${query}`;
-}
 
 function textIn(attributes: Attributes, key: string): string | undefined {
   const value = attributes.text(key);

@@ -12,10 +12,13 @@ import { exchange } from './built-agent.ts';
 import { FakeClock } from './clock.ts';
 
 /** The addon, and a program that stands in for the processes beside the agent. */
-type Beside = { readonly native?: Native | undefined; readonly child?: string };
+type Beside = { readonly native?: Native | undefined; readonly child?: string; readonly backend?: 'memory' | 'vault' };
 
-/** The agent as it is composed, holding everything in memory, on a socket of its own. */
-export async function openComposed(log: Log = () => {}, { native, child = '/nonexistent/child' }: Beside = {}) {
+/** The agent as it is composed, holding everything in memory unless told otherwise, on a socket of its own. */
+export async function openComposed(
+  log: Log = () => {},
+  { native, child = '/nonexistent/child', backend = 'memory' }: Beside = {},
+) {
   const home = mkdtempSync(join(tmpdir(), 'keyhold-agent-'));
   const places = placesOf({ environment: { KEYHOLD_HOME: home }, uid: process.getuid!(), isOwn: () => false })!;
   mkdirSync(places.config, { mode: 0o700 });
@@ -24,7 +27,7 @@ export async function openComposed(log: Log = () => {}, { native, child = '/none
   const clock = new FakeClock();
   const composed = compose({
     places,
-    config: readConfig({ backend: 'memory' }),
+    config: readConfig({ backend }),
     clock,
     log,
     native,

@@ -6,6 +6,7 @@ import { migrate } from '../../daemon/migrate.ts';
 import { Marks } from '../../daemon/tombstones/marks.ts';
 import { Tombstones } from '../../daemon/tombstones/tombstones.ts';
 import type { LeasePolicy } from '../../daemon/unlocked/lease.ts';
+import { Waiters } from '../../daemon/waiters.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { type Capabilities, noCapabilities } from '../../protocol/capabilities.ts';
 import type { CredentialReply, CredentialRequest } from '../../protocol/handler.ts';
@@ -91,7 +92,9 @@ export class Core {
       },
     };
     this.lockMark = mark;
-    const log: Log = (event, fields) => this.log.push(`${event} ${JSON.stringify(fields)}`);
+    const told: Log = (event, fields) => this.log.push(`${event} ${JSON.stringify(fields)}`);
+    const waiters = new Waiters(this.clock, told);
+    const log = waiters.hearing(told);
     this.custody = new Custody({
       keep: heapSecret,
       clock: this.clock,
@@ -103,7 +106,7 @@ export class Core {
     const { custody, clock } = this;
     const marks = new Marks({ custody, keep: heapSecret, clock, services: () => services });
     this.tombstones = new Tombstones(custody, marks, clock);
-    this.agent = new Agent(custody, clock, log, profiles, this.tombstones);
+    this.agent = new Agent({ custody, clock, log, profiles, tombstones: this.tombstones, waiters });
     this.migrate = (next, beforeFarewell) => migrate(this.custody, next, beforeFarewell, log);
     void this.custody.open(async (): Promise<Backend> => backend);
   }

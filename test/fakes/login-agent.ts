@@ -3,6 +3,7 @@ import type { Backend } from '../../daemon/backends/backend.ts';
 import { openVault } from '../../daemon/backends/vault/vault.ts';
 import { type Clock, openSystemClock } from '../../daemon/clock.ts';
 import { Custody } from '../../daemon/custody.ts';
+import type { Log } from '../../daemon/log.ts';
 import { Marks } from '../../daemon/tombstones/marks.ts';
 import { Tombstones } from '../../daemon/tombstones/tombstones.ts';
 import type { OAuthPlan } from '../../daemon/upstream/oauth-plan.ts';
@@ -11,6 +12,7 @@ import type { SecretName } from '../../daemon/upstream/plan.ts';
 import { Refresher } from '../../daemon/upstream/refresher.ts';
 import { SignIn } from '../../daemon/upstream/sign-in.ts';
 import type { UpstreamAnswer } from '../../daemon/upstream/upstream.ts';
+import { Waiters } from '../../daemon/waiters.ts';
 import { noProfiles } from '../../protocol/profiles.ts';
 import { expose, heapSecret, type Secret } from '../../protocol/secret.ts';
 import { fakeAgent } from './agent.ts';
@@ -22,14 +24,17 @@ export type LoginAgentOptions = {
   readonly open: () => Promise<Backend>;
   readonly clock: Clock;
   readonly deadline?: number;
+  /** What the log is told goes here. */
+  readonly told?: Log;
 };
 
 /**
  * The agent's own parts that keep logins alive, in this process. What calls the provider is the upstream child's operation
  * without a child around it: starting one is nearly all that a refresh costs, and what the child is has tests of its own.
  */
-export async function openLoginAgent({ open, clock, deadline = DEADLINE }: LoginAgentOptions) {
-  const log = () => {};
+export async function openLoginAgent({ open, clock, deadline = DEADLINE, told = () => {} }: LoginAgentOptions) {
+  const waiters = new Waiters(clock, told);
+  const log = waiters.hearing(told);
   const lockMark = { isSet: () => false, set() {}, clear() {} };
   const custody = new Custody({ keep: heapSecret, clock, log, lockMark, onRest() {} });
   await custody.open(open);
@@ -40,13 +45,23 @@ export async function openLoginAgent({ open, clock, deadline = DEADLINE }: Login
   const parts = { custody, marks, clock, log, upstream, route: () => ({ deadline }) };
   const refresher = new Refresher({ ...parts, random: () => 0, usedWithin: 86_400 });
   const signIn = new SignIn({ ...parts, refresher, services, keep: heapSecret });
-  const agent = new Agent(custody, clock, log, () => noProfiles, tombstones, refresher);
+  const agent = new Agent({
+    custody,
+    clock,
+    log,
+    profiles: () => noProfiles,
+    tombstones,
+    waiters,
+    refresher,
+    isSigningIn: (target) => signIn.isUnderWay(target),
+  });
   return {
     custody,
     refresher,
     signIn,
     agent,
     async [Symbol.asyncDispose]() {
+      waiters.dispose();
       refresher.dispose();
       signIn.dispose();
       await custody.dispose();

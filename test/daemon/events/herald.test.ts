@@ -67,6 +67,8 @@ describe('what the log is told', () => {
     log('stored', { id: 't1' });
     log('locked', {});
     log('opened', { backend: 'vault', held: 2 });
+    log('wanted', {});
+    log('wanted', { id: 't0' });
     for (const event of ['listening', 'refused', 'audit-written', 'constructor']) log(event, { id: 't0' });
     const names = ['stored', 'rotated', 'refreshed', 'erased', 'revoked'];
     await pass(1, 1);
@@ -75,6 +77,8 @@ describe('what the log is told', () => {
       { event: 'stored', id: 't1', at: START, expiresAt: START + 40 * DAY },
       { event: 'locked', at: START },
       { event: 'unlocked', at: START },
+      { event: 'wanted', at: START },
+      { event: 'wanted', id: 't0', at: START },
     ]);
   });
 });

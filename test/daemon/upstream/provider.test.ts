@@ -194,6 +194,9 @@ describe('a provider', () => {
     login.clock.advance(HOUR);
     expect(await login.get()).toBe('interaction-required');
     expect(server.families.get('ada')).toMatchObject({ spent: 1, reused: 1 });
+    // A tool that was refused says nothing about the login: it stays known until somebody signs in.
+    expect(shown(await login.agent.erase(aRequest('erase', target)))).toBe('ok');
+    expect(await login.get()).toBe('interaction-required');
     expect(login.refresher.degradations()).toMatchObject([{ code: 'login-ended' }]);
     const waiting = Promise.all(Array.from({ length: 8 }, () => login.get({ wait: 60 })));
     expect(await hasSettled(waiting)).toBe(false);

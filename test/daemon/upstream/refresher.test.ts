@@ -9,6 +9,7 @@ import type { OAuthReply } from '../../../daemon/upstream/oauth-plan.ts';
 import type { SecretName } from '../../../daemon/upstream/plan.ts';
 import { verdictOf } from '../../../daemon/upstream/refresh-outcome.ts';
 import { Refresher } from '../../../daemon/upstream/refresher.ts';
+import { Waiters } from '../../../daemon/waiters.ts';
 import type { Grant } from '../../../protocol/grant.ts';
 import { noProfiles } from '../../../protocol/profiles.ts';
 import { expose, heapSecret, type Secret, secretFromText } from '../../../protocol/secret.ts';
@@ -85,14 +86,9 @@ async function aRefresher(change: Partial<Grant> = {}, backend?: Backend) {
   open.push(refresher);
   const marks = new Marks({ custody, keep: heapSecret, clock, services: () => [] });
   const tombstones = new Tombstones(custody, marks, clock);
-  const agent = new Agent(
-    custody,
-    clock,
-    () => {},
-    () => noProfiles,
-    tombstones,
-    refresher,
-  );
+  const log = () => {};
+  const waiters = new Waiters(clock, log);
+  const agent = new Agent({ custody, clock, log, profiles: () => noProfiles, tombstones, waiters, refresher });
   const entry = custody.at(target)!;
   const call = async (at: number) => {
     await expect.poll(() => calls.length).toBeGreaterThan(at);
