@@ -9,8 +9,19 @@ const common = {
   expect: { poll: { timeout: 10_000 } },
 };
 
-/** Suites of `npm run test:integration`: with other makers' clients, their services, browsers and terminals. */
-const integration = ['test/live/{tools,services,oauth}/**/*.test.ts', 'test/live/tmux.test.ts'];
+/**
+ * Suites of `npm run test:integration`: other makers' clients, services, browsers and terminals, every form of the build, and what
+ * kills and restarts again and again.
+ */
+const integration = [
+  'test/live/{tools,services,oauth}/**/*.test.ts',
+  'test/live/{git-hosts,tmux,upgrade}.test.ts',
+  'test/live/agent/{admin,events,restart}.test.ts',
+  'test/live/keyring/{contract,crash}.test.ts',
+  'test/client/thin/{musl,typescript}.test.ts',
+  'test/client/{building,exec/quote}.test.ts',
+  'test/scripts/build.test.ts',
+];
 
 /** Suites that hold bounds of wall time: by themselves, one at a time, after the others. */
 const timed = [
@@ -29,7 +40,7 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/live/**', 'test/faults/**'],
+          exclude: ['test/live/**', 'test/faults/**', ...integration],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

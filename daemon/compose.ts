@@ -8,6 +8,7 @@ import { Audit } from './audit/audit.ts';
 import { Witness } from './audit/witness.ts';
 import type { Degradation } from './backends/backend.ts';
 import { openBackends } from './backends/index.ts';
+import type { Argon2Params } from './backends/vault/passphrase.ts';
 import type { Clock } from './clock.ts';
 import { Custody } from './custody.ts';
 import { Herald } from './events/herald.ts';
@@ -54,6 +55,8 @@ export type Composition = {
   readonly eventsChild: string;
   /** What was found wrong before composing: a configuration that cannot be read, say. */
   readonly degradations: readonly Degradation[];
+  /** What the passphrase of a backup may cost. @default defaultArgon2 */
+  readonly backupCost?: Argon2Params | undefined;
   /** Called by every request as it begins. */
   readonly came?: () => void;
   /** Called by the action `stop`. */
@@ -86,6 +89,7 @@ export function compose({
   upstreamChild,
   eventsChild,
   degradations,
+  backupCost,
   came,
   stop,
   restart,
@@ -196,6 +200,7 @@ export function compose({
       ...wallsMissing(native, region.protection),
       ...audit.degradations(),
     ],
+    backupCost,
     stop,
     restart,
   };

@@ -17,6 +17,7 @@ import {
 import { openBackup, sealBackup } from './backends/backup.ts';
 import type { Backends } from './backends/index.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
+import type { Argon2Params } from './backends/vault/passphrase.ts';
 import type { Vault } from './backends/vault/vault.ts';
 import type { KeyPlace } from './backends/vault/vault-key.ts';
 import type { Clock } from './clock.ts';
@@ -45,6 +46,8 @@ export type Management = {
   readonly facts: () => readonly Detail[];
   /** What is worse than it could be, outside the backend. */
   readonly degradations: () => readonly Degradation[];
+  /** What the passphrase of a backup may cost. @default defaultArgon2 */
+  readonly backupCost?: Argon2Params | undefined;
   /** Drains and ends the process, once the answer is out. */
   readonly stop: () => void;
   /** Starts the custody that comes after this one, then does as `stop`. Throws where it cannot; this one goes on then. */
@@ -171,7 +174,7 @@ const acts: Readonly<Record<string, Act>> = {
     return done;
   },
 
-  async backup({ custody, keep }, { attributes }) {
+  async backup({ custody, keep, backupCost }, { attributes }) {
     const passphrase = requiredPassphrase(attributes, 'back up');
     await custody.ready();
     const items: { held: Held; secrets: Secrets }[] = [];
@@ -187,7 +190,7 @@ const acts: Readonly<Record<string, Act>> = {
       }
       // What was locked away meanwhile would be missing, and nobody would know.
       custody.refuseLocked('back up');
-      const { header, records } = await sealBackup(passphrase, items);
+      const { header, records } = await sealBackup(passphrase, items, backupCost);
       return { status: 'ok', details: [['header', header], ...records.map((record): Detail => ['record[]', record])] };
     } finally {
       for (const { secrets } of items) disposeSecrets(secrets);

@@ -36,6 +36,8 @@ export async function openComposed(
     upstreamChild: '/nonexistent/upstream',
     eventsChild: child,
     degradations: [],
+    // As cheap as it goes: what a passphrase really costs, the built agent shows (test/live/cli.test.ts).
+    backupCost: { memory: 64, passes: 1, parallelism: 1 },
     stop() {},
     async restart() {},
   });

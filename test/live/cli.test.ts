@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keyholdHere } from '../client/in-process.ts';
 import { type Ended, runProgram } from '../client/keyhold.ts';
 import { openHome } from '../fakes/scripted-agent.ts';
 import { need } from '../need.ts';
@@ -10,17 +11,18 @@ const bin = join(import.meta.dirname, '../../dist/bin');
 /** Milliseconds until a started agent must answer. */
 const DEADLINE = 15_000;
 
-/** The built commands against the built agent, on a vault of their own. */
+/** The commands against the built agent, on a vault of their own: the built program first, the rest here, which is quicker. */
 describe('the commands and the real agent', () => {
   const home = openHome();
   let agent: ChildProcess;
-  const keyhold = (args: string, input?: string): Promise<Ended> =>
+  const built = (args: string, input?: string): Promise<Ended> =>
     runProgram(join(bin, 'keyhold'), args.split(' '), { home, ...(input === undefined ? {} : { input }) });
+  const keyhold = (args: string, input?: string): Promise<Ended> => keyholdHere(args.split(' '), { home, input });
 
   beforeAll(async () => {
     const env = { PATH: process.env['PATH'], HOME: home, KEYHOLD_HOME: home };
     agent = spawn(join(bin, 'keyhold-agent'), [], { env, stdio: 'ignore' });
-    for (const end = Date.now() + DEADLINE; (await keyhold('status')).code !== 0; ) {
+    for (const end = Date.now() + DEADLINE; (await built('status')).code !== 0; ) {
       if (Date.now() > end) throw new Error('the agent did not answer');
     }
   });
@@ -30,16 +32,16 @@ describe('the commands and the real agent', () => {
   });
 
   test('a token comes in, is listed, printed and removed', async () => {
-    expect((await keyhold('token set --for https://git.example/ä --username zoë', 'token-EXAMPLE\n')).code).toBe(0);
-    expect((await keyhold('token list')).stdout).toMatch(/^https:\/\/git\.example\/ä +zoë +20/m);
-    expect((await keyhold('token print --for https://git.example/ä')).stdout).toBe('token-EXAMPLE\n');
-    expect(JSON.parse((await keyhold('status --json')).stdout)).toMatchObject({
+    expect((await built('token set --for https://git.example/ä --username zoë', 'token-EXAMPLE\n')).code).toBe(0);
+    expect((await built('token list')).stdout).toMatch(/^https:\/\/git\.example\/ä +zoë +20/m);
+    expect((await built('token print --for https://git.example/ä')).stdout).toBe('token-EXAMPLE\n');
+    expect(JSON.parse((await built('status --json')).stdout)).toMatchObject({
       state: 'open',
       backend: 'vault',
       held: 1,
     });
-    expect((await keyhold('token remove --for https://git.example --yes')).code).toBe(0);
-    expect((await keyhold('token print --for https://git.example/ä')).code).toBe(4);
+    expect((await built('token remove --for https://git.example --yes')).code).toBe(0);
+    expect((await built('token print --for https://git.example/ä')).code).toBe(4);
   });
 
   test('a backup brings back what was removed, and opens with its passphrase only', async () => {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { startAgent } from '../../../client/agent/start.ts';
 import { stopAgent } from '../../../client/agent/stop.ts';
 import { until } from '../../../client/agent/until.ts';
@@ -8,7 +8,8 @@ import type { Ground } from '../../../client/install/ground.ts';
 import { temporaryFolder } from '../../temporary.ts';
 import { groundIn } from '../home.ts';
 
-const MAIN = join(import.meta.dirname, '../../../daemon/main.ts');
+/** The agent in one file (bundles.ts). */
+const MAIN = join(inject('bundles'), 'agent.cjs');
 
 describe('start and stop', () => {
   let folder: ReturnType<typeof temporaryFolder>;
