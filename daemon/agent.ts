@@ -154,6 +154,7 @@ export class Agent {
         held: entry,
         leaseLeft: this.#custody.leaseLeft(entry),
         memoryOnly: entry.resting === undefined,
+        refresh: entry.about?.oauth && this.#refresher?.stateOf(entry),
       })),
       chosen: this.#choose(request, preference),
       isRevoked: this.#tombstones.find(request.target!) !== undefined,

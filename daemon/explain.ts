@@ -4,6 +4,7 @@ import type { Status } from '../protocol/status.ts';
 import { fromWire, toWire } from '../protocol/text.ts';
 import type { Held } from './backends/backend.ts';
 import type { Preference } from './profiles.ts';
+import type { RefreshState } from './upstream/refresh-state.ts';
 
 /** Most candidates that an explanation lists; how many there are is told besides. */
 export const CANDIDATES_MAX = 50;
@@ -14,6 +15,8 @@ export type Candidate = {
   /** Seconds for which it stays in memory if nobody uses it; undefined: it would be read from the backend first. */
   readonly leaseLeft: Seconds | undefined;
   readonly memoryOnly: boolean;
+  /** Of a login. */
+  readonly refresh?: RefreshState | undefined;
 };
 
 export type Explained = {
@@ -64,7 +67,7 @@ export function explain(explained: Explained): Detail[] {
     ['account', account],
     ['backend', agent.backend],
     ['state', agent.state],
-    ['human', humanOf(outcome, agent.needsPassphrase)],
+    ['human', humanOf(outcome, agent.needsPassphrase, refreshOf(explained)?.command)],
     ['candidates', String(candidates.length)],
     ...judged
       .slice(0, CANDIDATES_MAX)
@@ -76,12 +79,16 @@ export function explain(explained: Explained): Detail[] {
   return details.filter((detail): detail is [string, string] => detail[1] !== undefined);
 }
 
-function judge({ held }: Candidate, { target, offersAuthtype, chosen, now, minTtl, exactPath }: Explained): Verdict {
+function judge(
+  { held, refresh }: Candidate,
+  { target, offersAuthtype, chosen, now, minTtl, exactPath }: Explained,
+): Verdict {
   if ((target.path !== undefined || exactPath) && held.path !== target.path) return 'other-path';
   if (target.username !== undefined && held.username !== target.username) return 'other-username';
   if (held.authtype !== undefined && !offersAuthtype) return 'authtype-not-offered';
-  if (isExpired(held, now, minTtl)) return 'expired';
-  return held.id === chosen?.id ? 'given' : 'next';
+  const isChosen = held.id === chosen?.id;
+  if (isExpired(held, now, minTtl) && !(isChosen && willBeRefreshed(refresh))) return 'expired';
+  return isChosen ? 'given' : 'next';
 }
 
 function isMatch(verdict: Verdict): boolean {
@@ -106,11 +113,26 @@ function ruleOf(chosen: Held, rivals: number, account: string | undefined): Rule
   return account !== undefined && chosen.username === account ? 'profile' : 'last';
 }
 
-function outcomeOf({ agent, chosen, isRevoked, now, minTtl }: Explained): Status {
+function outcomeOf(explained: Explained): Status {
+  const { agent, chosen, isRevoked, now, minTtl } = explained;
   if (agent.state === 'failed') return agent.failure ?? 'unavailable';
   if (agent.state !== 'open') return 'locked';
   if (!chosen) return isRevoked ? 'revoked' : 'not-found';
-  return isExpired(chosen, now, minTtl) ? 'expired' : 'ok';
+  if (!isExpired(chosen, now, minTtl)) return 'ok';
+  const refresh = refreshOf(explained);
+  if (!refresh) return 'expired';
+  if (refresh.command !== undefined) return 'interaction-required';
+  return willBeRefreshed(refresh) ? 'ok' : 'unavailable';
+}
+
+/** Of the one that is chosen. */
+function refreshOf({ candidates, chosen }: Explained): RefreshState | undefined {
+  return candidates.find(({ held }) => held.id === chosen?.id)?.refresh;
+}
+
+/** Whether a get would have a new one, as far as that can be said before its provider is asked. */
+function willBeRefreshed(refresh: RefreshState | undefined): boolean {
+  return refresh?.state === 'well' || refresh?.state === 'under-way';
 }
 
 function isExpired({ expiresAt }: Held, now: EpochSeconds, minTtl: Seconds): boolean {
@@ -118,10 +140,12 @@ function isExpired({ expiresAt }: Held, now: EpochSeconds, minTtl: Seconds): boo
 }
 
 /** What would be asked of a person. A get by itself asks nothing (PROTOCOL.md §3.1). */
-function humanOf(outcome: Status, needsPassphrase: boolean): string {
+function humanOf(outcome: Status, needsPassphrase: boolean, login: string | undefined): string {
   switch (outcome) {
     case 'locked':
       return needsPassphrase ? 'the passphrase, by: keyhold unlock' : 'to run: keyhold unlock';
+    case 'interaction-required':
+      return `to run: ${login}`;
     case 'not-found':
     case 'revoked':
     case 'expired':
@@ -131,7 +155,7 @@ function humanOf(outcome: Status, needsPassphrase: boolean): string {
   }
 }
 
-function documentOf({ held, leaseLeft, memoryOnly }: Candidate, verdict: Verdict): Record<string, unknown> {
+function documentOf({ held, leaseLeft, memoryOnly, refresh }: Candidate, verdict: Verdict): Record<string, unknown> {
   const { id, protocol, host, path, username, authtype, storedAt, expiresAt } = held;
   return {
     id,
@@ -145,5 +169,6 @@ function documentOf({ held, leaseLeft, memoryOnly }: Candidate, verdict: Verdict
     verdict,
     leaseLeft: leaseLeft === undefined ? undefined : Math.floor(leaseLeft),
     memoryOnly,
+    refresh,
   };
 }

@@ -98,6 +98,10 @@ function draw(page: Page, target: Target, { details }: Ok, { service, helpers, s
   const of = (key: string) => detail(details, key);
   const outcome = of('outcome') ?? '?';
   const account = of('account');
+  const candidates = documents(details, 'candidate[]');
+  const refresh = refreshInWords(
+    candidates.find(({ verdict }) => verdict === 'given' || verdict === 'expired')?.refresh,
+  );
   page.facts([
     ['for', `${urlOf(target)}${service === undefined ? '' : ` (${service})`}`],
     ['outcome', outcome, outcome === 'ok' ? 'green' : 'yellow'],
@@ -105,8 +109,8 @@ function draw(page: Page, target: Target, { details }: Ok, { service, helpers, s
     ['profile', profileInWords(of, account)],
     ['backend', `${of('backend')}, ${of('state')}`],
     ['a person', `would be asked: ${of('human')}`],
+    ...(refresh === undefined ? [] : [['refresh', refresh] as const]),
   ]);
-  const candidates = documents(details, 'candidate[]');
   if (candidates.length > 0) {
     page.table(
       ['', 'PATH', 'USERNAME', 'SINCE', 'WHY'],
@@ -142,6 +146,23 @@ const verdicts: Readonly<Record<string, string>> = {
   'other-username': 'has another username',
   'authtype-not-offered': 'is of a kind that the tool does not take',
 };
+
+/** How the refresh of a login stands: what the agent says of the one that is meant. */
+function refreshInWords(refresh: unknown): string | undefined {
+  if (typeof refresh !== 'object' || refresh === null) return undefined;
+  const { state, refreshedAt, dueAt, retryAt, command } = refresh as Record<string, unknown>;
+  const at = (before: string, time: unknown) => (typeof time === 'number' ? [`${before} ${localTime(time)}`] : []);
+  const next = { well: typeof dueAt === 'number' ? [] : ['next when it is asked for'], 'under-way': ['under way'] };
+  return [
+    ...at('the token is of', refreshedAt),
+    ...(next[state as keyof typeof next] ?? []),
+    ...(state === 'ended' ? ['the login has ended'] : []),
+    ...(state === 'unknown' ? ['one was cut off, and its outcome is not known'] : []),
+    ...at('next due', dueAt),
+    ...at('its provider failed and is left alone until', retryAt),
+    ...(typeof command === 'string' ? [`run: ${command}`] : []),
+  ].join('; ');
+}
 
 function whyOf({ verdict, leaseLeft, memoryOnly }: Record<string, unknown>): string {
   const why = verdicts[String(verdict)] ?? String(verdict);

@@ -21,6 +21,7 @@ import {
   type Verdict,
   verdictOf,
 } from './refresh-outcome.ts';
+import { type RefreshState, refreshStateOf } from './refresh-state.ts';
 import {
   type Backoff,
   backoffAfter,
@@ -124,6 +125,20 @@ export class Refresher {
         { code: 'refresh-unknown', what: `a refresh was cut off: the state of a login is unknown (${id})`, remedy },
       ];
     });
+  }
+
+  /** Where the refresh of `entry` stands; undefined for what is no login. Nothing is begun by it, and it is no use of the token. */
+  stateOf(entry: Entry): RefreshState | undefined {
+    const { clock, usedWithin } = this.#parts;
+    const family = this.#familyOf(entry);
+    const facts = {
+      isUnderWay: family.flight !== undefined,
+      isUnknown: this.isUnknown(entry),
+      life: family.life,
+      isInUse: isInUse(family.askedAt, clock.sinceBoot(), usedWithin),
+      backoff: this.#backoffs.get(entry.about?.oauth?.issuer ?? ''),
+    };
+    return refreshStateOf(entry, facts, clock);
   }
 
   /** Stops refreshing ahead of need. What is under way comes to its end. */

@@ -50,6 +50,41 @@ describe('keyhold token explain', () => {
     );
   });
 
+  test.each([
+    ['well', { dueAt: 1_767_229_200 }, 'the token is of 2026-01-01 00:00; next due 2026-01-01 01:00'],
+    ['well', {}, 'the token is of 2026-01-01 00:00; next when it is asked for'],
+    ['under-way', {}, 'the token is of 2026-01-01 00:00; under way'],
+    [
+      'waits',
+      { retryAt: 1_767_225_660 },
+      'the token is of 2026-01-01 00:00; its provider failed and is left alone until 2026-01-01 00:01',
+    ],
+    [
+      'ended',
+      { command: 'keyhold auth login' },
+      'the token is of 2026-01-01 00:00; the login has ended; run: keyhold auth login',
+    ],
+    [
+      'unknown',
+      { command: 'keyhold auth login' },
+      'the token is of 2026-01-01 00:00; one was cut off, and its outcome is not known; run: keyhold auth login',
+    ],
+  ])('tells how the refresh of a login stands: %s', async (state, more, words) => {
+    const refresh = { state, refreshedAt: candidate.storedAt, ...more };
+    await using agent = await startScriptedAgent({
+      explain: ok([
+        ['outcome', 'ok'],
+        ['human', 'nothing'],
+        ['candidates', '1'],
+        ['candidate[]', { ...candidate, verdict: 'given', memoryOnly: false, refresh }],
+      ]),
+    });
+    const { stdout } = await keyhold([...FOR, '--tool', 'keyhold'], agent);
+    expect(stdout.replace(/\s+/g, ' ')).toContain(`refresh ${words} `);
+    const { candidates } = JSON.parse((await keyhold([...FOR, '--tool', 'keyhold', '--json'], agent)).stdout);
+    expect(candidates[0].refresh).toEqual(refresh);
+  });
+
   test('names the helpers that git asks before and after, never with their arguments', async () => {
     await using agent = await startScriptedAgent({ explain: answer });
     const config = join(agent.home, 'gitconfig');
