@@ -1,7 +1,9 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Backend } from '../../../daemon/backends/backend.ts';
 import { openMemory } from '../../../daemon/backends/memory.ts';
+import { openVault } from '../../../daemon/backends/vault/vault.ts';
 import { Attributes } from '../../../protocol/attributes.ts';
 import type { Grant } from '../../../protocol/grant.ts';
 import { expose, heapSecret, secretFromText } from '../../../protocol/secret.ts';
@@ -9,6 +11,7 @@ import { FakeClock } from '../../fakes/clock.ts';
 import { aRequest, hasSettled, shown } from '../../fakes/core.ts';
 import { openLoginAgent } from '../../fakes/login-agent.ts';
 import { openTokenServer } from '../../fakes/token-server.ts';
+import { temporaryFolder } from '../../temporary.ts';
 
 /** Milliseconds that a provider gets here, on a machine at work, and one that never answers. */
 const DEADLINE = 20_000;
@@ -19,7 +22,7 @@ const DAY = 24 * HOUR;
 const target = { protocol: 'https', host: 'git.example', username: 'oauth2' };
 const opened: { close(): unknown }[] = [];
 afterEach(async () => {
-  for (const one of opened.splice(0)) await one.close();
+  for (const one of opened.splice(0).reverse()) await one.close();
 });
 
 /** A provider that answers what the test says; what it was told is kept. */
@@ -48,11 +51,16 @@ async function aLogin(
     refresh = 'r-one-EXAMPLE',
     deadline = DEADLINE,
     lifetime = HOUR,
+    open = () => openMemory({ keep: heapSecret }),
     ...more
-  }: Partial<Grant> & { readonly refresh?: string; readonly deadline?: number } = {},
+  }: Partial<Grant> & {
+    readonly refresh?: string;
+    readonly deadline?: number;
+    readonly open?: () => Promise<Backend>;
+  } = {},
 ) {
   const clock = new FakeClock();
-  const backend = await openMemory({ keep: heapSecret });
+  const backend = await open();
   const login = await openLoginAgent({ open: async () => backend, clock, deadline });
   opened.push({ close: () => login[Symbol.asyncDispose]() });
   const oauth: Grant = {
@@ -346,9 +354,17 @@ describe('time', () => {
 });
 
 describe('what another program has put at rest', () => {
-  test('is adopted and served, not overwritten; what it put back is not', async () => {
+  const inVault = () => {
+    const { path, remove } = temporaryFolder('adopted');
+    opened.push({ close: remove });
+    return openVault({ folder: path, keep: heapSecret });
+  };
+  test.each([
+    ['memory', undefined],
+    ['the vault', inVault],
+  ])('is adopted and served, not overwritten; what it put back is not: in %s', async (_, open) => {
     const { origin, told } = await serve(tokens());
-    const login = await aLogin(origin);
+    const login = await aLogin(origin, open && { open });
     await login.refresher.refresh(login.entry());
     const resting = login.entry().resting!;
     const put = (text: string) =>
