@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openComposed } from '../fakes/composed-agent.ts';
+import { ok, startScriptedAgent } from '../fakes/scripted-agent.ts';
 import { emptyHome, keyhold } from './keyhold.ts';
 
 const TOKEN = 'podstack_session-EXAMPLE';
@@ -71,4 +72,54 @@ test('a file that cannot be taken apart is left as it is; the token here is remo
   expect((await run([...logout, '--yes'])).code).toBe(0);
   expect(readFileSync(file, 'utf8')).toBe(broken);
   expect((await run(['token', 'print', 'ada'])).code).toBe(4);
+});
+
+describe('a login whose provider has confirmed the end', () => {
+  const item = {
+    id: 'a1',
+    protocol: 'https',
+    host: 'git.example',
+    username: 'oauth2',
+    origin: 'signed in with keyhold',
+    refresh: 'ours',
+    storedAt: 1_767_225_600,
+  };
+  const ended = (probe: string) =>
+    startScriptedAgent({
+      list: ok([['item[]', item]]),
+      revoke: ok([
+        ['upstream', 'revoked'],
+        ['probe', probe],
+      ]),
+    });
+  const still = 'still works although its service confirmed the end';
+
+  test.each([
+    ['alive', 1, 'Signed out here.', still],
+    ['dead', 0, 'Signed out; the token is dead there, too.', undefined],
+  ])('and which a probe finds %s: logout ends with %i and says so', async (probe, code, words, warned) => {
+    await using scripted = await ended(probe);
+    const args = ['auth', 'logout', '--for', 'https://git.example', '--yes'];
+    const said = await keyhold(args, scripted);
+    expect(said.code).toBe(code);
+    expect(said.stdout).toContain(words);
+    if (warned) expect(said.stderr.replace(/\s+/g, ' ')).toContain(warned);
+    else expect(said.stderr).toBe('');
+    const json = await keyhold([...args, '--json'], scripted);
+    expect(json.code).toBe(code);
+    expect(JSON.parse(json.stdout)).toMatchObject({ revoked: true, removed: true, probe });
+  });
+
+  test.each([
+    ['alive', 1],
+    ['dead', 0],
+    ['none', 0],
+  ])('and which a probe finds %s: token revoke ends with %i, and says what it found', async (probe, code) => {
+    await using scripted = await ended(probe);
+    const said = await keyhold(['token', 'revoke', 'a1', '--yes', '--json'], scripted);
+    expect(said.code).toBe(code);
+    const { results } = JSON.parse(said.stdout);
+    expect(results).toMatchObject([{ exitCode: code, upstream: 'revoked', probe }]);
+    expect(String(results[0].message ?? '').includes(still)).toBe(probe === 'alive');
+  });
 });

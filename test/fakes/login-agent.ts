@@ -4,6 +4,7 @@ import { openVault } from '../../daemon/backends/vault/vault.ts';
 import { type Clock, openSystemClock } from '../../daemon/clock.ts';
 import { Custody } from '../../daemon/custody.ts';
 import type { Log } from '../../daemon/log.ts';
+import { Services } from '../../daemon/services/index.ts';
 import { Marks } from '../../daemon/tombstones/marks.ts';
 import { Tombstones } from '../../daemon/tombstones/tombstones.ts';
 import type { OAuthPlan } from '../../daemon/upstream/oauth-plan.ts';
@@ -55,11 +56,23 @@ export async function openLoginAgent({ open, clock, deadline = DEADLINE, told = 
     refresher,
     isSigningIn: (target) => signIn.isUnderWay(target),
   });
+  const calls = new Services({
+    custody,
+    tombstones,
+    agent,
+    upstream: { ...upstream, dispose() {} } as never,
+    route: parts.route,
+    services,
+    clock,
+    keep: heapSecret,
+    log,
+  });
   return {
     custody,
     refresher,
     signIn,
     agent,
+    calls,
     async [Symbol.asyncDispose]() {
       waiters.dispose();
       refresher.dispose();

@@ -8,7 +8,7 @@ import { ask, detail, requestOf, withAgent } from '../agent.ts';
 import type { AuthOptions } from '../auth.ts';
 import { confirm } from '../confirm.ts';
 import { CommandFailure } from '../failure.ts';
-import { remark, show } from '../page.ts';
+import { show } from '../page.ts';
 import { targetOfItem, tokenItems } from '../token/item.ts';
 import { SERVICE_DEADLINE, servicePlace } from '../token/service-place.ts';
 import type { DestructiveOptions } from '../verb.ts';
@@ -50,7 +50,7 @@ export async function logout(options: AuthOptions & DestructiveOptions): Promise
     }
     await confirm('Sign out?', options);
     let upstream = 'none';
-    let isAlive = false;
+    let probe: string | undefined;
     if (item) {
       const reply = await agent(requestOf('revoke', { attributes: { id: item.id, reason: 'signed out' } }));
       // Nobody stays signed in because a service has no call for the end, or takes the token no more.
@@ -60,18 +60,23 @@ export async function logout(options: AuthOptions & DestructiveOptions): Promise
       if (reply.status !== 'ok' && !isLocal) throw new CommandFailure(exitCodeOf(reply.status), reply.message);
       if (reply.status !== 'ok') await ask(agent, 'erase', { target: targetOfItem(item), id: item.id });
       upstream = reply.status === 'ok' ? 'revoked' : `kept: ${reply.message}`;
-      isAlive = detail(reply.details, 'probe') === 'alive';
+      probe = detail(reply.details, 'probe');
     }
     for (const { path, bytes, mode } of clearings) writeWhole(path, bytes, mode);
     const cleared = clearings.map(({ path }) => path);
-    show(options.json, { revoked: upstream === 'revoked', removed: item !== undefined, cleared, upstream }, (page) => {
-      const isDead = upstream === 'revoked' && !isAlive;
+    const isAlive = probe === 'alive';
+    const isRevoked = upstream === 'revoked';
+    show(options.json, { revoked: isRevoked, removed: item !== undefined, cleared, upstream, probe }, (page) => {
+      const isDead = isRevoked && !isAlive;
       page.line(isDead ? 'Signed out; the token is dead there, too.' : 'Signed out here.', 'green');
       if (upstream.startsWith('kept')) page.line(upstream.replace(/^kept: /, ''), 'yellow');
       for (const path of cleared) page.line(`Taken out of ${path}.`);
     });
     // It was confirmed, and it is taken all the same: somebody must look at that.
-    if (isAlive) remark('keyhold: the token still works although its service confirmed the end');
+    if (!isAlive) return;
+    const still = 'the token still works although its service confirmed the end; end it on its page';
+    // A document says it by its `probe`.
+    throw new CommandFailure(1, options.json ? '' : still);
   }, SERVICE_DEADLINE);
 }
 
