@@ -31,12 +31,12 @@ export type Scene = { readonly file: string; readonly title: string; readonly li
 
 const folder = new URL('./', import.meta.url);
 
-/** Every scene of every transcript. */
-export function scenes(): Scene[] {
+/** Every scene of every transcript in a folder. */
+export function scenes(from: URL = folder): Scene[] {
   const found: Scene[] = [];
-  for (const file of transcripts()) {
+  for (const file of transcripts(from)) {
     let lines: string[] | undefined;
-    for (const line of readFileSync(new URL(file, folder), 'utf8').split('\n')) {
+    for (const line of readFileSync(new URL(file, from), 'utf8').split('\n')) {
       if (line.startsWith('## ')) {
         lines = [];
         found.push({ file, title: line.slice(3).replace(/ {2,}.*$/, ''), lines });
@@ -46,8 +46,8 @@ export function scenes(): Scene[] {
   return found;
 }
 
-export function transcripts(): string[] {
-  return readdirSync(folder).filter((name) => name.endsWith('.txt'));
+export function transcripts(from: URL = folder): string[] {
+  return readdirSync(from).filter((name) => name.endsWith('.txt'));
 }
 
 /** All text of the transcripts, for what looks through it. */
