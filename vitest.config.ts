@@ -39,6 +39,8 @@ export default defineConfig({
         test: {
           ...common,
           name: 'unit',
+          // A process and all modules for each of 150 files take as long as the tests themselves. setup.ts runs for each all the same.
+          isolate: false,
           include: ['test/**/*.test.ts'],
           exclude: ['test/live/**', 'test/faults/**', ...integration],
           testTimeout: 30_000,

@@ -10,8 +10,7 @@ export type InProcess = {
   readonly environment?: Readonly<Record<string, string>> | undefined;
 };
 
-/** The mask of the test: that of the commands is stricter, and holds from when they are loaded (client/umask.ts). */
-const mask = process.umask();
+/** The mask of every command (client/umask.ts). */
 const STRICT = 0o077;
 
 /** One after the other: a command has the process's environment, folder and streams to itself. */
@@ -28,6 +27,7 @@ export function keyholdHere(args: readonly string[], options: InProcess): Promis
 }
 
 async function runHere(args: readonly string[], { home, cwd = home, input = '', environment }: InProcess) {
+  const mask = process.umask();
   // Not before it is wanted: whoever only starts programs need not load every command.
   const { runCommand } = await import('../../client/cli/program.ts');
   const [before, folder] = [{ ...process.env }, process.cwd()];

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { inject, onTestFinished } from 'vitest';
+import { expect, inject, onTestFinished } from 'vitest';
 import { openHome } from '../fakes/scripted-agent.ts';
 import { keyholdHere } from './in-process.ts';
 
@@ -26,16 +26,17 @@ type Options = {
 /** Commands that become another program, start one of ours, or do not end by themselves. */
 const PROGRAMS = new Set(['exec', 'install', 'uninstall', 'start', 'restart', 'watch']);
 
-/** Whether this file has shown that the program does what `runCommand` does. */
-let shown = false;
+/** The test files that have shown that the program does what `runCommand` does. */
+const shown = new Set<string | undefined>();
 
 /**
  * Runs `keyhold` with an environment of only what it needs. The first of every file runs as the program that it is, and the
  * others here (in-process.ts): most of what a command takes is starting node.
  */
 export function keyhold(args: readonly string[], options: Options): Promise<Ended> {
-  if (!shown || options.third !== undefined || args.some((one) => PROGRAMS.has(one))) {
-    shown = true;
+  const { testPath } = expect.getState();
+  if (!shown.has(testPath) || options.third !== undefined || args.some((one) => PROGRAMS.has(one))) {
+    shown.add(testPath);
     return keyholdProgram(args, options);
   }
   const { home, input, environment, path } = options;
