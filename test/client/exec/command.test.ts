@@ -1,11 +1,12 @@
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findCommand, whyTooLong } from '../../../client/exec/command.ts';
 import { temporaryFolder } from '../../temporary.ts';
 
 describe('the command', () => {
-  const { path: root } = temporaryFolder('command');
+  const { path: root, remove } = temporaryFolder('command');
+  afterAll(remove);
   const [first, second] = [join(root, 'first'), join(root, 'second')];
   const file = (folder: string, name: string, text: string | Buffer, mode = 0o755) => {
     writeFileSync(join(folder, name), text);
