@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { mergeAbout, readAbout } from '../protocol/about.ts';
 import type { Attributes } from '../protocol/attributes.ts';
 import { toColumns } from '../protocol/columns.ts';
@@ -23,6 +24,8 @@ export const tokenActs = {
     if (attributes.text('deleted') === '1') {
       return { status: 'ok', details: tombstones.all().map((one) => ['item[]', line(deletedItem(one))]) };
     }
+    // What was counted in the last second and waits is told, too: somebody may go by it before a token dies.
+    audit.flush();
     const service = attributes.text('service');
     const entries: Entry[] = [];
     for (const entry of custody.held()) if (mayBeOf(entry, service)) entries.push(entry);
@@ -32,7 +35,7 @@ export const tokenActs = {
         details: entries.map((entry) => ['item[]', line(heldItem(entry, audit.useOf(entry.id)))]),
       };
     }
-    return { status: 'ok', details: heldColumns(entries, audit, new Set(attributes.list('name[]'))) };
+    return { status: 'ok', details: await heldColumns(entries, audit, new Set(attributes.list('name[]'))) };
   },
 
   async annotate({ custody, log }, { attributes }) {
@@ -87,26 +90,26 @@ function mayBeOf({ about }: Entry, service: string | undefined): boolean {
 
 type Value = (entry: Entry, use: Use | undefined) => unknown;
 
-/** What `heldItem` has, in this order. */
-const heldValues: readonly (readonly [name: string, value: Value])[] = [
+/** What `heldItem` has, in this order; `ofAbout`: only of what is known more about than its place. */
+const heldValues: readonly (readonly [name: string, value: Value, ofAbout?: true])[] = [
   ['id', ({ id }) => id],
   ['protocol', ({ protocol }) => protocol],
   ['host', ({ host }) => host],
   ['path', ({ path }) => legible(path)],
   ['username', ({ username }) => legible(username)],
   ['authtype', ({ authtype }) => authtype],
-  ['service', ({ about }) => about?.service],
-  ['kind', ({ about }) => about?.kind],
-  ['label', ({ about }) => about?.label],
-  ['tokenId', ({ about }) => about?.tokenId],
-  ['origin', ({ about }) => about?.origin],
-  ['account', ({ about }) => about?.account],
-  ['tenant', ({ about }) => about?.tenant],
-  ['scopes', ({ about }) => about?.scopes],
-  ['createdAt', ({ about }) => about?.createdAt],
-  ['prefix', ({ about }) => about?.prefix],
-  ['fingerprint', ({ about }) => about?.fingerprint],
-  ['refresh', ({ about }) => refreshOf(about?.oauth)],
+  ['service', ({ about }) => about?.service, true],
+  ['kind', ({ about }) => about?.kind, true],
+  ['label', ({ about }) => about?.label, true],
+  ['tokenId', ({ about }) => about?.tokenId, true],
+  ['origin', ({ about }) => about?.origin, true],
+  ['account', ({ about }) => about?.account, true],
+  ['tenant', ({ about }) => about?.tenant, true],
+  ['scopes', ({ about }) => about?.scopes, true],
+  ['createdAt', ({ about }) => about?.createdAt, true],
+  ['prefix', ({ about }) => about?.prefix, true],
+  ['fingerprint', ({ about }) => about?.fingerprint, true],
+  ['refresh', ({ about }) => refreshOf(about?.oauth), true],
   ['storedAt', ({ storedAt }) => storedAt],
   ['expiresAt', ({ expiresAt }) => expiresAt],
   ['unlocked', ({ secrets }) => secrets !== undefined],
@@ -115,17 +118,32 @@ const heldValues: readonly (readonly [name: string, value: Value])[] = [
   ['uses', (_, use) => use?.count ?? 0],
 ];
 
+/** Rows that are made in one go: a get that comes meanwhile waits for no more than that. */
+const ROWS_A_TURN = 1_000;
+
 /** The columns of those names, or all, without those that are empty from top to bottom. */
-function heldColumns(entries: readonly Entry[], audit: Audit, names: ReadonlySet<string>): Detail[] {
+async function heldColumns(entries: readonly Entry[], audit: Audit, names: ReadonlySet<string>): Promise<Detail[]> {
   const uses = entries.map(({ id }) => audit.useOf(id));
-  const isFilled = (value: Value) => entries.some((entry, at) => value(entry, uses[at]) !== undefined);
-  const filled = heldValues.filter(([name, value]) => (names.size === 0 || names.has(name)) && isFilled(value));
-  const rows = entries.map((entry, at) => filled.map(([, value]) => value(entry, uses[at])));
-  const { columns, lines } = toColumns(
-    filled.map(([name]) => name),
-    rows,
-  );
-  return [['columns', columns], ...lines.map((text): Detail => ['rows[]', text])];
+  const isDescribed = entries.some(({ about }) => about !== undefined);
+  const filled = heldValues.filter(([name, value, ofAbout]) => {
+    if ((names.size > 0 && !names.has(name)) || (ofAbout && !isDescribed)) return false;
+    return entries.some((entry, at) => value(entry, uses[at]) !== undefined);
+  });
+  const shown = filled.map(([name]) => name);
+  const details: Detail[] = [['columns', toColumns(shown, []).columns]];
+  for (let start = 0; start < entries.length; start += ROWS_A_TURN) {
+    if (start > 0) await turn();
+    const some = entries.slice(start, start + ROWS_A_TURN);
+    const rows = some.map((entry, at) => rowOf(entry, uses[start + at], filled));
+    for (const text of toColumns(shown, rows).lines) details.push(['rows[]', text]);
+  }
+  return details;
+}
+
+function rowOf(entry: Entry, use: Use | undefined, columns: typeof heldValues): unknown[] {
+  const row = new Array<unknown>(columns.length);
+  for (let at = 0; at < columns.length; at++) row[at] = columns[at]![1](entry, use);
+  return row;
 }
 
 function legible(value: string | undefined): string | undefined {

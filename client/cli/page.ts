@@ -71,8 +71,8 @@ export class Page {
   table(headings: readonly string[], rows: readonly (readonly string[])[], wrapLast = false, kept = 0): this {
     const plain = wrapLast ? undefined : plainTable(headings, rows, kept);
     if (plain) {
-      this.#lines.push(paint('bold', plain[0]!));
-      for (let at = 1; at < plain.length; at++) this.#lines.push(plain[at]!);
+      const [heading, ...body] = plain;
+      this.#lines.push(paint('bold', heading!), ...body);
       return this;
     }
     const cells = rows.map((row) => row.map(printable));
@@ -94,7 +94,8 @@ export class Page {
   }
 
   text(): string {
-    return this.#lines.length === 0 ? '' : `${this.#lines.join('\n')}\n`;
+    // Put together once: the text of a long table is long.
+    return this.#lines.length === 0 ? '' : [...this.#lines, ''].join('\n');
   }
 }
 
@@ -138,9 +139,14 @@ function joined(cells: readonly string[], widths: readonly number[]): string {
 /** Text of which every character is one of UTF-16: nearly all of it, and much cheaper to measure. */
 const NARROW = /^[ -~…]*$/;
 
+/** The lines of a plain table, which are not looked at one by one. */
+const PLAIN = /^[ -~…\n]*$/;
+/** Rows that are put together and looked at as one text. */
+const ROWS_A_TEXT = 100;
+
 /**
- * The lines of a table of which every line is plain, as nearly all are: each is looked at once, when it is put together, and not cell
- * by cell. Undefined where one is not.
+ * The lines of a table of which every line is plain, as nearly all are, some rows in one text: a text of its own for every cell and
+ * line would be copied about by each small collection. Undefined where one is not plain.
  */
 function plainTable(headings: readonly string[], rows: readonly (readonly string[])[], kept: number) {
   const widths = widthsOf(headings, rows, lengthOf);
@@ -148,26 +154,43 @@ function plainTable(headings: readonly string[], rows: readonly (readonly string
   // What stands behind a cell of each length, which would be made again for every cell otherwise.
   const pads = Array.from({ length: Math.max(...widths) + 1 }, (_, length) => ' '.repeat(length) + GAP);
   const lines = [joined(headings, widths)];
-  for (const row of rows) {
-    const line = joinedPlain(row, widths, pads);
-    if (!NARROW.test(line)) return undefined;
-    lines.push(line);
+  for (let start = 0; start < rows.length; start += ROWS_A_TEXT) {
+    const pieces: string[] = [];
+    const end = Math.min(start + ROWS_A_TEXT, rows.length);
+    for (let at = start; at < end; at++) addPlain(pieces, rows[at]!, widths, pads);
+    // The end of the last line is the page's.
+    pieces.pop();
+    const text = pieces.join('');
+    if (!PLAIN.test(text) || linesIn(text) !== end - start) return undefined;
+    lines.push(text);
   }
   return lines;
 }
 
-/** `joined` for cells whose length is their width. */
-function joinedPlain(cells: readonly string[], widths: readonly number[], pads: readonly string[]): string {
+/** `joined` for cells whose length is their width: what it consists of, and the end of the line. */
+function addPlain(
+  pieces: string[],
+  cells: readonly string[],
+  widths: readonly number[],
+  pads: readonly string[],
+): void {
   let last = widths.length - 1;
-  while (last > 0 && cells[last] === '') last--;
-  let line = '';
-  for (let at = 0; at <= last; at++) {
+  while (last > 0 && cells[last]!.length <= widths[last]! && cells[last]!.trimEnd() === '') last--;
+  for (let at = 0; at < last; at++) {
     const cell = cells[at]!;
     const left = widths[at]! - cell.length;
-    if (left < 0) line += `${cell.slice(0, left - 1)}…${at < last ? GAP : ''}`;
-    else line += at < last ? cell + pads[left]! : cell;
+    if (left < 0) pieces.push(cell.slice(0, left - 1), '…', GAP);
+    else pieces.push(cell, pads[left]!);
   }
-  return line.endsWith(' ') ? line.trimEnd() : line;
+  const cell = cells[last]!;
+  const left = widths[last]! - cell.length;
+  pieces.push(left < 0 ? `${cell.slice(0, left - 1)}…` : cell.trimEnd(), '\n');
+}
+
+function linesIn(text: string): number {
+  let count = 1;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count++;
+  return count;
 }
 
 /** How wide each column would like to be. */

@@ -27,35 +27,44 @@ import { addToken } from './token.ts';
 import { versions } from './versions.ts';
 import { addWatch } from './watch.ts';
 
+/** The first words of commands, and what adds them to a program. */
+type Noun = readonly [words: readonly string[], add: (program: Command) => void];
+
 /** Every noun, in the order that `keyhold --help` lists them. A new one is its file in cli/ and its line here. */
-const nouns: readonly ((program: Command) => void)[] = [
-  addInstall,
-  addLifecycle,
-  addSetup,
-  addImport,
-  addStatus,
-  addDoctor,
-  addLock,
-  addToken,
-  addAuth,
-  addExec,
-  addEnv,
-  addProfile,
-  addService,
-  addBackend,
-  addBackup,
-  addAudit,
-  addWatch,
-  addConfig,
-  addLineProtocol,
-  addCompletion,
-  addHelp,
+const nouns: readonly Noun[] = [
+  [['install', 'uninstall'], addInstall],
+  [['start', 'stop', 'restart', 'logs'], addLifecycle],
+  [['setup'], addSetup],
+  [['import'], addImport],
+  [['status'], addStatus],
+  [['doctor'], addDoctor],
+  [['lock', 'unlock'], addLock],
+  [['token'], addToken],
+  [['auth'], addAuth],
+  [['exec'], addExec],
+  [['env'], addEnv],
+  [['profile'], addProfile],
+  [['service'], addService],
+  [['backend'], addBackend],
+  [['backup', 'restore'], addBackup],
+  [['audit'], addAudit],
+  [['watch'], addWatch],
+  [['config'], addConfig],
+  [['get', 'store', 'erase'], addLineProtocol],
+  [['completion'], addCompletion],
+  [['help'], addHelp],
 ];
+
+/** Nouns that tell of all the others. */
+const OVERVIEW: ReadonlySet<string> = new Set(['completion', 'help']);
 
 const USAGE = exitCodeOf('bad-request');
 
-/** All commands, with their options and help. */
-export function openProgram(): Command {
+/**
+ * All commands, with their options and help; for a run that begins with `word` the commands of that noun alone, where it
+ * is one: to add all of them costs more than most commands do.
+ */
+export function openProgram(word?: string): Command {
   const program = new Command('keyhold')
     .description('Keeps your tokens ready for git and every other tool.')
     .showHelpAfterError('(more: keyhold help)')
@@ -65,8 +74,14 @@ export function openProgram(): Command {
     .hook('preAction', (_, command) => goByProfile(command))
     .configureOutput({ outputError: (text, write) => write(usageError(text)) })
     .exitOverride();
-  for (const add of nouns) add(program);
+  for (const [, add] of nounsFor(word)) add(program);
   return program;
+}
+
+function nounsFor(word: string | undefined): readonly Noun[] {
+  if (word === undefined || OVERVIEW.has(word)) return nouns;
+  const asked = nouns.filter(([words]) => words.includes(word));
+  return asked.length > 0 ? asked : nouns;
 }
 
 /** Runs one command and answers its exit code; the one place where a command's failure is caught. */
@@ -75,7 +90,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     process.stdout.write(await versions());
     return 0;
   }
-  const program = openProgram();
+  const program = openProgram(args[0]);
   try {
     await program.parseAsync(args, { from: 'user' });
     return 0;

@@ -11,10 +11,12 @@ type Bundle = {
   readonly starts: boolean;
   /** Modules of node that it reads when it first uses them: most of its runs never do. */
   readonly late?: readonly string[];
+  /** Without its comments and indents: a run reads the whole of it, and does little else. */
+  readonly dense?: boolean;
 };
 
 /** They cost a command a fifth of its start. */
-const late = ['node:crypto', 'node:http'];
+const late = ['node:crypto', 'node:http', 'node:child_process', 'node:os', 'node:timers/promises', 'node:tty'];
 
 const bundles: readonly Bundle[] = [
   { name: 'agent', entry: 'daemon/main.ts', format: 'cjs', starts: true },
@@ -22,8 +24,8 @@ const bundles: readonly Bundle[] = [
   { name: 'upstream-child', entry: 'daemon/upstream/child.ts', format: 'cjs', starts: true },
   { name: 'admin', entry: 'daemon/admin/child.ts', format: 'cjs', starts: true },
   { name: 'events', entry: 'daemon/events/child.ts', format: 'cjs', starts: true },
-  { name: 'cli', entry: 'client/main.ts', format: 'cjs', starts: true, late },
-  { name: 'helper', entry: 'client/thin/helper.ts', format: 'cjs', starts: true, late },
+  { name: 'cli', entry: 'client/main.ts', format: 'cjs', starts: true, late, dense: true },
+  { name: 'helper', entry: 'client/thin/helper.ts', format: 'cjs', starts: true, late, dense: true },
   { name: 'client', entry: 'client/index.ts', format: 'esm', starts: false },
 ];
 
@@ -40,12 +42,13 @@ export async function buildBundles(root: string, lib: string): Promise<string[]>
   const present = bundles.filter(({ entry }) => existsSync(join(root, entry)));
   const lazy = new Set<string>();
   await Promise.all(
-    present.map(async ({ name, entry, format, starts, late = [] }) => {
+    present.map(async ({ name, entry, format, starts, late = [], dense = false }) => {
       const outfile = join(lib, `${name}${starts ? '-main' : ''}${format === 'cjs' ? '.cjs' : '.js'}`);
       await build({
         ...common(root, format),
         entryPoints: [join(root, entry)],
         outfile,
+        minifyWhitespace: dense,
         plugins: [lazyPackages(lazy), lateModules(late)],
       });
       if (starts) await writeFile(join(lib, `${name}.cjs`), startFile(`${name}-main.cjs`));

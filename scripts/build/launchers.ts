@@ -29,7 +29,9 @@ export const agent: Launched = {
 export const cli: Launched = {
   program: 'keyhold',
   bundle: 'cli.cjs',
-  flags: closed,
+  // A small young generation, and no threads that collect and compile beside it: to touch a page for the first time
+  // costs a short run more than to use one again. A list of 10,000 takes a sixth less processor time by it.
+  flags: [...closed, '--max-semi-space-size=2', '--single-threaded'],
   // It leaves SIGUSR1 blocked, and what `exec` becomes could never hear it. Who may send it may as well read the token
   // in /proc a moment later.
   unless: { command: 'exec', flag: '--disable-sigusr1' },

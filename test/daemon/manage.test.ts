@@ -53,6 +53,29 @@ describe('management', () => {
   const items = (answer: string) =>
     valuesOf(answer, 'item[]').map((line) => JSON.parse(Buffer.from(line, 'utf8').toString()));
 
+  it('lists every use until now, also what is not written yet', async () => {
+    await ask(...store('a.test', 'pass-EXAMPLE'));
+    // The first is written at once; those behind it wait for a second.
+    for (let uses = 1; uses <= 5; uses++) {
+      await ask(...get('a.test'));
+      expect(items(await manage('list'))).toMatchObject([{ uses, lastUsed: expect.any(Number) }]);
+    }
+  });
+
+  it('lists thousands in columns, in some turns, and leaves out what was not asked for', async () => {
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, at) => {
+        const lines = Array.from({ length: 50 }, (_, more) => store(`h${at}-${more}.test`, 'pass-EXAMPLE').join('\n'));
+        expect((await ask(lines.join('\n\n'))).match(/EXAMPLE/)).toBeNull();
+      }),
+    );
+    const answer = await manage('list', 'compact=1', 'name[]=host', 'name[]=label', 'name[]=uses');
+    expect(valuesOf(answer, 'columns')).toEqual(['["host","uses"]']);
+    const rows = valuesOf(answer, 'rows[]').flatMap((line) => JSON.parse(line) as unknown[][]);
+    expect(new Set(rows.map(([host]) => host)).size).toBe(2_500);
+    expect(rows.every((row) => row.length === 2 && row[1] === 0)).toBe(true);
+  });
+
   it('lists what is known of a token, and changes it', async () => {
     const about = ['capability[]=keyhold', 'label=laptop', 'origin=the admin', 'scopes=read write', 'created_at=5'];
     await ask(...store('a.test', 'pass-EXAMPLE'), ...about);

@@ -54,7 +54,8 @@ function isOf({ account, username }: TokenItem, user: string | undefined): boole
 
 /** Each service that something is held for, with its limit. */
 function summaries(held: readonly TokenItem[], now: number): ServiceSummary[] {
-  const ids = new Set(held.flatMap(({ service }) => service ?? []));
+  const ids = new Set<string>();
+  for (const { service } of held) if (service !== undefined) ids.add(service);
   if (ids.size === 0) return [];
   const manifests = new Map(catalogue().map((manifest) => [manifest.id, manifest]));
   return [...ids].sort().map((id) => {
@@ -98,9 +99,11 @@ function drawAll(page: Page, items: readonly Reminded[], services: readonly Serv
 
 function fingerprintsTwice(items: readonly TokenItem[]): ReadonlySet<string> {
   const [seen, twice] = [new Set<string>(), new Set<string>()];
-  for (const { fingerprint } of items) {
-    if (fingerprint !== undefined && seen.has(fingerprint)) twice.add(fingerprint);
-    if (fingerprint !== undefined) seen.add(fingerprint);
+  for (let at = 0; at < items.length; at++) {
+    const { fingerprint } = items[at]!;
+    if (fingerprint === undefined) continue;
+    if (seen.has(fingerprint)) twice.add(fingerprint);
+    seen.add(fingerprint);
   }
   return twice;
 }
