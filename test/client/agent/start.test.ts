@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { startAgent } from '../../../client/agent/start.ts';
@@ -18,11 +18,22 @@ describe('start and stop', () => {
     folder = temporaryFolder('start');
     ground = groundIn(folder.path);
   });
-  afterEach(() => folder.remove());
+  afterEach(() => {
+    for (const pid of started()) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+    folder.remove();
+  });
+
+  /** Every process that was started, also one that came late to its race and is the agent now. */
+  const started = () =>
+    readFileSync(join(folder.path, 'started'), { encoding: 'utf8', flag: 'a+' })
+      .split('\n')
+      .filter(Boolean)
+      .map(Number);
+  const isRunning = (pid: number) => existsSync(`/proc/${pid}/exe`);
 
   const program = (script: string) => {
     const path = join(folder.path, 'program');
-    writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    writeFileSync(path, `#!/bin/sh\necho $$ >> '${folder.path}/started'\n${script}\n`, { mode: 0o755 });
     return path;
   };
 
