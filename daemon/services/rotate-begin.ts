@@ -1,4 +1,5 @@
 import type { About } from '../../protocol/about.ts';
+import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
 import { asFault } from '../../protocol/errors.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
@@ -25,6 +26,9 @@ export type RotationWish = {
 
 /** Ids of a name that are noted before another is made under it. Where there are more, none is: what is not noted would pass for new. */
 const BEFORE_MAX = 64;
+/** Seconds by which a service's clock may be off ours, with the time that a question takes. */
+const CLOCKS_APART: Seconds = 300;
+const DAY: Seconds = 86_400;
 
 /**
  * Has a new token made and keeps it beside the old one: the journal first, then both values. Answers the rotation that goes on
@@ -162,12 +166,15 @@ async function settleCreate(turn: Turn, rotation: Rotation): Promise<CredentialR
   const listed = await namesakes(turn, rotation.label, true);
   if (!Array.isArray(listed)) return listed;
   const held = new Set([...desk.parts.custody.held()].map(({ about }) => about?.tokenId));
-  const lost = listed.filter(({ tokenId }) => !rotation.before!.includes(tokenId) && !held.has(tokenId));
+  const isNew = ({ tokenId }: Namesake) => !rotation.before!.includes(tokenId) && !held.has(tokenId);
+  const lost = listed.filter((one) => isNew(one) && mayBeMadeAt(rotation.beganAt, one.createdAt));
   const [one, another] = lost;
   if (!one) return undefined;
-  if (another) {
+  const isLate = desk.parts.clock.now() - rotation.beganAt > CLOCKS_APART;
+  if (another || (isLate && isVague(one.createdAt))) {
     const ids = lost.map(({ tokenId }) => tokenId).join(', ');
-    const why = `${manifest.title} lists ${lost.length} new tokens of that name, and nobody here has made sure whose they are`;
+    const count = another ? `${lost.length} new tokens` : 'a new token';
+    const why = `${manifest.title} lists ${count} of that name, and nobody here can say who made ${another ? 'them' : 'it'}`;
     return refused('denied', 'rotate', `${why}; revoke what is nobody's: ${ids}`);
   }
   const values = { id: one.tokenId };
@@ -177,7 +184,19 @@ async function settleCreate(turn: Turn, rotation: Rotation): Promise<CredentialR
   return heard.ok || heard.cause?.outcome === 'done' ? undefined : heard.reply;
 }
 
-type Namesake = { readonly tokenId: string };
+/** Whether a token that its service dates so may be what was asked for then. */
+function mayBeMadeAt(asked: EpochSeconds, createdAt: EpochSeconds | undefined): boolean {
+  if (createdAt === undefined) return true;
+  const until = isVague(createdAt) ? createdAt + DAY : createdAt;
+  return until >= asked - CLOCKS_APART && createdAt <= asked + CLOCKS_APART;
+}
+
+/** Of some tokens a service tells no date, or the day alone. */
+function isVague(createdAt: EpochSeconds | undefined): boolean {
+  return createdAt === undefined || createdAt % DAY === 0;
+}
+
+type Namesake = { readonly tokenId: string; readonly createdAt: EpochSeconds | undefined };
 
 /** What the service lists under a name; undefined where it has no list. With `isNeeded` also why it did not answer. */
 async function namesakes(turn: Turn, name: string): Promise<Namesake[] | undefined>;
@@ -188,7 +207,9 @@ async function namesakes(turn: Turn, name: string, isNeeded = false) {
   if (callOf(manifest, 'list', kind).status !== 'ok') return undefined;
   const listed = await listRemote(desk, manifest, { place: entry, kind: kind.name, as });
   if (!('remotes' in listed)) return isNeeded ? listed : undefined;
-  return listed.remotes.flatMap((one) => (one.name === name && one.tokenId ? [{ tokenId: one.tokenId }] : []));
+  return listed.remotes.flatMap(({ name: its, tokenId, createdAt }) =>
+    its === name && tokenId ? [{ tokenId, createdAt }] : [],
+  );
 }
 
 function wantedOf({ desk, entry, manifest, as }: Turn, { plan, scopes, limit }: RotationWish): Wanted {

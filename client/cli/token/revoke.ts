@@ -230,6 +230,11 @@ function nameOfDoomed({ name, label, username, tokenId, id }: Doomed): string {
   return name ?? label ?? username ?? tokenId ?? id ?? '';
 }
 
+/** Whether nothing is known of it but the word by which it was named. */
+function isWordAlone({ id, name, kind, place }: Doomed): boolean {
+  return place !== undefined && id === undefined && name === undefined && kind === undefined;
+}
+
 /** Who used tokens lately, before they die. */
 export function drawUses(page: Page, uses: Awaited<ReturnType<typeof usesOf>>): void {
   page.line('Used in the last days:', 'bold');
@@ -241,5 +246,8 @@ function drawResult(page: Page, { token, exitCode, message, upstream, probe, rec
   if (exitCode !== 0) return void page.line(`${name}: ${message}`, 'red');
   const proof = probe === 'dead' ? '; a probe shows that it is dead' : '';
   page.line(upstream === 'gone' ? `${name} was gone there already${proof}.` : `Revoked ${name}${proof}.`, 'green');
+  // That nothing is there is what was wanted, and what a slip of the pen looks like.
+  if (upstream === 'gone' && isWordAlone(token))
+    page.line('No list shows it; if the name may be mistyped, see: keyhold token list --remote', 'yellow');
   if (recheck.length > 0) page.line(`${note} Look again after ${recheck.join(', ')}.`, 'yellow');
 }

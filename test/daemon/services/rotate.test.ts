@@ -160,6 +160,43 @@ describe('a step that fails', () => {
     expect(rig.service.alive()).toEqual([(await rig.get('ci')).slice(3)]);
   });
 
+  describe('and another machine makes one of that name meanwhile', () => {
+    /** A rotation whose question did not get through, and what somebody else made an hour later. */
+    async function withTheirs(createdAt?: (now: number) => number) {
+      const rig = new RotationRig();
+      const id = await rig.hold('ci', { life: 90 * DAY });
+      let isGone = false;
+      rig.service.around = async (_, operation) => {
+        if (operation === 'create') isGone = true;
+        return isGone ? { failure: 'cut' } : undefined;
+      };
+      expect(await rig.rotate(id)).toMatchObject({ status: 'unavailable' });
+      rig.service.around = async () => undefined;
+      rig.core.clock.advance(3_600);
+      const theirs = rig.service.add('ci');
+      if (createdAt) theirs.createdAt = createdAt(rig.core.clock.now());
+      return { rig, id, theirs };
+    }
+
+    test('by its date it is nobody of ours: it lives, and the rotation goes on', async () => {
+      const { rig, id, theirs } = await withTheirs((now) => now);
+      expect(await rig.rotate(id)).toMatchObject({ step: 'done' });
+      expect(theirs.isAlive).toBe(true);
+    });
+
+    test.each([
+      ['without a date', undefined],
+      ['with the day alone', (now: number) => now - (now % DAY)],
+    ] as const)('%s nobody can say whose it is: it is named, and lives', async (_, date) => {
+      const { rig, id } = await withTheirs(date);
+      expect(await rig.rotate(id)).toMatchObject({
+        status: 'denied',
+        message: expect.stringMatching(/nobody's: id-1$/),
+      });
+      expect(rig.service.alive()).toHaveLength(2);
+    });
+  });
+
   test('two new ones of that name: neither is touched, both are named', async () => {
     const rig = new RotationRig();
     const id = await rig.hold('ci', { life: 90 * DAY });

@@ -18,12 +18,21 @@ const root = new URL('../../../', import.meta.url).pathname;
 export const builtIn: readonly Manifest[] = gatherManifests(await compileServices(root), []).manifests;
 
 /** A token as the service knows it. */
-export type Known = { readonly id: string; readonly name: string; readonly value: string; isAlive: boolean };
+export type Known = {
+  readonly id: string;
+  readonly name: string;
+  readonly value: string;
+  isAlive: boolean;
+  /** In its list, where a test says so. */
+  createdAt?: number;
+};
 
 type Answered = { readonly reply: Reply; readonly secrets?: ReadonlyMap<SecretName, Secret> };
 
 /** What somebody may do around each call: fail in its place (before), lose its answer (after), or never come back. */
 export type Around = (when: 'before' | 'after', operation: Operation) => Promise<Reply | undefined>;
+
+const listed = ({ id, name, createdAt }: Known) => ({ id, name, ...(createdAt !== undefined && { createdAt }) });
 
 /**
  * A service in the place of the upstream child: it makes, lists, trades and ends tokens, takes no dead one, and never says a value but
@@ -89,7 +98,7 @@ export class ScriptedService {
         return { reply: { status: 200, read: { user: 'ada' } } };
       case 'list':
         return {
-          reply: { status: 200, read: {}, items: this.tokens.filter(isAlive).map(({ id, name }) => ({ id, name })) },
+          reply: { status: 200, read: {}, items: this.tokens.filter(isAlive).map(listed) },
         };
       case 'create':
         return this.#given(this.add(String(values.name)));

@@ -117,6 +117,8 @@ describe('pangolin', () => {
     // 404 Token not found: it is dead, which was wanted.
     const twice = await rig.run(['token', 'revoke', stolen.id, '--yes', ...at, '--as', 'tess']);
     expect(twice).toMatchObject({ code: 0, stdout: expect.stringContaining('was gone there already') });
+    // A mistyped id looks the same to the service; a person is told to look.
+    expect(twice.stdout).toContain('No list shows it');
   });
 
   test('what an administrator revokes may come back after a day: it says when to look again (G29)', async () => {
