@@ -6,7 +6,7 @@ import { type Opening, raceRefreshes } from './races.ts';
 // What a race of the built agent costs is the child that each refresh starts: a quarter of a second of processor time.
 it.each<[number, string, Opening]>([
   [500, "the agent's own parts in this process", listenWithLogins],
-  [200, 'the built agent and its children', (home) => startAgent({ home })],
+  [500, 'the built agent and its children', (home) => startAgent({ home })],
 ])(
   'asks the provider once an expiry in %i races of eight processes, and loses no login: %s',
   async (races, _, open) => {
