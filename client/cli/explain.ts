@@ -13,7 +13,7 @@ import { ask, detail, documents, type Ok, requestOf, withAgent } from './agent.t
 import { type Page, show } from './page.ts';
 import { localTime } from './status.ts';
 import { targetDocument, targetOf, urlOf } from './target.ts';
-import type { VerbOptions } from './verb.ts';
+import { addVerb, FOR, type VerbOptions } from './verb.ts';
 
 type ExplainOptions = VerbOptions & { readonly for: string; readonly username?: string; readonly tool?: string };
 
@@ -26,8 +26,12 @@ type Surroundings = {
 };
 
 /** `keyhold token explain`: asks nobody and extends no lease; a backend is read only to compare what wins over it. */
-export function addExplain(command: Command): void {
-  command.addOption(new Option('--tool <name>', 'who asks').choices(adapters.map(({ name }) => name))).action(explain);
+export function addExplain(token: Command): void {
+  addVerb(token, 'explain', 'which token would be given and why; never a value')
+    .requiredOption('--for <url>', FOR)
+    .option('--username <name>', 'whose it is')
+    .addOption(new Option('--tool <name>', 'who asks').choices(adapters.map(({ name }) => name)))
+    .action(explain);
 }
 
 async function explain({ for: url, username, tool, json }: ExplainOptions): Promise<void> {

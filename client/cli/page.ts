@@ -137,10 +137,10 @@ function joined(cells: readonly string[], widths: readonly number[]): string {
 }
 
 /** Text of which every character is one of UTF-16: nearly all of it, and much cheaper to measure. */
-const NARROW = /^[ -~…]*$/;
+const NARROW = /^[ -~\u2026]*$/;
 
 /** The lines of a plain table, which are not looked at one by one. */
-const PLAIN = /^[ -~…\n]*$/;
+const PLAIN = /^[ -~\u2026\n]*$/;
 /** Rows that are put together and looked at as one text. */
 const ROWS_A_TEXT = 100;
 

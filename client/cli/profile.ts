@@ -11,7 +11,7 @@ import {
 import { exitCodeOf } from '../../protocol/status.ts';
 import { dial } from '../dial.ts';
 import { changeProfiles, loadProfiles, type ProfilesDocument } from '../profiles/file.ts';
-import { askedProfile, giveProfile, profileInForce, workingFolder } from '../profiles/in-force.ts';
+import { askedProfile, profileInForce, workingFolder } from '../profiles/in-force.ts';
 import { ask } from './agent.ts';
 import { confirm } from './confirm.ts';
 import { CommandFailure } from './failure.ts';
@@ -37,27 +37,6 @@ export function addProfile(program: Command): void {
     .addHelpText('after', `\nKeys: ${keysInWords()}\n--profile NAME makes a new profile.`)
     .action(set);
   addDestructiveVerb(noun, 'remove <name>', 'remove a profile and what is bound to it').action(remove);
-}
-
-/** What every verb does first: takes `--profile` to heart, and the form of answers that the profile in force asks for. */
-export function goByProfile(command: Command): void {
-  const { profile, json } = command.opts<Partial<VerbOptions>>();
-  const isOwn = command.parent?.name() === 'profile';
-  giveProfile(profile === undefined ? undefined : checkProfileName(profile));
-  if (profile !== undefined && !isOwn) profileInForce(loadProfiles());
-  // The lines of `env` are for a shell, whoever asks.
-  if (json !== undefined || isOwn || command.name() === 'env' || !command.options.some(({ long }) => long === '--json'))
-    return;
-  if (outputOf() === 'json') command.setOptionValueWithSource('json', true, 'config');
-}
-
-/** A file that cannot be read, or a profile that is not there, is told where it matters and not at every verb. */
-function outputOf(): string | undefined {
-  try {
-    return profileInForce(loadProfiles())?.profile.get('output');
-  } catch {
-    return undefined;
-  }
 }
 
 function list({ json }: VerbOptions): void {

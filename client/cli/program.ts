@@ -2,57 +2,34 @@ import { Command, CommanderError } from 'commander';
 import { asFault } from '../../protocol/errors.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
 import { printable } from '../../protocol/text.ts';
-import { addAudit } from './audit.ts';
-import { addAuth } from './auth.ts';
-import { addBackend } from './backend.ts';
-import { addBackup } from './backup.ts';
-import { addCompletion } from './completion.ts';
-import { addConfig } from './config.ts';
-import { addDoctor } from './doctor.ts';
-import { addEnv } from './env.ts';
-import { addExec, exitCodeOfExec } from './exec.ts';
+import { addAsked, type Entry } from './entries.ts';
 import { CommandFailure } from './failure.ts';
-import { addHelp } from './help.ts';
-import { addImport } from './import.ts';
-import { addInstall } from './install.ts';
-import { addLifecycle } from './lifecycle.ts';
-import { addLineProtocol } from './line.ts';
-import { addLock } from './lock.ts';
+import { goByProfile } from './go-by-profile.ts';
 import { jsonText, remark } from './page.ts';
-import { addProfile, goByProfile } from './profile.ts';
-import { addService } from './service.ts';
-import { addSetup } from './setup.ts';
-import { addStatus } from './status.ts';
-import { addToken } from './token.ts';
-import { versions } from './versions.ts';
-import { addWatch } from './watch.ts';
-
-/** The first words of commands, and what adds them to a program. */
-type Noun = readonly [words: readonly string[], add: (program: Command) => void];
 
 /** Every noun, in the order that `keyhold --help` lists them. A new one is its file in cli/ and its line here. */
-const nouns: readonly Noun[] = [
-  [['install', 'uninstall'], addInstall],
-  [['start', 'stop', 'restart', 'logs'], addLifecycle],
-  [['setup'], addSetup],
-  [['import'], addImport],
-  [['status'], addStatus],
-  [['doctor'], addDoctor],
-  [['lock', 'unlock'], addLock],
-  [['token'], addToken],
-  [['auth'], addAuth],
-  [['exec'], addExec],
-  [['env'], addEnv],
-  [['profile'], addProfile],
-  [['service'], addService],
-  [['backend'], addBackend],
-  [['backup', 'restore'], addBackup],
-  [['audit'], addAudit],
-  [['watch'], addWatch],
-  [['config'], addConfig],
-  [['get', 'store', 'erase'], addLineProtocol],
-  [['completion'], addCompletion],
-  [['help'], addHelp],
+const nouns: readonly Entry[] = [
+  [['install', 'uninstall'], async () => (await import('./install.ts')).addInstall],
+  [['start', 'stop', 'restart', 'logs'], async () => (await import('./lifecycle.ts')).addLifecycle],
+  [['setup'], async () => (await import('./setup.ts')).addSetup],
+  [['import'], async () => (await import('./import.ts')).addImport],
+  [['status'], async () => (await import('./status.ts')).addStatus],
+  [['doctor'], async () => (await import('./doctor.ts')).addDoctor],
+  [['lock', 'unlock'], async () => (await import('./lock.ts')).addLock],
+  [['token'], async () => (await import('./token.ts')).addToken],
+  [['auth'], async () => (await import('./auth.ts')).addAuth],
+  [['exec'], async () => (await import('./exec.ts')).addExec],
+  [['env'], async () => (await import('./env.ts')).addEnv],
+  [['profile'], async () => (await import('./profile.ts')).addProfile],
+  [['service'], async () => (await import('./service.ts')).addService],
+  [['backend'], async () => (await import('./backend.ts')).addBackend],
+  [['backup', 'restore'], async () => (await import('./backup.ts')).addBackup],
+  [['audit'], async () => (await import('./audit.ts')).addAudit],
+  [['watch'], async () => (await import('./watch.ts')).addWatch],
+  [['config'], async () => (await import('./config.ts')).addConfig],
+  [['get', 'store', 'erase'], async () => (await import('./line.ts')).addLineProtocol],
+  [['completion'], async () => (await import('./completion.ts')).addCompletion],
+  [['help'], async () => (await import('./help.ts')).addHelp],
 ];
 
 /** Nouns that tell of all the others. */
@@ -61,10 +38,10 @@ const OVERVIEW: ReadonlySet<string> = new Set(['completion', 'help']);
 const USAGE = exitCodeOf('bad-request');
 
 /**
- * All commands, with their options and help; for a run that begins with `word` the commands of that noun alone, where it
- * is one: to add all of them costs more than most commands do.
+ * All commands, with their options and help; for a run that begins with `words` what they ask for alone, where it is
+ * there: to read and add all of them costs more than most commands do.
  */
-export function openProgram(word?: string): Command {
+export async function openProgram(words: readonly string[] = []): Promise<Command> {
   const program = new Command('keyhold')
     .description('Keeps your tokens ready for git and every other tool.')
     .showHelpAfterError('(more: keyhold help)')
@@ -74,30 +51,25 @@ export function openProgram(word?: string): Command {
     .hook('preAction', (_, command) => goByProfile(command))
     .configureOutput({ outputError: (text, write) => write(usageError(text)) })
     .exitOverride();
-  for (const [, add] of nounsFor(word)) add(program);
+  await addAsked(program, nouns, OVERVIEW.has(words[0] ?? '') ? [] : words);
   return program;
-}
-
-function nounsFor(word: string | undefined): readonly Noun[] {
-  if (word === undefined || OVERVIEW.has(word)) return nouns;
-  const asked = nouns.filter(([words]) => words.includes(word));
-  return asked.length > 0 ? asked : nouns;
 }
 
 /** Runs one command and answers its exit code; the one place where a command's failure is caught. */
 export async function runCommand(args: readonly string[]): Promise<number> {
   if (args[0] === '--version' || args[0] === '-V') {
+    const { versions } = await import('./versions.ts');
     process.stdout.write(await versions());
     return 0;
   }
-  const program = openProgram(args[0]);
+  const program = await openProgram(args);
   try {
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
     const ours = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
     const code = failed(error, ours.includes('--json'));
-    return args[0] === 'exec' ? exitCodeOfExec(code) : code;
+    return args[0] === 'exec' ? (await import('./exec.ts')).exitCodeOfExec(code) : code;
   }
 }
 

@@ -27,6 +27,14 @@ export function addDestructiveVerb(parent: Command, usage: string, summary: stri
   return addVerb(parent, usage, summary).option('--yes', 'do it without asking');
 }
 
+/** What the `--for` of a token takes. */
+export const FOR = 'what it is for: protocol://[user@]host[:port][/path]';
+
+/** Adds the options that say which token is meant, or what for. */
+export function addTarget(command: Command): Command {
+  return command.option('--for <url>', FOR).option('--username <name>', 'whose it is');
+}
+
 /** A noun: a command that does nothing by itself. */
 export function addNoun(program: Command, name: string, summary: string): Command {
   return child(program, name).description(summary).helpCommand(false);

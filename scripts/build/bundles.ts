@@ -70,7 +70,8 @@ function common(root: string, format: 'cjs' | 'esm'): BuildOptions {
     platform: 'node',
     target: 'node24',
     format,
-    charset: 'utf8',
+    // Text beyond ASCII would make every character of a bundle take two bytes.
+    charset: 'ascii',
     legalComments: 'none',
     logLevel: 'warning',
     // Native files of packages are copied beside the bundle, so that dist/ is whole without node_modules.

@@ -1,12 +1,17 @@
+import type { Command } from 'commander';
 import { withAgent } from '../agent.ts';
 import { drawEntries, entriesOf, PAGE } from '../audit.ts';
 import { show } from '../page.ts';
-import type { VerbOptions } from '../verb.ts';
+import { addTarget, addVerb, type VerbOptions } from '../verb.ts';
 import { deletedItems, formerItems, spoken, tokenItems } from './item.ts';
 import { type Choice, heldOrDeleted } from './resolve.ts';
 
 /** `keyhold token history`: what the audit log says of one token, also of one that was revoked since. */
-export async function history(word: string | undefined, { json, ...choice }: Choice & VerbOptions): Promise<void> {
+export function addHistory(token: Command): void {
+  addTarget(addVerb(token, 'history [token]', 'what the audit log says of one')).action(history);
+}
+
+async function history(word: string | undefined, { json, ...choice }: Choice & VerbOptions): Promise<void> {
   const { item, items } = await withAgent(async (agent) => {
     const held = await tokenItems(agent);
     const found = heldOrDeleted({ ...choice, word }, held, formerItems(held, await deletedItems(agent)));

@@ -1,13 +1,15 @@
+import type { Command } from 'commander';
 import type { Manifest } from '../../../protocol/services/index.ts';
 import type { Connection } from '../../dial.ts';
 import { readCatalogue } from '../../services/catalogue.ts';
 import { withAgent } from '../agent.ts';
 import { type Page, show } from '../page.ts';
-import { type ReminderOptions, remind } from '../reminders.ts';
+import { addReminders, type ReminderOptions, remind } from '../reminders.ts';
 import { localTime } from '../status.ts';
-import type { VerbOptions } from '../verb.ts';
+import { addVerb, type VerbOptions } from '../verb.ts';
 import { type DeletedItem, deletedItems, nameOf, type TokenItem, tokenItems, urlOfItem } from './item.ts';
 import { quotaOf } from './quota.ts';
+import type { RemoteOptions } from './remote.ts';
 
 /** Digits of a fingerprint in a table: two tokens that share them are looked at by `show`. */
 const FINGERPRINT_SHOWN = 6;
@@ -28,7 +30,20 @@ type ServiceSummary = {
 };
 
 /** `keyhold token list`: what is held, by service; never a value. */
-export async function list({ json, deleted, user, ...options }: ListOptions): Promise<void> {
+export function addList(token: Command): void {
+  addReminders(addVerb(token, 'list', 'what is held, never a value'))
+    .option('--deleted', 'what was revoked, when and why')
+    .option('--user <name>', 'only those of this account or username; with --remote whose')
+    .option('--remote', "the service's own list, beside what is held")
+    .option('--service <id>', 'of --remote: the service')
+    .option('--for <url>', 'of --remote: its server, protocol://host[:port]')
+    .option('--kind <kind>', 'of --remote: tokens of this kind')
+    .action(list);
+}
+
+async function list(asked: ListOptions & RemoteOptions): Promise<void> {
+  if (asked.remote) return (await import('./remote.ts')).listRemote(asked);
+  const { json, deleted, user, ...options } = asked;
   if (deleted) return listDeleted(json, user);
   const now = Date.now() / 1_000;
   const all = await withAgent((agent) => tokenItems(agent, { name: json ? [] : SHOWN }));

@@ -1,15 +1,20 @@
+import type { Command } from 'commander';
 import { expose, type Secret } from '../../../protocol/secret.ts';
 import { exitCodeOf } from '../../../protocol/status.ts';
 import { ask, withAgent } from '../agent.ts';
 import { CommandFailure } from '../failure.ts';
 import { jsonText } from '../page.ts';
 import { targetDocument, targetOf } from '../target.ts';
-import type { VerbOptions } from '../verb.ts';
+import { addTarget, addVerb, type VerbOptions } from '../verb.ts';
 import { targetOfItem, tokenItems } from './item.ts';
 import { type Choice, chosenToken } from './resolve.ts';
 
 /** `keyhold token print`: one value to standard output. */
-export async function print(word: string | undefined, { json, ...choice }: Choice & VerbOptions): Promise<void> {
+export function addPrint(token: Command): void {
+  addTarget(addVerb(token, 'print [token]', 'print one value to standard output')).action(print);
+}
+
+async function print(word: string | undefined, { json, ...choice }: Choice & VerbOptions): Promise<void> {
   const { credential } = await withAgent(async (agent) => {
     // By URL the agent chooses, as it does for every tool.
     if (word === undefined && choice.for !== undefined) {

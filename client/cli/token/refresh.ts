@@ -1,14 +1,21 @@
+import type { Command } from 'commander';
 import type { Connection } from '../../dial.ts';
 import { ask, detail, withAgent } from '../agent.ts';
 import { show } from '../page.ts';
 import { localTime } from '../status.ts';
-import type { VerbOptions } from '../verb.ts';
+import { addTarget, addVerb, type VerbOptions } from '../verb.ts';
 import { type TokenItem, tokenItems } from './item.ts';
 import { type Choice, chosenToken } from './resolve.ts';
 import { SERVICE_DEADLINE } from './service-place.ts';
 
 /** `keyhold token refresh`: of any held token; `keyhold auth refresh` is the same for the account that is signed in. */
-export async function refresh(word: string | undefined, { json, ...choice }: Choice & VerbOptions): Promise<void> {
+export function addRefresh(token: Command): void {
+  addTarget(addVerb(token, 'refresh [token]', 'trade one for a fresh one, where its service does that')).action(
+    refresh,
+  );
+}
+
+async function refresh(word: string | undefined, { json, ...choice }: Choice & VerbOptions): Promise<void> {
   await withAgent(async (agent) => {
     await refreshOne(agent, chosenToken({ ...choice, word }, await tokenItems(agent)), json);
   }, SERVICE_DEADLINE);

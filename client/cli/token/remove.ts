@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os';
+import type { Command } from 'commander';
 import { toWire } from '../../../protocol/text.ts';
 import type { Connection } from '../../dial.ts';
 import { readCatalogue } from '../../services/catalogue.ts';
@@ -6,7 +7,7 @@ import { contextsIn } from '../../services/context.ts';
 import { ask, detail, withAgent } from '../agent.ts';
 import { confirm } from '../confirm.ts';
 import { remark, show } from '../page.ts';
-import type { DestructiveOptions } from '../verb.ts';
+import { addDestructiveVerb, addTarget, type DestructiveOptions } from '../verb.ts';
 import { spoken, type TokenItem, targetOfItem, tokenItems } from './item.ts';
 import { type Choice, chosenTokens } from './resolve.ts';
 
@@ -16,10 +17,14 @@ type RemoveOptions = Choice & DestructiveOptions & { readonly reason?: string; r
  * `keyhold token remove`: here only; the service is not told. With `--revoked` the person says that it was revoked there:
  * then a tombstone remains. Which ones may be left to the working directory.
  */
-export async function remove(
-  words: readonly string[],
-  { json, reason, revoked, ...options }: RemoveOptions,
-): Promise<void> {
+export function addRemove(token: Command): void {
+  addTarget(addDestructiveVerb(token, 'remove [tokens...]', 'forget them here, in memory and at rest'))
+    .option('--reason <text>', 'why, for the audit log')
+    .option('--revoked', 'they were revoked at the service: remember them as dead')
+    .action(remove);
+}
+
+async function remove(words: readonly string[], { json, reason, revoked, ...options }: RemoveOptions): Promise<void> {
   const held = await withAgent(tokenItems);
   const choices = words.length === 0 ? [hereUnlessSaid(options)] : words.map((word) => ({ ...options, word }));
   const chosen = [...new Set(choices.flatMap((choice) => chosenTokens(choice, held)))];

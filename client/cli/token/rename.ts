@@ -1,9 +1,10 @@
+import type { Command } from 'commander';
 import { exitCodeOf } from '../../../protocol/status.ts';
 import { printable, toWire } from '../../../protocol/text.ts';
 import { ask, withAgent } from '../agent.ts';
 import { CommandFailure } from '../failure.ts';
 import { show } from '../page.ts';
-import type { VerbOptions } from '../verb.ts';
+import { addVerb, type VerbOptions } from '../verb.ts';
 import { spoken, tokenItems } from './item.ts';
 import { resolveToken } from './resolve.ts';
 
@@ -11,7 +12,11 @@ import { resolveToken } from './resolve.ts';
 const LABEL_MAX = 128;
 
 /** `keyhold token rename`: another label, here only; the token stays as it is. */
-export async function rename(word: string, label: string, { json }: VerbOptions): Promise<void> {
+export function addRename(token: Command): void {
+  addVerb(token, 'rename <token> <label>', 'give it another label, here').action(rename);
+}
+
+async function rename(word: string, label: string, { json }: VerbOptions): Promise<void> {
   refuseLabel(label);
   const item = await withAgent(async (agent) => {
     const held = await tokenItems(agent);

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import type { Target } from '../../../protocol/credential.ts';
 import { expose, heapSecret, type Secret } from '../../../protocol/secret.ts';
 import { checkFormat, type Kind, kindOf, type Manifest, secondsOf } from '../../../protocol/services/index.ts';
@@ -7,10 +8,11 @@ import { ask, withAgent } from '../agent.ts';
 import { confirm } from '../confirm.ts';
 import { CommandFailure } from '../failure.ts';
 import { remark, show } from '../page.ts';
-import { isPiped, readSecretOrStdin, type SecretOptions } from '../secret-input.ts';
+import { addSecretOptions, isPiped, readSecretOrStdin, type SecretOptions } from '../secret-input.ts';
 import { localTime } from '../status.ts';
 import { targetDocument, urlOf } from '../target.ts';
 import { hasPerson } from '../terminal.ts';
+import { addTarget, addVerb } from '../verb.ts';
 import { matches, spoken, type TokenItem, tokenItems } from './item.ts';
 import { type PlaceOptions, placeOf } from './place.ts';
 import { refuseLabel } from './rename.ts';
@@ -29,7 +31,19 @@ type SetOptions = PlaceOptions &
   };
 
 /** `keyhold token set`: looks where it is for, checks its form, asks before it replaces one, and keeps it. */
-export async function set(options: SetOptions): Promise<void> {
+export function addSet(token: Command): void {
+  addSecretOptions(addTarget(addVerb(token, 'set', 'keep a token (hidden prompt, or standard input)')), 'the token')
+    .option('--service <name>', 'the service that it is for; else found by --for or in this folder')
+    .option('--kind <name>', 'of this kind of the service')
+    .option('--label <text>', 'what to call it')
+    .option('--account <name>', 'who it stands for at the service')
+    .option('--origin <text>', 'where it came from: an administrator, a page, a colleague')
+    .option('--force', 'keep it although its form is not the usual one, or it was revoked')
+    .option('--yes', 'replace one without asking')
+    .action(set);
+}
+
+async function set(options: SetOptions): Promise<void> {
   const { label, origin, account, force, json } = options;
   if (label !== undefined) refuseLabel(label);
   const { target: place, manifest, from } = placeOf(options);

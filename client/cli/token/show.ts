@@ -1,7 +1,8 @@
+import type { Command } from 'commander';
 import { ask, documents, withAgent } from '../agent.ts';
 import { show as showPage } from '../page.ts';
 import { localTime } from '../status.ts';
-import type { VerbOptions } from '../verb.ts';
+import { addTarget, addVerb, type VerbOptions } from '../verb.ts';
 import { type DeletedItem, deletedItems, formerItems, type TokenItem, tokenItems, urlOfItem } from './item.ts';
 import { saidFacts, saidOf } from './remote.ts';
 import { type Choice, heldOrDeleted } from './resolve.ts';
@@ -22,7 +23,13 @@ type Usage = {
 type Counts = Readonly<Record<string, number>>;
 
 /** `keyhold token show`: everything that is known of one token, also of a revoked one; never its value. */
-export async function show(
+export function addShow(token: Command): void {
+  addTarget(addVerb(token, 'show [token]', 'everything known of one, and who used it; never its value'))
+    .option('--remote', 'also what its service says of it')
+    .action(show);
+}
+
+async function show(
   word: string | undefined,
   { json, remote, ...choice }: Choice & VerbOptions & { readonly remote?: boolean },
 ): Promise<void> {

@@ -165,8 +165,8 @@ describe('a canary among services', () => {
     expect(others.filter(holds)).toEqual([]);
   });
 
-  test('no verb was forgotten', () => {
-    const verbs = leavesOf(openProgram());
+  test('no verb was forgotten', async () => {
+    const verbs = leavesOf(await openProgram());
     const known = [...run].map((verb) => verb.replace(/ --.*/, ''));
     // `setup TOOL` changes the configuration of tools and asks for no token (test/client/setup).
     const forgotten = verbs.filter((verb) => !known.includes(verb) && LEFT_OUT[verb] === undefined);
