@@ -12,3 +12,6 @@ process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
 void runCommand(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
 });
+
+// For the build, which keeps the code of several commands.
+export { runCommand };

@@ -293,7 +293,7 @@ export class Custody {
     }
   }
 
-  /** Serves again. Throws what the backend says if it cannot: `interaction_required`, `wrong_passphrase`, … */
+  /** Serves again. Throws what the backend says if it cannot: `interaction_required`, `wrong_passphrase`, or the like. */
   async unlock(means: UnlockMeans): Promise<void> {
     await this.settled();
     if (!this.#backend) await this.open(this.#opening!);

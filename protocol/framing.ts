@@ -14,7 +14,7 @@ export class Framing {
   #lines = 0;
 
   /**
-   * Offset of the empty line's LF that ends the request at `start`; `start` itself where that line is empty; −1 while
+   * Offset of the empty line's LF that ends the request at `start`; `start` itself where that line is empty; -1 while
    * the end has not come. Call it again with the same request and more bytes behind it. Throws `line_too_long` and
    * `request_too_long`; the request cannot be read any further then.
    */

@@ -35,11 +35,11 @@ async function buildAll(): Promise<void> {
     const client = await buildClient(bin, version, built);
     const addon = compileAddon(root, join(lib, 'keyhold.node'));
     await writeFile(join(lib, 'build.json'), `${JSON.stringify({ client, addon, version }, undefined, 2)}\n`);
+    await warm(fresh, built);
     if (!ifNeeded) buildTypes();
 
     await swap(lib, join(dist, 'lib'));
     await swap(bin, join(dist, 'bin'));
-    await warm(dist, built);
     await writeFile(stamp, stampText());
     for (const entry of absentBundles(root)) console.log(`build: skipped ${entry}, which is not there`);
     console.log(

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { mainOf, startFile } from './start-file.ts';
 
 type Bundle = {
   readonly name: string;
   readonly entry: string;
   readonly format: 'cjs' | 'esm';
-  /** Whether a program starts here: then a start file turns the compile cache on before the bundle is read. */
+  /** Whether a program starts here: then by a start file, which has compiled code for it. */
   readonly starts: boolean;
   /** Modules of node that it reads when it first uses them: most of its runs never do. */
   readonly late?: readonly string[];
@@ -19,7 +20,7 @@ type Bundle = {
 const late = ['node:crypto', 'node:http', 'node:child_process', 'node:os', 'node:timers/promises', 'node:tty'];
 
 const bundles: readonly Bundle[] = [
-  { name: 'agent', entry: 'daemon/main.ts', format: 'cjs', starts: true },
+  { name: 'agent', entry: 'daemon/main.ts', format: 'cjs', starts: true, late: ['node:child_process'] },
   { name: 'keyring-child', entry: 'daemon/backends/keyring/child.ts', format: 'cjs', starts: true },
   { name: 'upstream-child', entry: 'daemon/upstream/child.ts', format: 'cjs', starts: true },
   { name: 'admin', entry: 'daemon/admin/child.ts', format: 'cjs', starts: true },
@@ -31,9 +32,6 @@ const bundles: readonly Bundle[] = [
 
 const SWAP_ATTEMPTS = 10;
 
-/** Where the programs keep compiled code, below dist/lib. Filled by the build, so that the first start is fast. */
-const CODE_CACHE = 'code-cache';
-
 /**
  * Bundles every entry that exists into plain JavaScript in `lib`: one file each, for start-up. A package that is
  * imported dynamically becomes a file of its own, so that it is not read before it is needed. Answers the names built.
@@ -43,7 +41,7 @@ export async function buildBundles(root: string, lib: string): Promise<string[]>
   const lazy = new Set<string>();
   await Promise.all(
     present.map(async ({ name, entry, format, starts, late = [], dense = false }) => {
-      const outfile = join(lib, `${name}${starts ? '-main' : ''}${format === 'cjs' ? '.cjs' : '.js'}`);
+      const outfile = join(lib, starts ? mainOf(name) : `${name}${format === 'cjs' ? '.cjs' : '.js'}`);
       await build({
         ...common(root, format),
         entryPoints: [join(root, entry)],
@@ -51,11 +49,21 @@ export async function buildBundles(root: string, lib: string): Promise<string[]>
         minifyWhitespace: dense,
         plugins: [lazyPackages(lazy), lateModules(late)],
       });
-      if (starts) await writeFile(join(lib, `${name}.cjs`), startFile(`${name}-main.cjs`));
+      if (starts) {
+        await refuseWide(outfile);
+        await writeFile(join(lib, `${name}.cjs`), startFile(name));
+      }
     }),
   );
   await Promise.all([...lazy].map((name) => buildPackage(root, lib, name)));
   return present.map(({ name }) => name);
+}
+
+/** Start files read a byte as a character. esbuild leaves comments and regular expressions as they are written. */
+async function refuseWide(bundle: string): Promise<void> {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are ASCII, too
+  const wide = /[^\u0000-\u007f]/.exec(await readFile(bundle, 'utf8'));
+  if (wide) throw new Error(`cannot build ${bundle}: ${wide[0]} in it is not ASCII; write it as an escape`);
 }
 
 /** The bundles that this checkout has no entry for. */
@@ -139,13 +147,6 @@ async function buildPackage(root: string, lib: string, name: string): Promise<vo
 
 function fileOf(packageName: string): string {
   return `${packageName.replace(/^@/, '').replaceAll('/', '-')}.cjs`;
-}
-
-function startFile(main: string): string {
-  return `'use strict';
-require('node:module').enableCompileCache({ directory: __dirname + '/${CODE_CACHE}', portable: true });
-require('./${main}');
-`;
 }
 
 /** Puts `fresh` in the place of `old`, which may exist; two builds at once may meet here. */

@@ -1,4 +1,4 @@
-import { access, cp, mkdtemp, readdir, readFile, rm, stat, symlink, utimes } from 'node:fs/promises';
+import { access, cp, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -45,6 +45,29 @@ describe('the build', () => {
 
   it('leaves nothing of itself behind', async () => {
     expect((await readdir(join(copy, 'dist'))).filter((name) => name.startsWith('.'))).toEqual(['.stamp']);
+  });
+
+  it('keeps the code of programs that start often, and they take it', async () => {
+    const kept = () => readdir(join(copy, 'dist/lib/code-cache')).then((names) => names.sort());
+    expect(await kept()).toEqual(['agent.code', 'cli.code']);
+    for (const program of ['keyhold', 'keyhold-agent']) {
+      const ran = await runToEnd(join(copy, 'dist/bin', program), { args: ['--version'], input: '' });
+      expect(ran).toMatchObject({ code: 0, stderr: '' });
+    }
+    // What does not take it would have had node's cache make a folder of its own.
+    expect(await kept()).toEqual(['agent.code', 'cli.code']);
+  });
+
+  it('does without kept code, and with what another V8 has kept', async () => {
+    const code = join(copy, 'dist/lib/code-cache/cli.code');
+    const bytes = await readFile(code);
+    const { stdout: usual } = await runToEnd(join(copy, 'dist/bin/keyhold'), { args: ['--version'], input: '' });
+    for (const other of [undefined, Buffer.alloc(0), Buffer.from(bytes).fill(0, 0, 16), bytes.subarray(0, 1_000)]) {
+      await (other ? writeFile(code, other) : rm(code));
+      const ran = await runToEnd(join(copy, 'dist/bin/keyhold'), { args: ['--version'], input: '' });
+      expect(ran).toMatchObject({ code: 0, stdout: usual, stderr: '' });
+    }
+    await writeFile(code, bytes);
   });
 
   it('is not done again when nothing has changed, and is when something has', async () => {
