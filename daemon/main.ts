@@ -15,7 +15,7 @@ import { ensurePrivateFolder } from './socket/folders.ts';
 import { type Inherited, inheritedListeners, type Listener, listen } from './socket/listen.ts';
 import { takeLock } from './socket/lock.ts';
 import { startSuccessor } from './successor.ts';
-import { beSparing, Thrift } from './thrift.ts';
+import { settleIn, Thrift } from './thrift.ts';
 import { version } from './version.ts';
 
 /** Milliseconds that an agent which is just ending gets to let go of the lock. */
@@ -120,7 +120,7 @@ async function main(): Promise<void> {
     await listenBeside(places.eventsSocket, inheritedBeside.events, (handle) => composed.events.take(handle)),
   ];
   const beThrifty = () => {
-    beSparing();
+    settleIn();
     native?.giveBack();
   };
   const attachLog = async () => {

@@ -1,8 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Thrift } from '../../daemon/thrift.ts';
 
 describe('memory goes back', () => {
   const giveBack = vi.fn();
+  const collect = vi.fn();
   let thrift: Thrift;
   const ask = (times: number) => {
     for (let time = 0; time < times; time++) thrift.came();
@@ -14,7 +17,8 @@ describe('memory goes back', () => {
       vi.useRealTimers();
     });
     giveBack.mockClear();
-    thrift = new Thrift({ giveBack });
+    collect.mockClear();
+    thrift = new Thrift({ giveBack }, collect);
   });
 
   it('once after requests, when none came for half a minute, and never among them', () => {
@@ -27,6 +31,8 @@ describe('memory goes back', () => {
       vi.advanceTimersByTime(60_000);
       expect(giveBack).toHaveBeenCalledTimes(spell);
     }
+    // It would throw away the optimized code that the next one waits for.
+    expect(collect).not.toHaveBeenCalled();
   });
 
   it('soon after thousands of them', () => {
@@ -37,6 +43,7 @@ describe('memory goes back', () => {
     expect(giveBack).not.toHaveBeenCalled();
     vi.advanceTimersByTime(1_200);
     expect(giveBack).toHaveBeenCalledTimes(1);
+    expect(collect).toHaveBeenCalledTimes(1);
   });
 
   it('without a timer where nobody asks', () => {
@@ -46,4 +53,11 @@ describe('memory goes back', () => {
     vi.advanceTimersByTime(120_000);
     expect(vi.getTimerCount()).toBe(0);
   });
+});
+
+it('V8 knows every flag that is set, and lends its collector', () => {
+  const thrift = join(import.meta.dirname, '../../daemon/thrift.ts');
+  const script = `const { settleIn, collect } = await import(${JSON.stringify(thrift)}); settleIn(); collect();`;
+  const { stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
 });
