@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { mergeAbout, readAbout } from '../protocol/about.ts';
 import type { Attributes } from '../protocol/attributes.ts';
-import { toColumns } from '../protocol/columns.ts';
+import { linesOf, namesLine } from '../protocol/columns.ts';
 import type { EpochSeconds, Target } from '../protocol/credential.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import type { Grant } from '../protocol/grant.ts';
@@ -88,62 +88,59 @@ function mayBeOf({ about }: Entry, service: string | undefined): boolean {
   return service === undefined || about === undefined || about.service === service;
 }
 
-type Value = (entry: Entry, use: Use | undefined) => unknown;
+/** Names, and how the value of one is had; undefined for what is absent. */
+type Values<Of> = readonly (readonly [name: string, value: (of: Of) => unknown])[];
 
-/** What `heldItem` has, in this order; `ofAbout`: only of what is known more about than its place. */
-const heldValues: readonly (readonly [name: string, value: Value, ofAbout?: true])[] = [
+/** What `heldItem` has of what is held. */
+const heldValues: Values<Entry> = [
   ['id', ({ id }) => id],
   ['protocol', ({ protocol }) => protocol],
   ['host', ({ host }) => host],
   ['path', ({ path }) => legible(path)],
   ['username', ({ username }) => legible(username)],
   ['authtype', ({ authtype }) => authtype],
-  ['service', ({ about }) => about?.service, true],
-  ['kind', ({ about }) => about?.kind, true],
-  ['label', ({ about }) => about?.label, true],
-  ['tokenId', ({ about }) => about?.tokenId, true],
-  ['origin', ({ about }) => about?.origin, true],
-  ['account', ({ about }) => about?.account, true],
-  ['tenant', ({ about }) => about?.tenant, true],
-  ['scopes', ({ about }) => about?.scopes, true],
-  ['createdAt', ({ about }) => about?.createdAt, true],
-  ['prefix', ({ about }) => about?.prefix, true],
-  ['fingerprint', ({ about }) => about?.fingerprint, true],
-  ['refresh', ({ about }) => refreshOf(about?.oauth), true],
+  ['service', ({ about }) => about?.service],
+  ['kind', ({ about }) => about?.kind],
+  ['label', ({ about }) => about?.label],
+  ['tokenId', ({ about }) => about?.tokenId],
+  ['origin', ({ about }) => about?.origin],
+  ['account', ({ about }) => about?.account],
+  ['tenant', ({ about }) => about?.tenant],
+  ['scopes', ({ about }) => about?.scopes],
+  ['createdAt', ({ about }) => about?.createdAt],
+  ['prefix', ({ about }) => about?.prefix],
+  ['fingerprint', ({ about }) => about?.fingerprint],
+  ['refresh', ({ about }) => refreshOf(about?.oauth)],
   ['storedAt', ({ storedAt }) => storedAt],
   ['expiresAt', ({ expiresAt }) => expiresAt],
   ['unlocked', ({ secrets }) => secrets !== undefined],
   ['memoryOnly', ({ resting }) => resting === undefined],
-  ['lastUsed', (_, use) => use?.last],
-  ['uses', (_, use) => use?.count ?? 0],
 ];
 
-/** Rows that are made in one go: a get that comes meanwhile waits for no more than that. */
-const ROWS_A_TURN = 1_000;
+/** What it has of its use. */
+const useValues: Values<Use | undefined> = [
+  ['lastUsed', (use) => use?.last],
+  ['uses', (use) => use?.count ?? 0],
+];
 
-/** The columns of those names, or all, without those that are empty from top to bottom. */
+/** Lines that are made in one go, of 200 tokens each: a get that comes meanwhile waits for no more than that. */
+const LINES_A_TURN = 5;
+
+/** The columns of those names, or all. */
 async function heldColumns(entries: readonly Entry[], audit: Audit, names: ReadonlySet<string>): Promise<Detail[]> {
-  const uses = entries.map(({ id }) => audit.useOf(id));
-  const isDescribed = entries.some(({ about }) => about !== undefined);
-  const filled = heldValues.filter(([name, value, ofAbout]) => {
-    if ((names.size > 0 && !names.has(name)) || (ofAbout && !isDescribed)) return false;
-    return entries.some((entry, at) => value(entry, uses[at]) !== undefined);
+  const isAsked = ([name]: readonly [name: string, ...unknown[]]) => names.size === 0 || names.has(name);
+  const [ofEntry, ofUse] = [heldValues.filter(isAsked), useValues.filter(isAsked)];
+  const lines = linesOf(entries.length, (start, end) => {
+    const some = entries.slice(start, end);
+    const uses = some.map(({ id }) => audit.useOf(id));
+    return [...ofEntry.map(([, value]) => some.map(value)), ...ofUse.map(([, value]) => uses.map(value))];
   });
-  const shown = filled.map(([name]) => name);
-  const details: Detail[] = [['columns', toColumns(shown, []).columns]];
-  for (let start = 0; start < entries.length; start += ROWS_A_TURN) {
-    if (start > 0) await turn();
-    const some = entries.slice(start, start + ROWS_A_TURN);
-    const rows = some.map((entry, at) => rowOf(entry, uses[start + at], filled));
-    for (const text of toColumns(shown, rows).lines) details.push(['rows[]', text]);
+  const details: Detail[] = [['columns', namesLine([...ofEntry, ...ofUse].map(([name]) => name))]];
+  for (const line of lines) {
+    if (details.length % LINES_A_TURN === 0) await turn();
+    details.push(['rows[]', line]);
   }
   return details;
-}
-
-function rowOf(entry: Entry, use: Use | undefined, columns: typeof heldValues): unknown[] {
-  const row = new Array<unknown>(columns.length);
-  for (let at = 0; at < columns.length; at++) row[at] = columns[at]![1](entry, use);
-  return row;
 }
 
 function legible(value: string | undefined): string | undefined {

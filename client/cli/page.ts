@@ -69,14 +69,8 @@ export class Page {
    * (`wrapLast`) is wrapped instead.
    */
   table(headings: readonly string[], rows: readonly (readonly string[])[], wrapLast = false, kept = 0): this {
-    const plain = wrapLast ? undefined : plainTable(headings, rows, kept);
-    if (plain) {
-      const [heading, ...body] = plain;
-      this.#lines.push(paint('bold', heading!), ...body);
-      return this;
-    }
     const cells = rows.map((row) => row.map(printable));
-    const widths = widthsOf(headings, cells, widthOf);
+    const widths = widthsOf(headings, cells);
     const last = widths.length - 1;
     if (wrapLast) widths[last] = Math.max(PROSE_MIN, WIDTH - GAP.length * last - sum(widths.slice(0, last)));
     cutToFit(widths, kept, wrapLast ? last : undefined);
@@ -90,6 +84,15 @@ export class Page {
       this.#lines.push(joined([...row.slice(0, last), first!], widths));
       for (const line of rest) this.#lines.push(joined([...row.slice(0, last).fill(''), line], widths));
     }
+    return this;
+  }
+
+  /** The same table by its columns, for thousands of rows: plain ones, as nearly all are, are put together in few steps. */
+  columns(headings: readonly string[], columns: readonly (readonly string[])[]): this {
+    const plain = plainTable(headings, columns);
+    if (!plain) return this.table(headings, columns[0]?.map((_, row) => columns.map((cells) => cells[row]!)) ?? []);
+    this.#lines.push(paint('bold', plain.heading));
+    if (columns[0]!.length > 0) this.#lines.push(plain.rows);
     return this;
   }
 
@@ -139,74 +142,73 @@ function joined(cells: readonly string[], widths: readonly number[]): string {
 /** Text of which every character is one of UTF-16: nearly all of it, and much cheaper to measure. */
 const NARROW = /^[ -~\u2026]*$/;
 
-/** The lines of a plain table, which are not looked at one by one. */
-const PLAIN = /^[ -~\u2026\n]*$/;
-/** Rows that are put together and looked at as one text. */
-const ROWS_A_TEXT = 100;
-
-/**
- * The lines of a table of which every line is plain, as nearly all are, some rows in one text: a text of its own for every cell and
- * line would be copied about by each small collection. Undefined where one is not plain.
- */
-function plainTable(headings: readonly string[], rows: readonly (readonly string[])[], kept: number) {
-  const widths = widthsOf(headings, rows, lengthOf);
-  cutToFit(widths, kept, undefined);
-  // What stands behind a cell of each length, which would be made again for every cell otherwise.
-  const pads = Array.from({ length: Math.max(...widths) + 1 }, (_, length) => ' '.repeat(length) + GAP);
-  const lines = [joined(headings, widths)];
-  for (let start = 0; start < rows.length; start += ROWS_A_TEXT) {
-    const pieces: string[] = [];
-    const end = Math.min(start + ROWS_A_TEXT, rows.length);
-    for (let at = start; at < end; at++) addPlain(pieces, rows[at]!, widths, pads);
-    // The end of the last line is the page's.
-    pieces.pop();
-    const text = pieces.join('');
-    if (!PLAIN.test(text) || linesIn(text) !== end - start) return undefined;
-    lines.push(text);
-  }
-  return lines;
+/** Heading and rows of a table of which every cell is plain; undefined where one is not. */
+function plainTable(headings: readonly string[], columns: readonly (readonly string[])[]) {
+  const texts = columns.map((cells) => cells.join(''));
+  if (!texts.every((text) => NARROW.test(text))) return undefined;
+  const longest = columns.map((cells, at) => (texts[at] === '' ? 0 : longestOf(cells)));
+  const widths = headings.map((heading, at) => Math.max(heading.length, longest[at]!));
+  cutToFit(widths, 0, undefined);
+  const shown = columns
+    .slice(
+      0,
+      1 +
+        Math.max(
+          0,
+          longest.findLastIndex((length) => length > 0),
+        ),
+    )
+    .map((cells, at) => (longest[at]! <= widths[at]! ? cells : cells.map((cell) => cutTo(cell, widths[at]!))));
+  const text = setInColumns(shown, widths);
+  // Only where a row says nothing in the last column, blanks stand behind what it says.
+  const isTrimmed = !(text.includes(' \n') || text.endsWith(' '));
+  const rows = isTrimmed
+    ? text
+    : text
+        .split('\n')
+        .map((row) => row.trimEnd())
+        .join('\n');
+  return { heading: joined(headings, widths), rows };
 }
 
-/** `joined` for cells whose length is their width: what it consists of, and the end of the line. */
-function addPlain(
-  pieces: string[],
-  cells: readonly string[],
-  widths: readonly number[],
-  pads: readonly string[],
-): void {
-  let last = widths.length - 1;
-  while (last > 0 && cells[last]!.length <= widths[last]! && cells[last]!.trimEnd() === '') last--;
-  for (let at = 0; at < last; at++) {
-    const cell = cells[at]!;
-    const left = widths[at]! - cell.length;
-    if (left < 0) pieces.push(cell.slice(0, left - 1), '…', GAP);
-    else pieces.push(cell, pads[left]!);
+/** The rows as one text, put together in one step: a text for each cell and row on the way would be made for nothing. */
+function setInColumns(columns: readonly (readonly string[])[], widths: readonly number[]): string {
+  const blanks = Array.from({ length: Math.max(...widths) + 1 }, (_, length) => ' '.repeat(length) + GAP);
+  const step = 2 * columns.length;
+  const pieces = new Array<string>(step * columns[0]!.length);
+  for (const [at, cells] of columns.entries()) {
+    const width = widths[at]!;
+    const isLast = at === columns.length - 1;
+    for (let row = 0, to = 2 * at; row < cells.length; row++, to += step) {
+      const cell = cells[row]!;
+      pieces[to] = cell;
+      pieces[to + 1] = isLast ? '\n' : blanks[width - cell.length]!;
+    }
   }
-  const cell = cells[last]!;
-  const left = widths[last]! - cell.length;
-  pieces.push(left < 0 ? `${cell.slice(0, left - 1)}…` : cell.trimEnd(), '\n');
+  // The end of the last line is the page's.
+  pieces.pop();
+  return pieces.join('');
 }
 
-function linesIn(text: string): number {
-  let count = 1;
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count++;
-  return count;
+function longestOf(cells: readonly string[]): number {
+  let longest = 0;
+  for (let at = 0; at < cells.length; at++) {
+    const { length } = cells[at]!;
+    if (length > longest) longest = length;
+  }
+  return longest;
+}
+
+/** `padTo` for a plain cell that is too long, or as it is. */
+function cutTo(cell: string, width: number): string {
+  return cell.length <= width ? cell : `${cell.slice(0, width - 1)}…`;
 }
 
 /** How wide each column would like to be. */
-function widthsOf(
-  headings: readonly string[],
-  rows: readonly (readonly string[])[],
-  measure: (cell: string) => number,
-) {
-  const widths = headings.map(lengthOf);
-  for (const row of rows) {
-    for (let at = 0; at < widths.length; at++) {
-      const width = measure(row[at]!);
-      if (width > widths[at]!) widths[at] = width;
-    }
-  }
-  return widths;
+function widthsOf(headings: readonly string[], rows: readonly (readonly string[])[]): number[] {
+  return headings.map((heading, at) =>
+    rows.reduce((widest, row) => Math.max(widest, widthOf(row[at]!)), heading.length),
+  );
 }
 
 /** Cuts the widest columns, from `kept` to before `end`, until a row fits. */
@@ -216,10 +218,6 @@ function cutToFit(widths: number[], kept: number, end: number | undefined): void
     const cuttable = widths.slice(kept, end);
     widths[kept + cuttable.indexOf(Math.max(...cuttable))]!--;
   }
-}
-
-function lengthOf(text: string): number {
-  return text.length;
 }
 
 function widthOf(text: string): number {

@@ -70,10 +70,15 @@ describe('management', () => {
       }),
     );
     const answer = await manage('list', 'compact=1', 'name[]=host', 'name[]=label', 'name[]=uses');
-    expect(valuesOf(answer, 'columns')).toEqual(['["host","uses"]']);
-    const rows = valuesOf(answer, 'rows[]').flatMap((line) => JSON.parse(line) as unknown[][]);
-    expect(new Set(rows.map(([host]) => host)).size).toBe(2_500);
-    expect(rows.every((row) => row.length === 2 && row[1] === 0)).toBe(true);
+    expect(valuesOf(answer, 'columns')).toEqual(['["host","label","uses"]']);
+    const parts = valuesOf(answer, 'rows[]').map((line) => JSON.parse(line) as [number, string[], null, number]);
+    expect(parts.length).toBeLessThan(20);
+    expect(new Set(parts.flatMap(([, hosts]) => hosts)).size).toBe(2_500);
+    for (const [count, hosts, labels, uses] of parts) {
+      expect(hosts).toHaveLength(count);
+      expect(labels).toBeNull();
+      expect(uses).toBe(0);
+    }
   });
 
   it('lists what is known of a token, and changes it', async () => {

@@ -1,6 +1,5 @@
-import { fromColumns } from '../../../protocol/columns.ts';
+import { type Table, tableFrom, tableOf, thingsOf } from '../../../protocol/columns.ts';
 import type { Target } from '../../../protocol/credential.ts';
-import type { Detail } from '../../../protocol/handler.ts';
 import { printable, toWire } from '../../../protocol/text.ts';
 import type { Connection } from '../../dial.ts';
 import { ask, documents } from '../agent.ts';
@@ -42,21 +41,26 @@ export type DeletedItem = TokenItem & {
   readonly actor?: string;
 };
 
-/** Everything that is held, or what belongs to one service, by where it is for; `name`: only what is called so of each. */
-export async function tokenItems(
-  agent: Connection,
-  { service, name = [] }: { readonly service?: string | undefined; readonly name?: readonly string[] } = {},
-): Promise<TokenItem[]> {
-  const { details } = await ask(agent, 'list', { attributes: { compact: '1', service, name } });
-  return heldIn(details).sort(byPlace);
+/** Without `service` all that is held; `name`: only what is called so of each. */
+type HeldQuestion = { readonly service?: string | undefined; readonly name?: readonly string[] };
+
+/** What is held, by where it is for. */
+export async function tokenItems(agent: Connection, question: HeldQuestion = {}): Promise<TokenItem[]> {
+  return itemsOf(await tokenTable(agent, question));
 }
 
-/** What a `list` answered, in columns or, by an older agent, item by item. */
-function heldIn(details: readonly Detail[] = []): TokenItem[] {
+/** The same by its columns, as it comes: to make an item of each of ten thousand costs more than to show them. */
+export async function tokenTable(agent: Connection, { service, name = [] }: HeldQuestion = {}): Promise<Table> {
+  const { details = [] } = await ask(agent, 'list', { attributes: { compact: '1', service, name } });
   const columns = details.find(([key]) => key === 'columns')?.[1];
-  if (columns === undefined) return documents(details, 'item[]') as unknown as TokenItem[];
-  const lines = details.flatMap(([key, value]) => (key === 'rows[]' ? [value] : []));
-  return fromColumns({ columns, lines }) as unknown as TokenItem[];
+  // An older agent tells them one by one.
+  if (columns === undefined) return tableFrom(documents(details, 'item[]'));
+  return tableOf({ columns, lines: details.flatMap(([key, value]) => (key === 'rows[]' ? [value] : [])) });
+}
+
+/** The items of a table, or of some of its rows, by where they are for. */
+export function itemsOf(table: Table, rows?: readonly number[]): TokenItem[] {
+  return (thingsOf(table, rows) as unknown as TokenItem[]).sort(byPlace);
 }
 
 /** Everything that was revoked and is remembered, the newest first. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { rowsTo, type Table } from '../../../protocol/columns.ts';
 import type { Manifest } from '../../../protocol/services/index.ts';
 import type { Connection } from '../../dial.ts';
 import { readCatalogue } from '../../services/catalogue.ts';
@@ -7,18 +8,31 @@ import { type Page, show } from '../page.ts';
 import { addReminders, type ReminderOptions, remind } from '../reminders.ts';
 import { localTime } from '../status.ts';
 import { addVerb, type VerbOptions } from '../verb.ts';
-import { type DeletedItem, deletedItems, nameOf, type TokenItem, tokenItems, urlOfItem } from './item.ts';
+import {
+  type DeletedItem,
+  deletedItems,
+  itemsOf,
+  nameOf,
+  type TokenItem,
+  tokenItems,
+  tokenTable,
+  urlOfItem,
+} from './item.ts';
 import { quotaOf } from './quota.ts';
 import type { RemoteOptions } from './remote.ts';
 
 /** Digits of a fingerprint in a table: two tokens that share them are looked at by `show`. */
 const FINGERPRINT_SHOWN = 6;
 
-/** What a table shows, or goes by. */
+const NOTHING = 'Nothing is held. To keep a token: keyhold token set --for URL';
+
+/** What every table shows, or goes by. */
 const SHOWN = [
-  ...['protocol', 'host', 'path', 'username', 'label', 'account', 'service', 'kind', 'prefix', 'fingerprint'],
-  ...['createdAt', 'storedAt', 'expiresAt', 'lastUsed', 'uses'],
+  ...['protocol', 'host', 'path', 'username', 'label', 'account', 'service'],
+  ...['storedAt', 'expiresAt', 'lastUsed', 'uses'],
 ];
+/** What those of services show besides. */
+const OF_SERVICES = ['kind', 'prefix', 'fingerprint', 'createdAt'];
 
 type ListOptions = ReminderOptions & VerbOptions & { readonly deleted?: boolean; readonly user?: string };
 type Reminded = TokenItem & { readonly reasons?: readonly string[] };
@@ -46,16 +60,25 @@ async function list(asked: ListOptions & RemoteOptions): Promise<void> {
   const { json, deleted, user, ...options } = asked;
   if (deleted) return listDeleted(json, user);
   const now = Date.now() / 1_000;
-  const all = await withAgent((agent) => tokenItems(agent, { name: json ? [] : SHOWN }));
-  const held = user === undefined ? all : all.filter((item) => isOf(item, user));
+  const table = await withAgent((agent) => (json ? tokenTable(agent) : shownTable(agent)));
+  const isNarrowed = options.due || options.unused;
+  if (!json && !isNarrowed) {
+    show(false, undefined, (page) => drawAll(page, table, user, now));
+    return;
+  }
+  const held = itemsOf(table).filter((item) => isOf(item, user));
   const items = remind(held, options, now) as Reminded[];
-  const services = summaries(held, now);
-  show(json, { items, services }, (page) => {
-    if (held.length === 0) page.line('Nothing is held. To keep a token: keyhold token set --for URL');
+  show(json, { items, services: summaries(held, now) }, (page) => {
+    if (held.length === 0) page.line(NOTHING);
     else if (items.length === 0) page.line('Nothing to be reminded of.');
-    else if (options.due || options.unused) page.table(['FOR', 'NAME', 'WHY'], items.map(reminderRow), true);
-    else drawAll(page, items, services);
+    else page.table(['FOR', 'NAME', 'WHY'], items.map(reminderRow), true);
   });
+}
+
+/** What the tables show; more is asked for only where something belongs to a service, as most of many do not. */
+async function shownTable(agent: Connection): Promise<Table> {
+  const table = await tokenTable(agent, { name: SHOWN });
+  return table.columns.has('service') ? await tokenTable(agent, { name: [...SHOWN, ...OF_SERVICES] }) : table;
 }
 
 /** What is held, for other verbs: those of one user, or all. */
@@ -90,12 +113,43 @@ function catalogue(): readonly Manifest[] {
 }
 
 /** A table for each service, and one for what belongs to none. */
-function drawAll(page: Page, items: readonly Reminded[], services: readonly ServiceSummary[]): void {
+function drawAll(page: Page, table: Table, user: string | undefined, now: number): void {
+  const rows = rowsOf(table, user);
+  if (rows.length === 0) {
+    page.line(NOTHING);
+    return;
+  }
+  const [service, fingerprint] = [table.columns.get('service'), table.columns.get('fingerprint')];
+  const isOwn = (row: number) => service !== undefined && service[row] !== null;
+  const own = service ? rows.filter(isOwn) : [];
+  // Only tables of services show values.
+  const twice = twiceAmong(own.length > 0 && fingerprint ? rows.map((row) => fingerprint[row]) : []);
+  drawServices(page, itemsOf(table, own), twice, now);
+  if (own.length < rows.length) drawOthers(page, table, service ? rows.filter((row) => !isOwn(row)) : rows);
+  if (twice.size > 0) page.line('Those marked = hold one and the same value.', 'yellow');
+}
+
+/** The rows of one user, or all. */
+function rowsOf({ count, columns }: Table, user: string | undefined): number[] {
+  if (user === undefined) return rowsTo(count);
+  const [account, username] = [columns.get('account'), columns.get('username')];
+  return rowsTo(count).filter((row) => account?.[row] === user || username?.[row] === user);
+}
+
+/** What stands more than once among `values`. */
+function twiceAmong(values: readonly unknown[]): ReadonlySet<unknown> {
+  const [seen, twice] = [new Set<unknown>(), new Set<unknown>()];
+  for (const value of values) {
+    if (value !== null && seen.has(value)) twice.add(value);
+    seen.add(value);
+  }
+  return twice;
+}
+
+function drawServices(page: Page, items: readonly TokenItem[], twice: ReadonlySet<unknown>, now: number): void {
   const byService = Map.groupBy(items, ({ service }) => service ?? '');
-  const twice = fingerprintsTwice(items);
-  for (const { id, title, active, limit } of services) {
-    const own = byService.get(id) ?? [];
-    if (own.length === 0) continue;
+  for (const { id, title, active, limit } of summaries(items, now)) {
+    const own = byService.get(id)!;
     const urls = [...new Set(own.map(urlOfItem))];
     const where = urls.length === 1 ? ` at ${urls[0]}` : '';
     page.line(`${title}${where}, ${limit === undefined ? active : `${active}/${limit}`} active`, 'bold');
@@ -105,25 +159,9 @@ function drawAll(page: Page, items: readonly Reminded[], services: readonly Serv
     );
     page.line();
   }
-  const others = byService.get('') ?? [];
-  if (others.length > 0) {
-    page.table(['FOR', 'USERNAME', 'SINCE', 'EXPIRES', 'LAST USED', 'USES'], others.map(otherRow));
-  }
-  if (twice.size > 0) page.line('Those marked = hold one and the same value.', 'yellow');
 }
 
-function fingerprintsTwice(items: readonly TokenItem[]): ReadonlySet<string> {
-  const [seen, twice] = [new Set<string>(), new Set<string>()];
-  for (let at = 0; at < items.length; at++) {
-    const { fingerprint } = items[at]!;
-    if (fingerprint === undefined) continue;
-    if (seen.has(fingerprint)) twice.add(fingerprint);
-    seen.add(fingerprint);
-  }
-  return twice;
-}
-
-function serviceRow(item: TokenItem, isOneHost: boolean, twice: ReadonlySet<string>): string[] {
+function serviceRow(item: TokenItem, isOneHost: boolean, twice: ReadonlySet<unknown>): string[] {
   const { kind = '', prefix = '', fingerprint = '', createdAt, storedAt, expiresAt, lastUsed, uses } = item;
   const name = nameOf(item);
   const where = isOneHost ? (name ?? '') : `${name === undefined ? '' : `${name} at `}${item.host}`;
@@ -132,9 +170,39 @@ function serviceRow(item: TokenItem, isOneHost: boolean, twice: ReadonlySet<stri
   return [where, kind, value, day(createdAt ?? storedAt), day(expiresAt), day(lastUsed), count(uses)];
 }
 
-function otherRow(item: TokenItem): string[] {
-  const { storedAt, expiresAt, lastUsed, uses } = item;
-  return [urlOfItem(item), nameOf(item) ?? '', day(storedAt), day(expiresAt), day(lastUsed), count(uses)];
+/** These may be many: they are put in order and shown by their columns, and none becomes an item. Sorts `rows`. */
+function drawOthers(page: Page, { columns }: Table, rows: number[]): void {
+  const texts = (name: string) => columns.get(name) as readonly (string | null)[] | undefined;
+  const [protocol, host, path] = [texts('protocol')!, texts('host')!, texts('path')];
+  const [label, username] = [texts('label'), texts('username')];
+  rows.sort((one, other) => compared(host, one, other) || compared(protocol, one, other) || compared(path, one, other));
+  const cells = (column: readonly unknown[] | undefined, shown: (row: number) => string) =>
+    column ? rows.map(shown) : rows.map(() => '');
+  const numbers = (name: string, shown: (value: number | undefined) => string) => {
+    const column = columns.get(name) as readonly (number | null)[] | undefined;
+    return cells(column, (row) => shown(column![row] ?? undefined));
+  };
+  page.columns(
+    ['FOR', 'USERNAME', 'SINCE', 'EXPIRES', 'LAST USED', 'USES'],
+    [
+      path
+        ? rows.map((row) => `${protocol[row]}://${host[row]}${path[row] === null ? '' : `/${path[row]}`}`)
+        : rows.map((row) => `${protocol[row]}://${host[row]}`),
+      cells(label ?? username, (row) => label?.[row] ?? username?.[row] ?? ''),
+      numbers('storedAt', day),
+      numbers('expiresAt', day),
+      numbers('lastUsed', day),
+      numbers('uses', count),
+    ],
+  );
+}
+
+function compared(column: readonly (string | null)[] | undefined, one: number, other: number): number {
+  if (column === undefined) return 0;
+  // Names and no list of two: it is asked ten thousand times.
+  const first = column[one] ?? '';
+  const second = column[other] ?? '';
+  return first === second ? 0 : first < second ? -1 : 1;
 }
 
 function reminderRow(item: Reminded): string[] {
