@@ -28,9 +28,12 @@ export interface Native {
   take(listening: number, peer: Uint32Array, onConnection: (fd: number) => void, onTaken: () => void): Taking;
   /** recv(2): how many bytes came into `into`; 0 at the end of the input, -1 if none have come yet, -2 if it broke. */
   receive(fd: number, into: Buffer): number;
-  /** send(2): how many bytes there was room for, which may be 0; -2 if it broke. It raises no signal. */
+  /**
+   * send(2): how many bytes there was room for, which may be 0; -2 if it broke. It raises no signal. While connections
+   * are being taken, short answers but the first may be copied, sent before `onTaken`, and wiped.
+   */
   send(fd: number, bytes: Buffer): number;
-  /** close(2), for a descriptor of `onConnection`. */
+  /** close(2), for a descriptor of `onConnection`, behind what is to be sent on it. */
   close(fd: number): void;
 }
 

@@ -8,12 +8,66 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
 /* Connections taken in one turn: as many as the kernel queues, so that other events have their turn too. */
 enum { TURN = 511 };
+
+/*
+ * The first answer of a turn is sent at once, and the others together at its end: each by itself would wake a client that
+ * has just gone back to sleep, and that costs more than all the rest of sending it. Who asks alone waits for nobody.
+ */
+enum { ANSWERS = 32, SHORT = 2048 };
+static struct {
+  int begun, answered, count;
+  size_t length;
+  struct {
+    int fd, is_last;
+    size_t length;
+  } answers[ANSWERS];
+  char bytes[ANSWERS * SHORT];
+} turn;
+
+static ssize_t send_all(int fd, const void *bytes, size_t length) {
+  ssize_t sent;
+  do sent = send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent;
+}
+
+static void send_answers(void) {
+  const char *at = turn.bytes;
+  for (int i = 0; i < turn.count; i++) {
+    ssize_t sent = send_all(turn.answers[i].fd, at, turn.answers[i].length);
+    at += turn.answers[i].length;
+    if (turn.answers[i].is_last) close(turn.answers[i].fd);
+    /* New connections take short answers whole. Where one does not all the same, half an answer must not look whole. */
+    else if (sent != (ssize_t)turn.answers[i].length) shutdown(turn.answers[i].fd, SHUT_RDWR);
+  }
+  explicit_bzero(turn.bytes, turn.length);
+  turn.count = 0;
+  turn.length = 0;
+}
+
+/* Keeps an answer for the end of the turn, if it may wait. */
+static int keeps(int fd, const void *bytes, size_t length) {
+  if (!turn.begun || !turn.answered) {
+    turn.answered = 1;
+    return 0;
+  }
+  if (length > SHORT || turn.count == ANSWERS) send_answers();
+  if (length > SHORT) return 0;
+  turn.answers[turn.count].fd = fd;
+  turn.answers[turn.count].is_last = 0;
+  turn.answers[turn.count].length = length;
+  turn.count++;
+  memcpy(turn.bytes + turn.length, bytes, length);
+  turn.length += length;
+  return 1;
+}
 
 struct taker {
   uv_poll_t poll;
@@ -57,25 +111,29 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
   napi_handle_scope scope;
   (void)events;
   if (status < 0 || napi_open_handle_scope(self->env, &scope) != napi_ok) return;
-  for (int turn = 0; turn < TURN && self->listening >= 0; turn++) {
+  turn.begun = 1;
+  turn.answered = 0;
+  for (int taken = 0; taken < TURN && self->listening >= 0; taken++) {
     struct ucred peer;
     socklen_t length = sizeof peer;
     napi_handle_scope inner;
     napi_value fd;
-    int taken = next(self);
-    if (taken < 0) {
+    int client = next(self);
+    if (client < 0) {
       if (shed(self)) continue;
       break;
     }
-    if (getsockopt(taken, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) peer = (struct ucred){0, (uid_t)-1, (gid_t)-1};
+    if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) peer = (struct ucred){0, (uid_t)-1, (gid_t)-1};
     self->who[0] = peer.uid;
     self->who[1] = peer.gid;
     self->who[2] = (uint32_t)peer.pid;
     napi_open_handle_scope(self->env, &inner);
-    napi_create_int32(self->env, taken, &fd);
+    napi_create_int32(self->env, client, &fd);
     call(self, self->on_connection, 1, &fd);
     napi_close_handle_scope(self->env, inner);
   }
+  turn.begun = 0;
+  send_answers();
   call(self, self->on_taken, 0, NULL);
   napi_close_handle_scope(self->env, scope);
 }
@@ -182,10 +240,9 @@ napi_value send_now(napi_env env, napi_callback_info info) {
   int32_t fd;
   void *bytes;
   size_t length;
-  ssize_t sent;
   if (!words(env, info, &fd, &bytes, &length)) return NULL;
-  do sent = send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-  while (sent < 0 && errno == EINTR);
+  if (keeps(fd, bytes, length)) return number(env, (int64_t)length);
+  ssize_t sent = send_all(fd, bytes, length);
   return number(env, sent >= 0 ? sent : is_early() ? 0 : -2);
 }
 
@@ -195,6 +252,12 @@ napi_value close_now(napi_env env, napi_callback_info info) {
   size_t count = 1;
   int32_t fd;
   napi_get_cb_info(env, info, &count, &argument, NULL, NULL);
-  if (count == 1 && napi_get_value_int32(env, argument, &fd) == napi_ok && fd > 2) close(fd);
+  if (count != 1 || napi_get_value_int32(env, argument, &fd) != napi_ok || fd <= 2) return NULL;
+  for (int i = turn.count - 1; i >= 0; i--) {
+    if (turn.answers[i].fd != fd) continue;
+    turn.answers[i].is_last = 1;
+    return NULL;
+  }
+  close(fd);
   return NULL;
 }

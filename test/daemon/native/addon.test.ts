@@ -5,6 +5,7 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadNative } from '../../../daemon/native/load.ts';
@@ -107,6 +108,34 @@ describe.skipIf(!need('cc', 'apt-get install gcc libc6-dev'))('the addon', () =>
     const clients = [connect(path), connect(path), connect(path)];
     await Promise.all(clients.map((client) => once(client.resume(), 'end')));
     expect(order).toEqual(['taken', 'done', 'taken', 'done', 'taken', 'done']);
+    stop();
+  });
+
+  it('sends all answers of one turn whole and in their order, short and long, and closes behind the last', async () => {
+    const [short, long] = [Buffer.alloc(90, 's'), Buffer.alloc(9_000, 'l')];
+    const open: number[] = [];
+    let taken = 0;
+    const { path, stop, turns } = await taking((connection) => {
+      const answers = taken++ % 3 === 0 ? [short, long, short] : [short, short];
+      for (const answer of answers) expect(native.send(connection, answer)).toBe(answer.length);
+      if (taken % 10 === 0) open.push(connection);
+      else native.close(connection);
+    });
+    const [all, clients] = [150, [] as Promise<string>[]];
+    for (let count = 0; count < all; count++) clients.push(textOf(connect(path)));
+    await expect.poll(() => turns.reduce((sum, count) => sum + count, 0)).toBe(all);
+    // More than are kept at once came in one turn.
+    expect(Math.max(...turns)).toBeGreaterThan(40);
+    for (const connection of open) {
+      expect(native.send(connection, short)).toBe(short.length);
+      native.close(connection);
+    }
+    const lengths = (await Promise.all(clients)).map((text) =>
+      text.replaceAll(/s{90}/g, 'S').replaceAll(/l{9000}/g, 'L'),
+    );
+    expect(lengths.filter((text) => text === 'SLS' || text === 'SLSS')).toHaveLength(all / 3);
+    expect(lengths.filter((text) => text === 'SS' || text === 'SSS')).toHaveLength((all * 2) / 3);
+    expect(lengths.filter((text) => text === 'SSS' || text === 'SLSS')).toHaveLength(open.length);
     stop();
   });
 
