@@ -1,6 +1,12 @@
 import type { Native } from './native/native.ts';
 
-const flags = ['--heap-growing-percent=20', '--no-maglev', '--invocation-count-for-turbofan=100', '--no-use-osr'];
+const flags = [
+  '--heap-growing-percent=20',
+  '--no-maglev',
+  '--invocation-count-for-turbofan=100',
+  '--no-use-osr',
+  '--no-allocation-site-pretenuring',
+];
 
 /**
  * Tells V8 how to live with few requests, in a process that stays. Sparing: by itself it lets the heap grow fourfold
