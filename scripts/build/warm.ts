@@ -15,12 +15,12 @@ const GET = `action=run\nname=git-credential-keyhold\nargument[]=get\ncwd=/\nver
 /** Commands that are run often, and that many others share most of their code with. */
 const COMMANDS = 'token list , token explain --for https://warm.invalid , status , --version';
 /** Milliseconds for one program to start, do its work and end. */
-const PATIENCE = 5_000;
+const PATIENCE = 15_000;
 
 /**
  * Runs the programs that start often, so that the code of a whole run is kept below `fresh`, where the build puts things
- * together. It costs nothing but that if a program cannot run here. The agent is started once more with what it holds by
- * then: to read a vault is what it begins with.
+ * together. It costs nothing but that if a program cannot run here. Of the agent it is the second start, with what it
+ * holds by then: to read a vault is what it begins with.
  */
 export async function warm(fresh: string, built: readonly string[]): Promise<void> {
   if (!built.includes('agent') || !built.includes('cli')) return;
@@ -54,11 +54,11 @@ export async function warm(fresh: string, built: readonly string[]): Promise<voi
     await mkdir(join(home, 'config'), { mode: 0o700 });
     // Never the person's own keyring.
     await writeFile(join(home, 'config/config.json'), '{"backend":"vault"}', { mode: 0o600 });
-    await serve(STORE);
-    await serve(GET, async () => {
+    await serve(STORE, async () => {
       const child = run(cli, COMMANDS);
       await withinPatience(child, once(child, 'exit'));
     });
+    await serve(GET);
   } finally {
     await rm(home, { recursive: true, force: true });
   }
