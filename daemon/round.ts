@@ -2,6 +2,8 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
 const PREFIX = 'keyhold:';
 const MAC_LENGTH = 22;
+/** States that are kept ready: a seal costs as much as all the rest of a get. */
+const READY_MAX = 1_000;
 
 /**
  * git's `state[]`: what we say in one round and hear in the next, so that an erase names exactly the credential that
@@ -9,10 +11,17 @@ const MAC_LENGTH = 22;
  */
 export class RoundState {
   readonly #key = randomBytes(32);
+  readonly #ready = new Map<string, string>();
 
   /** The state that stands for a credential's id. */
   of(id: string): string {
-    return `${PREFIX}${id}.${this.#mac(id)}`;
+    let state = this.#ready.get(id);
+    if (state === undefined) {
+      state = `${PREFIX}${id}.${this.#mac(id)}`;
+      if (this.#ready.size === READY_MAX) this.#ready.clear();
+      this.#ready.set(id, state);
+    }
+    return state;
   }
 
   /** The id in the first state that is ours and whole. */

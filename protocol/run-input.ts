@@ -4,9 +4,10 @@ import { FRAME_MAX, REQUEST_MAX } from './limits.ts';
 import type { Input, InputMode } from './tools/adapter.ts';
 
 const LF = 0x0a;
+const ZERO = 0x30;
+const LETTER = 0x69;
 const EMPTY = Buffer.alloc(0);
 /** The letter and at most six digits, without the LF. */
-const HEADER = /^i[0-9]{1,6}$/;
 const HEADER_MAX = 7;
 
 /**
@@ -15,8 +16,9 @@ const HEADER_MAX = 7;
  */
 export class RunInput implements Input {
   readonly #mode: InputMode;
-  /** The part of a frame's header that has come. */
-  #header = '';
+  /** How many bytes of a frame's header have come, and what its digits say so far. */
+  #header = 0;
+  #announced = 0;
   /** Bytes of the current frame that have not come yet. */
   #expected = 0;
   readonly #gathered: Gathered = new Gathered();
@@ -54,7 +56,7 @@ export class RunInput implements Input {
 
   /** The client sends no more. Only a `stream` may end so, and only between two frames. */
   end(): void {
-    if (this.complete && this.#header === '' && this.#expected === 0) this.#complete = true;
+    if (this.complete && this.#header === 0 && this.#expected === 0) this.#complete = true;
     else this.#fail(new KeyholdError('bad_request', 'cannot run the helper: its input was cut off'));
     this.#wanting?.();
   }
@@ -100,17 +102,10 @@ export class RunInput implements Input {
   }
 
   #readFrames(bytes: Buffer): void {
-    let at = 0;
-    while (at < bytes.length && !this.#complete) {
+    for (let at = 0; at < bytes.length && !this.#complete; ) {
       if (this.#expected === 0) {
-        const lf = bytes.indexOf(LF, at);
-        const end = lf < 0 ? bytes.length : lf;
-        if (this.#header.length + end - at > HEADER_MAX) throw badFrame();
-        this.#header += bytes.toString('latin1', at, end);
-        if (lf < 0) return;
-        this.#open(this.#header);
-        this.#header = '';
-        at = lf + 1;
+        this.#readHeader(bytes[at++]!);
+        continue;
       }
       const end = Math.min(at + this.#expected, bytes.length);
       if (this.#gathered.length + end - at > REQUEST_MAX) {
@@ -125,11 +120,19 @@ export class RunInput implements Input {
     }
   }
 
-  #open(header: string): void {
-    const length = Number(header.slice(1));
-    if (!HEADER.test(header) || length > FRAME_MAX) throw badFrame();
-    if (length === 0) this.#complete = true;
-    this.#expected = length;
+  #readHeader(byte: number): void {
+    if (byte === LF && this.#header > 1) {
+      if (this.#announced > FRAME_MAX) throw badFrame();
+      if (this.#announced === 0) this.#complete = true;
+      this.#expected = this.#announced;
+      this.#header = 0;
+      this.#announced = 0;
+      return;
+    }
+    const digit = byte - ZERO;
+    const isFit = this.#header === 0 ? byte === LETTER : digit >= 0 && digit <= 9 && this.#header < HEADER_MAX;
+    if (!isFit) throw badFrame();
+    if (this.#header++ > 0) this.#announced = this.#announced * 10 + digit;
   }
 }
 

@@ -59,6 +59,7 @@ function decodeGitRequest(
   if (fault) throw fault;
   if (timeout !== undefined && action === 'store') attributes.add('timeout', timeout.slice(TIMEOUT.length));
   const request = decodeRequest(attributes, action);
+  if (!request.capabilities.keyhold) return request;
   // Our own attributes mean nothing in git's mouth.
   return { ...request, capabilities: { ...request.capabilities, keyhold: false } };
 }
