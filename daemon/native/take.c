@@ -98,7 +98,6 @@ static int next(struct taker *self) {
 }
 
 static int shed(struct taker *self) {
-  if (errno != EMFILE && errno != ENFILE) return 0;
   close(self->spare);
   int fd = next(self);
   if (fd >= 0) close(fd);
@@ -120,8 +119,11 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
     napi_value fd;
     int client = next(self);
     if (client < 0) {
-      if (shed(self)) continue;
-      break;
+      int is_full = errno == EMFILE || errno == ENFILE;
+      /* Those that are answered hold descriptors until they are sent. */
+      if (is_full && turn.count > 0) send_answers();
+      else if (!is_full || !shed(self)) break;
+      continue;
     }
     if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) peer = (struct ucred){0, (uid_t)-1, (gid_t)-1};
     self->who[0] = peer.uid;
