@@ -95,13 +95,17 @@ export function readAttributes(
     const lineStart = at;
     let equals = -1;
     let control = false;
+    let text: string | undefined;
     for (; at < end; at++) {
       const byte = bytes[at]!;
       if (byte === LF) break;
       if (byte === EQUALS && equals < 0) {
         equals = at;
         // A list's value is text in any case; a secret's must never be.
-        if (end - at > LONG && bytes[at - 1] === CLOSING) at = skipText(bytes, at, end);
+        if (end - at > LONG && bytes[at - 1] === CLOSING) {
+          text = longText(bytes, at + 1, end);
+          if (text !== undefined) at += text.length;
+        }
       } else if (isControl(byte)) control = true;
     }
     const lineEnd = at++;
@@ -115,7 +119,7 @@ export function readAttributes(
     else if (control) reading.wrong('holds a control byte');
     else if (equals < 0) reading.wrong('has no "="');
     else if (!isKey(bytes, lineStart, equals)) reading.wrong('has no proper name before its "="');
-    else reading.take(bytes, lineStart, equals, lineEnd, keep);
+    else reading.take(bytes, lineStart, equals, lineEnd, keep, text);
   }
   return reading;
 }
@@ -127,12 +131,13 @@ const LONG_LINE = 1_024;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this looks for
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
-/** The last byte of the line that goes on behind `at` if it is long and without a control byte; else `at`. */
-function skipText(bytes: Buffer, at: number, end: number): number {
+/** The rest of the line from `at` on, if it is long and without a control byte. */
+function longText(bytes: Buffer, at: number, end: number): string | undefined {
   const found = bytes.indexOf(LF, at);
   const lineEnd = found < 0 || found > end ? end : found;
-  if (lineEnd - at < LONG_LINE) return at;
-  return CONTROL.test(bytes.toString('latin1', at, lineEnd)) ? at : lineEnd - 1;
+  if (lineEnd - at < LONG_LINE) return undefined;
+  const text = bytes.toString('latin1', at, lineEnd);
+  return CONTROL.test(text) ? undefined : text;
 }
 
 /** A message while it is read. Methods and not closures, which would outlive the small collections (connection.ts). */
@@ -145,11 +150,11 @@ class Reading implements ReadAttributes {
     this.fault ??= new KeyholdError('bad_request', `cannot read the request: line ${this.lines} ${rule}`);
   }
 
-  /** Takes a line that is well formed. */
-  take(bytes: Buffer, start: number, equals: number, end: number, keep: SecretKeeper): void {
+  /** Takes a line that is well formed; `text` is what stands behind its "=", where that is known already. */
+  take(bytes: Buffer, start: number, equals: number, end: number, keep: SecretKeeper, text?: string): void {
     const key = nameIn(bytes, start, equals);
     if (!isSecretKey(key)) {
-      if (!this.attributes.add(key, bytes.toString('latin1', equals + 1, end))) this.#twice();
+      if (!this.attributes.add(key, text ?? bytes.toString('latin1', equals + 1, end))) this.#twice();
       return;
     }
     try {
