@@ -119,7 +119,11 @@ export function compose({
   const custody = new Custody({
     keep: region.keep,
     clock,
-    log: heard,
+    log: (event, fields) => {
+      heard(event, fields);
+      // What fell due while it was off or locked.
+      if (event === 'opened') calls.desk.rechecks.watch();
+    },
     lockMark: openLockMark(`${places.state}/locked`),
     onRest: (name) => backends.remember(name),
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
@@ -171,6 +175,8 @@ export function compose({
     clock,
     keep: region.keep,
     log,
+    audit,
+    mayRecheck: config.revokeRecheck === 'on',
   });
 
   const facts = (): Detail[] => [
@@ -197,6 +203,7 @@ export function compose({
       ...profiles.degradations(),
       ...refresher.degradations(),
       ...calls.rotations.degradations(),
+      ...calls.desk.rechecks.degradations(),
       ...wallsMissing(native, region.protection),
       ...audit.degradations(),
     ],

@@ -179,8 +179,10 @@ const acts: Readonly<Record<string, Act>> = {
     await custody.ready();
     const items: { held: Held; secrets: Secrets }[] = [];
     try {
-      // First, so that what is restored is marked by the key that it was marked with.
+      // First, so that what is restored is marked by the key that it was marked with. A dead token's value goes into no backup:
+      // it could not be deleted there when its time has come.
       for (const held of custody.own.all()) {
+        if (isOwn(held, 'recheck')) continue;
         const secret = await custody.own.secretOf(held);
         items.push({ held, secrets: copySecrets({ secret }, keep) });
       }

@@ -4,6 +4,7 @@ import type { Backend, Held } from './backends/backend.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Custody } from './custody.ts';
 import type { Log } from './log.ts';
+import { isOwn } from './tombstones/own-records.ts';
 
 /**
  * Carries what rests in one backend to another and uses that from now on; `beforeFarewell` is called when every copy
@@ -78,8 +79,12 @@ async function bidFarewell(before: Backend, carried: readonly Held[], own: reado
       left++;
     });
   }
-  // No secret of anybody's: not worth a word where they stay.
-  for (const held of own) await before.remove(held).catch(() => {});
+  for (const held of own) {
+    await before.remove(held).catch(() => {
+      // A dead token's value that stays would be deleted by nobody; the others are not worth a word.
+      if (isOwn(held, 'recheck')) left++;
+    });
+  }
   await before.dispose().catch(() => {});
   if (left > 0) log('farewell-failed', { backend: before.name, count: left });
   return left;

@@ -11,6 +11,7 @@ import type { Audit } from './audit/audit.ts';
 import type { Use } from './audit/usage.ts';
 import type { Custody } from './custody.ts';
 import type { Act } from './manage.ts';
+import { nextAt, type Recheck, recheckIn } from './tombstones/recheck.ts';
 import type { Tombstone } from './tombstones/tombstone.ts';
 import type { Entry } from './unlocked/set.ts';
 
@@ -22,7 +23,11 @@ export const tokenActs = {
   async list({ custody, tombstones, audit }, { attributes }) {
     await custody.ready();
     if (attributes.text('deleted') === '1') {
-      return { status: 'ok', details: tombstones.all().map((one) => ['item[]', line(deletedItem(one))]) };
+      const rechecks = new Map(custody.own.of('recheck').map((record) => [record.id, recheckIn(record)?.recheck]));
+      return {
+        status: 'ok',
+        details: tombstones.all().map((one) => ['item[]', line(deletedItem(one, rechecks.get(one.id)))]),
+      };
     }
     // What was counted in the last second and waits is told, too: somebody may go by it before a token dies.
     audit.flush();
@@ -167,10 +172,21 @@ function heldItem(entry: Entry, use: Use | undefined): Record<string, unknown> {
 
 type DeletedItem = { readonly id: string; readonly storedAt: EpochSeconds; readonly revokedAt: EpochSeconds };
 
-/** What remains of a token that was revoked. Its id is the one that it had. */
-function deletedItem(tombstone: Tombstone): DeletedItem & Record<string, unknown> {
-  const { credential, about, storedAt, expiresAt, revokedAt, reason, actor } = tombstone;
-  return { id: credential, ...targetItem(tombstone), ...about, storedAt, expiresAt, revokedAt, reason, actor };
+/** What remains of a token that was revoked. Its id is the one that it had; `recheck.id` names the dead one itself. */
+function deletedItem(tombstone: Tombstone, recheck: Recheck | undefined): DeletedItem & Record<string, unknown> {
+  const { id, credential, about, storedAt, expiresAt, revokedAt, reason, actor } = tombstone;
+  return {
+    id: credential,
+    ...targetItem(tombstone),
+    ...about,
+    ...{ storedAt, expiresAt, revokedAt, reason, actor },
+    recheck: recheck && {
+      id,
+      nextAt: nextAt(recheck),
+      lookedAt: recheck.lookedAt,
+      isAlive: recheck.isAlive,
+    },
+  };
 }
 
 function targetItem({ protocol, host, path, username }: Target): Record<string, string | undefined> {

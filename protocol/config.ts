@@ -19,6 +19,8 @@ export type Config = {
   readonly adminIdle: Seconds;
   /** How long after it was last asked for a token is still refreshed ahead of need. */
   readonly refreshUsedWithin: Seconds;
+  /** `on`: what was revoked is looked at again where its service may forget that; its value is kept for that. */
+  readonly revokeRecheck: 'on' | 'off';
   /** How long before its expiry a token is announced. */
   readonly eventsLead: Seconds;
   /** How long a service may take to answer a call. */
@@ -95,6 +97,12 @@ export const settings = {
     least: MINUTE,
     most: 90 * DAY,
     default: DAY,
+  },
+  'revoke.recheck': {
+    summary: 'whether a revoked token is kept to look whether it stays dead, where its service may forget that',
+    kind: 'choice',
+    choices: ['on', 'off'],
+    default: 'on',
   },
   'upstream.deadline': {
     summary: 'how long a service may take to answer',
@@ -182,6 +190,7 @@ export function readConfig(document: unknown): Config {
     auditKeep: of('audit.keep') as Config['auditKeep'],
     adminIdle: of('admin.idle') as Config['adminIdle'],
     refreshUsedWithin: of('refresh.used-within') as Config['refreshUsedWithin'],
+    revokeRecheck: of('revoke.recheck') as Config['revokeRecheck'],
     eventsLead: of('events.lead') as Config['eventsLead'],
     upstreamDeadline: of('upstream.deadline') as Config['upstreamDeadline'],
     upstreamCa: (of('upstream.ca') || undefined) as Config['upstreamCa'],

@@ -14,6 +14,7 @@ import {
   serviceFor,
 } from '../../protocol/services/index.ts';
 import type { Agent } from '../agent.ts';
+import type { Audit } from '../audit/audit.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
@@ -24,6 +25,7 @@ import type { FailureName, Route, SecretName } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { causeReply, failureReply, refused } from './outcomes.ts';
 import { authPlan, mayMake, planned, type Question } from './planning.ts';
+import { Rechecks } from './recheck.ts';
 
 export type DeskParts = {
   readonly custody: Custody;
@@ -38,6 +40,9 @@ export type DeskParts = {
   readonly clock: Clock;
   readonly keep: SecretKeeper;
   readonly log: Log;
+  readonly audit: Pick<Audit, 'record'>;
+  /** Whether the values of revoked tokens may be kept to look at them again. */
+  readonly mayRecheck: boolean;
 };
 
 /** What a service said. */
@@ -70,9 +75,11 @@ export type Asked = Question & {
 /** Where the agent speaks to services: which one is meant, whose token makes a call, and what the answer comes to. */
 export class Desk {
   readonly parts: DeskParts;
+  readonly rechecks: Rechecks;
 
   constructor(parts: DeskParts) {
     this.parts = parts;
+    this.rechecks = new Rechecks(this);
   }
 
   /** The held credential that a request names by `id`. Throws `not_found`. */
@@ -177,15 +184,23 @@ export class Desk {
     }
   }
 
+  /** Whether its service has a call by which a token tells that it lives. */
+  canProbe(manifest: Manifest, entry: Entry): boolean {
+    const plan = planned(this.#probeOf(manifest, entry));
+    return plan.status === 'ok' && mayMake(plan.call, this.kindOf(manifest, entry));
+  }
+
   /** Whether a token still lives, as its own call tells; undefined where nothing could. The secret is borrowed. */
   async isAlive(manifest: Manifest, entry: Entry, token?: Secret): Promise<boolean | undefined> {
-    const question = { manifest, operation: 'whoami', kind: this.kindOf(manifest, entry).name, target: entry } as const;
-    const plan = planned(question);
-    if (plan.status !== 'ok' || !mayMake(plan.call, this.kindOf(manifest, entry))) return undefined;
-    const heard = await this.call({ ...question, as: entry, token });
+    if (!this.canProbe(manifest, entry)) return undefined;
+    const heard = await this.call({ ...this.#probeOf(manifest, entry), as: entry, token });
     if (heard.ok) return true;
     const isDead = heard.httpStatus === 401 || heard.cause?.outcome === 'revoked' || heard.cause?.outcome === 'expired';
     return isDead ? false : undefined;
+  }
+
+  #probeOf(manifest: Manifest, entry: Entry): Question {
+    return { manifest, operation: 'whoami', kind: this.kindOf(manifest, entry).name, target: entry };
   }
 
   #used(entry: Entry): void {

@@ -47,6 +47,7 @@ export class Services {
 
   dispose(): void {
     this.#logins.dispose();
+    this.desk.rechecks.dispose();
     this.desk.parts.upstream.dispose();
   }
 }

@@ -8,6 +8,7 @@ import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { mayHaveHappened, refused } from './outcomes.ts';
 import { mayMake } from './planning.ts';
 import { revokeLogin } from './provider.ts';
+import { formerEntry, type Watched } from './recheck.ts';
 import { listRemote } from './remote.ts';
 
 /**
@@ -21,8 +22,10 @@ export const revoke: ServiceAct = async (desk, request) => {
   const reason = textIn(attributes, 'reason');
   const id = textIn(attributes, 'token_id');
   if (id === undefined) {
-    const entry = desk.entryOf(attributes);
     const how = { as, reason, actor: textIn(attributes, 'actor') };
+    const again = desk.rechecks.of(attributes.text('id'));
+    if (again) return revokeAgain(desk, again, as);
+    const entry = desk.entryOf(attributes);
     return entry.about?.oauth ? revokeLogin(desk, entry, how) : revokeHeld(desk, entry, how);
   }
   const place = placeIn(request);
@@ -58,18 +61,56 @@ export async function revokeHeld(
     const ended = await endUpstream(desk, manifest, entry, as, held?.secret);
     if (ended.status !== 'ended') return ended.reply;
     // From here on nobody is given it any more; what the probe needs is a copy of our own.
-    await desk.parts.tombstones.bury(entry, { reason: reason ?? 'revoked with keyhold', actor });
+    const tombstone = await desk.parts.tombstones.bury(entry, { reason: reason ?? 'revoked with keyhold', actor });
     const probe = ended.isDead ? false : held?.secret && (await desk.isAlive(manifest, entry, held.secret));
-    desk.parts.log('revoked', { id: entry.id, outcome: String(probe) });
-    const details: Detail[] = [
-      ['upstream', ended.how],
-      ['probe', probe === undefined ? 'none' : probe ? 'alive' : 'dead'],
-      ...rechecks(manifest),
-    ];
-    return { status: 'ok', ids: [entry.id], details };
+    // What was never to rest does not come to rest now.
+    const isWatched =
+      held?.secret !== undefined &&
+      entry.resting !== undefined &&
+      (await desk.rechecks.keep(manifest, tombstone, held.secret, probe));
+    return revokedReply(desk, manifest, entry, { how: ended.how, probe, isWatched });
   } finally {
     if (held) disposeSecrets(held);
   }
+}
+
+/** Revokes one anew that was revoked, and is looked at again since: it may work once more. */
+async function revokeAgain(desk: Desk, watched: Watched, as: Entry | undefined): Promise<CredentialReply> {
+  const { tombstone } = watched;
+  const entry = formerEntry(tombstone);
+  const manifest = desk.manifestOfEntry(entry);
+  const secret = await desk.parts.custody.own.secretAside(watched.record);
+  try {
+    const ended = await endUpstream(desk, manifest, entry, as, secret);
+    if (ended.status !== 'ended') return ended.reply;
+    const probe = ended.isDead ? false : secret && (await desk.isAlive(manifest, entry, secret));
+    const isWatched = secret !== undefined && (await desk.rechecks.keep(manifest, tombstone, secret, probe));
+    return revokedReply(desk, manifest, entry, { how: ended.how, probe, isWatched });
+  } finally {
+    secret?.dispose();
+  }
+}
+
+type Outcome = {
+  readonly how: 'revoked' | 'gone';
+  /** Whether it still works; undefined where no call tells. */
+  readonly probe: boolean | undefined;
+  readonly isWatched: boolean;
+};
+
+function revokedReply(
+  desk: Desk,
+  manifest: Manifest,
+  { id }: Entry,
+  { how, probe, isWatched }: Outcome,
+): CredentialReply {
+  desk.parts.log('revoked', { id, outcome: String(probe) });
+  const details: Detail[] = [
+    ['upstream', how],
+    ['probe', probe === undefined ? 'none' : probe ? 'alive' : 'dead'],
+    ...rechecks(manifest, isWatched),
+  ];
+  return { status: 'ok', ids: [id], details };
 }
 
 export type Ended =
@@ -168,9 +209,13 @@ async function lookUp(
   return found[0]?.tokenId;
 }
 
-/** When the service may have forgotten a revocation, in words that a person can act on. */
-export function rechecks({ life, title }: Manifest): Detail[] {
+/** When the service may have forgotten a revocation, in words that a person can act on; and whether the agent looks then. */
+export function rechecks({ life, title }: Manifest, isWatched = false): Detail[] {
   if (!life?.recheck) return [];
   const note = life.note ?? `${title} may forget a revocation`;
-  return [...life.recheck.flatMap((after) => told('recheck[]', after)), ...told('note', note)];
+  return [
+    ...life.recheck.flatMap((after) => told('recheck[]', after)),
+    ...told('note', note),
+    ...told('watched', isWatched ? '1' : undefined),
+  ];
 }

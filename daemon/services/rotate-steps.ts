@@ -36,7 +36,7 @@ export async function goOn(turn: Turn, rotation: Rotation): Promise<CredentialRe
   if (!fresh || !old) {
     // It had ended, and what lay beside was being removed.
     await book.close(entry.id);
-    return ended(turn, 'gone', undefined);
+    return ended(turn, 'gone', undefined, false);
   }
   let step: Step = rotation.step;
   const reach = async (next: Step) => {
@@ -73,17 +73,11 @@ async function probed(turn: Turn, fresh: Aside): Promise<CredentialReply | undef
   const ghost = ghostOf(entry, fresh);
   const isAlive = await desk.isAlive(manifest, ghost, fresh.secret);
   if (isAlive) return undefined;
-  if (isAlive === undefined) return canProbe(turn) ? unsure(turn) : undefined;
+  if (isAlive === undefined) return desk.canProbe(manifest, ghost) ? unsure(turn) : undefined;
   const end = await endUpstream(desk, manifest, ghost, turn.as, fresh.secret);
   await book.close(entry.id);
   const rest = end.status === 'ended' ? '' : '; delete the new one there';
   return refused('denied', 'rotate', `${manifest.title} does not take the new token; the old one stays${rest}`);
-}
-
-function canProbe({ desk, manifest, entry }: Turn): boolean {
-  const kind = desk.kindOf(manifest, entry);
-  const choice = callOf(manifest, 'whoami', kind);
-  return choice.status === 'ok' && mayMake(choice.call, kind);
 }
 
 function unsure({ manifest, entry }: Turn): CredentialReply {
@@ -184,13 +178,19 @@ async function finished(turn: Turn, fresh: Aside, old: Aside, upstream: string):
   // A tool that held the old one may have stored it again: the dead one must not stand there.
   if ((await standsIn(turn, fresh, old)) === 'old') await putValue(desk, entry, restated(fresh));
   const ghost = ghostOf(entry, old);
-  await desk.parts.tombstones.entomb(ghost, old.secret, { reason: 'rotated with keyhold', actor });
+  const tombstone = await desk.parts.tombstones.entomb(ghost, old.secret, { reason: 'rotated with keyhold', actor });
   const isAlive = await desk.isAlive(manifest, ghost, old.secret);
+  const isWatched = await desk.rechecks.keep(manifest, tombstone, old.secret, isAlive);
   await book.close(entry.id);
-  return ended(turn, upstream, isAlive);
+  return ended(turn, upstream, isAlive, isWatched);
 }
 
-function ended({ desk, manifest, entry }: Turn, upstream: string, isAlive: boolean | undefined): CredentialReply {
+function ended(
+  { desk, manifest, entry }: Turn,
+  upstream: string,
+  isAlive: boolean | undefined,
+  isWatched: boolean,
+): CredentialReply {
   return {
     status: 'ok',
     ids: [entry.id],
@@ -199,7 +199,7 @@ function ended({ desk, manifest, entry }: Turn, upstream: string, isAlive: boole
       ['upstream', upstream],
       ['probe', isAlive === undefined ? 'none' : isAlive ? 'alive' : 'dead'],
       ...told('expires_at', desk.parts.custody.at(entry)?.expiresAt),
-      ...rechecks(manifest),
+      ...rechecks(manifest, isWatched),
     ],
   };
 }

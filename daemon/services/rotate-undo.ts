@@ -32,8 +32,10 @@ export async function goBack(turn: Turn, rotation: Rotation): Promise<Credential
       return { status, message: `${message}; the old token serves; run it again` };
     }
     const obituary = { reason: 'its rotation was undone', actor: turn.actor };
-    if (ended.status === 'ended') await desk.parts.tombstones.entomb(ghostOf(entry, fresh), fresh.secret, obituary);
-    else rest = manifest.urls?.dashboard ?? manifest.urls?.create ?? manifest.title;
+    if (ended.status === 'ended') {
+      const tombstone = await desk.parts.tombstones.entomb(ghostOf(entry, fresh), fresh.secret, obituary);
+      await desk.rechecks.keep(manifest, tombstone, fresh.secret);
+    } else rest = manifest.urls?.dashboard ?? manifest.urls?.create ?? manifest.title;
   }
   await book.close(entry.id);
   return { status: 'ok', ids: [entry.id], details: [['step', 'undone'], ...(rest ? told('delete_at', rest) : [])] };

@@ -5,16 +5,16 @@ import type { Backend, Held } from '../backends/backend.ts';
 /** No scheme begins with a dot, so that no request can name one of these (protocol/credential.ts). */
 const OWN = '.keyhold';
 
-export type OwnKind = 'mark-key' | 'tombstone' | 'rotation' | 'rotation-old' | 'rotation-new';
+export type OwnKind = 'mark-key' | 'tombstone' | 'recheck' | 'rotation' | 'rotation-old' | 'rotation-new';
 
 /** Where a record of our own rests. */
 export function ownTarget(kind: OwnKind, name: string): Target {
   return { protocol: OWN, host: kind, path: name };
 }
 
-/** Whether a record is one of ours and no credential. */
-export function isOwn({ protocol }: Target): boolean {
-  return protocol === OWN;
+/** Whether a record is one of ours, of that kind if one is named, and no credential. */
+export function isOwn({ protocol, host }: Target, kind?: OwnKind): boolean {
+  return protocol === OWN && (kind === undefined || host === kind);
 }
 
 /**
@@ -48,7 +48,11 @@ export class OwnRecords {
   }
 
   has(target: Target): boolean {
-    return this.#records.has(identityOf(target));
+    return this.at(target) !== undefined;
+  }
+
+  at(target: Target): Held | undefined {
+    return this.#records.get(identityOf(target));
   }
 
   /** Learns what rests, and answers what of it is credentials. */
@@ -64,17 +68,26 @@ export class OwnRecords {
 
   /** Keeps a record durably. Its secret becomes ours. */
   async put(held: Held, secret?: Secret): Promise<void> {
-    const identity = identityOf(held);
     try {
       await this.#backend('store').put(held, { secret });
     } catch (error) {
       secret?.dispose();
       throw error;
     }
-    this.#forget(identity);
-    this.#records.set(identity, held);
-    if (secret) this.#secrets.set(identity, secret);
-    this.#changes++;
+    this.#keep(held);
+    if (secret) this.#secrets.set(identityOf(held), secret);
+  }
+
+  /** The same, and the secret stays at rest alone. It is borrowed. */
+  async putAside(held: Held, secret: Secret): Promise<void> {
+    await this.#backend('store').put(held, { secret });
+    this.#keep(held);
+  }
+
+  /** Replaces what is known of a record and leaves its secret as it rests. What was removed stays so. */
+  async annotate(held: Held): Promise<void> {
+    await this.#backend('change').annotate(held);
+    if (this.at(held)) this.#keep(held);
   }
 
   async remove(held: Held): Promise<void> {
@@ -102,10 +115,24 @@ export class OwnRecords {
     return read.secret;
   }
 
+  /** The same of one that was put aside: the caller's to dispose of, and nothing of it stays in memory. */
+  async secretAside(held: Held): Promise<Secret | undefined> {
+    const read = await this.#backend('read').get(held);
+    read?.refreshToken?.dispose();
+    return read?.secret;
+  }
+
   /** Wipes what is in memory. */
   clear(): void {
     for (const identity of [...this.#secrets.keys()]) this.#forget(identity);
     this.#records.clear();
+    this.#changes++;
+  }
+
+  #keep(held: Held): void {
+    const identity = identityOf(held);
+    this.#forget(identity);
+    this.#records.set(identity, held);
     this.#changes++;
   }
 

@@ -9,6 +9,7 @@ import type { Custody } from '../custody.ts';
 import { TargetIndex } from '../unlocked/match.ts';
 import type { Entry } from '../unlocked/set.ts';
 import type { Mark, Marks } from './marks.ts';
+import { ownTarget } from './own-records.ts';
 import { type Obituary, recordOf, type Tombstone, tombstoneIn } from './tombstone.ts';
 
 /** Tombstones that are kept: years of daily rotation. Beyond that the oldest go. */
@@ -66,19 +67,25 @@ export class Tombstones {
   }
 
   /** Notes durably that a value is dead which stands in no credential any more, and was that of `held`. The secret is borrowed. */
-  async entomb(held: Held, secret: Secret, { reason, actor }: Obituary = {}): Promise<void> {
+  async entomb(held: Held, secret: Secret, { reason, actor }: Obituary = {}): Promise<Tombstone> {
     const { id: credential, protocol, host, path, username, about, storedAt, expiresAt } = held;
-    if (this.of(await this.marks.marksOf(secret, held, about, this.keys()))) return;
+    const known = this.of(await this.marks.marksOf(secret, held, about, this.keys()));
+    if (known) return known;
     const { mark } = await this.marks.note(secret, held, about, true);
-    await this.#keepStone({
+    const tombstone: Tombstone = {
       ...{ protocol, host, path, username, credential, about, storedAt, expiresAt, reason, actor, mark },
       ...this.#born(),
-    });
+    };
+    await this.#keepStone(tombstone);
+    return tombstone;
   }
 
-  /** Forgets that a value is dead: somebody insists that it lives. */
+  /** Forgets that a value is dead, and what was kept to look at it again: somebody insists that it lives. */
   async exhume(tombstone: Tombstone): Promise<void> {
-    await this.#custody.own.remove(recordOf(tombstone));
+    const { own } = this.#custody;
+    const recheck = own.at(ownTarget('recheck', tombstone.id));
+    if (recheck) await own.remove(recheck);
+    await own.remove(recordOf(tombstone));
   }
 
   async #bury(entry: Entry, { reason, actor }: Obituary): Promise<Tombstone> {

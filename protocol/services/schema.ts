@@ -273,7 +273,10 @@ export const manifestSchema: Schema = {
           shownOnce: yes('The value is shown when it is made and never again.'),
           restorable: yes('A revoked token can be brought back.'),
           revoke: oneOf(['immediate', 'delayed'], 'When a revocation takes effect.'),
-          recheck: list(ref('duration'), 'How long after a revocation to probe again that the token is dead.'),
+          recheck: list(
+            ref('duration'),
+            'How long after a revocation to probe again that the token is dead; the agent does, where it has `rest.whoami`.',
+          ),
           note: ref('text', 'What to know.'),
         },
         [],

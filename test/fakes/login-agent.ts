@@ -66,6 +66,8 @@ export async function openLoginAgent({ open, clock, deadline = DEADLINE, told = 
     clock,
     keep: heapSecret,
     log,
+    audit: { record: async () => {} },
+    mayRecheck: true,
   });
   return {
     custody,

@@ -10,6 +10,7 @@ describe('readConfig', () => {
     auditKeep: 7_776_000,
     adminIdle: 60,
     refreshUsedWithin: 86_400,
+    revokeRecheck: 'on',
     eventsLead: 900,
     upstreamDeadline: 20,
     upstreamCa: undefined,

@@ -39,6 +39,13 @@ export type DeletedItem = TokenItem & {
   readonly revokedAt: number;
   readonly reason?: string;
   readonly actor?: string;
+  /** The agent looks whether it stays dead. `id` names it for `revoke`: a rotated token's own id is the living one's. */
+  readonly recheck?: {
+    readonly id: string;
+    readonly nextAt: number;
+    readonly lookedAt?: number;
+    readonly isAlive?: boolean;
+  };
 };
 
 /** Without `service` all that is held; `name`: only what is called so of each. */

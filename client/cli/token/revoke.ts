@@ -8,7 +8,7 @@ import { confirm } from '../confirm.ts';
 import { CommandFailure } from '../failure.ts';
 import { type Page, show } from '../page.ts';
 import { addDestructiveVerb, type DestructiveOptions } from '../verb.ts';
-import { type TokenItem, tokenItems } from './item.ts';
+import { deletedItems, type TokenItem, tokenItems } from './item.ts';
 import { resolveToken } from './resolve.ts';
 import {
   addServicePlace,
@@ -18,6 +18,8 @@ import {
   servicePlace,
 } from './service-place.ts';
 import { usesOf } from './uses.ts';
+
+const RECHECK_ID = /^[0-9a-f]{20}$/;
 
 type RevokeOptions = ServicePlaceOptions &
   DestructiveOptions & {
@@ -40,6 +42,8 @@ type Result = {
   readonly probe?: string | undefined;
   readonly recheck?: readonly string[];
   readonly note?: string | undefined;
+  /** The agent looks again by itself. */
+  readonly watched?: boolean;
 };
 
 /** `keyhold token revoke`: at the service, then here; a probe shows that it is dead. */
@@ -117,6 +121,7 @@ async function revokeOne(
     probe,
     recheck: details.filter(([key]) => key === 'recheck[]').map(([, value]) => fromWire(value)),
     note: detail(details, 'note'),
+    watched: detail(details, 'watched') === '1',
   };
 }
 
@@ -135,7 +140,7 @@ async function doomedOf(
   const found: Doomed[] = [];
   for (const word of words) {
     const local = user === undefined ? heldToken(word, within) : undefined;
-    const doomed = local ?? (await atService(agent, word, held, options));
+    const doomed = local ?? (await revived(agent, word)) ?? (await atService(agent, word, held, options));
     if (!found.some((one) => one.id !== undefined && one.id === doomed.id)) found.push(doomed);
   }
   return found;
@@ -149,6 +154,13 @@ function heldToken(word: string, held: readonly TokenItem[]): TokenItem | undefi
     if (error instanceof CommandFailure && error.exitCode === exitCodeOf('not-found')) return undefined;
     throw error;
   }
+}
+
+/** One that was revoked and is looked at again since, by the id that `status` names when it works once more. */
+async function revived(agent: Connection, word: string): Promise<Doomed | undefined> {
+  if (!RECHECK_ID.test(word)) return undefined;
+  const found = (await deletedItems(agent)).find(({ recheck }) => recheck?.id === word);
+  return found && { ...found, id: word };
 }
 
 /** The same for one of a service's list: its id or name, or the only one whose id begins like that. */
@@ -241,7 +253,7 @@ export function drawUses(page: Page, uses: Awaited<ReturnType<typeof usesOf>>): 
   for (const { name, text } of uses) page.line(`- ${name}: ${text}`, undefined, '  ');
 }
 
-function drawResult(page: Page, { token, exitCode, message, upstream, probe, recheck = [], note }: Result): void {
+function drawResult(page: Page, { token, exitCode, message, upstream, probe, ...later }: Result): void {
   const name = nameOfDoomed(token);
   if (exitCode !== 0) return void page.line(`${name}: ${message}`, 'red');
   const proof = probe === 'dead' ? '; a probe shows that it is dead' : '';
@@ -249,5 +261,15 @@ function drawResult(page: Page, { token, exitCode, message, upstream, probe, rec
   // That nothing is there is what was wanted, and what a slip of the pen looks like.
   if (upstream === 'gone' && isWordAlone(token))
     page.line('No list shows it; if the name may be mistyped, see: keyhold token list --remote', 'yellow');
-  if (recheck.length > 0) page.line(`${note} Look again after ${recheck.join(', ')}.`, 'yellow');
+  drawRecheck(page, later);
+}
+
+/** When to look whether it stays dead, where the service may forget that. */
+export function drawRecheck(page: Page, { recheck = [], note, watched }: Pick<Result, 'recheck' | 'note' | 'watched'>) {
+  if (recheck.length === 0) return;
+  const times = recheck.join(', ');
+  const what = watched
+    ? `The agent looks again after ${times}; keyhold status says if it works once more.`
+    : `Look again after ${times}.`;
+  page.line(`${note} ${what}`, 'yellow');
 }

@@ -5,6 +5,7 @@ import { CommandFailure } from '../failure.ts';
 import { type Page, show } from '../page.ts';
 import { localTime } from '../status.ts';
 import { nameOf, type TokenItem } from './item.ts';
+import { drawRecheck } from './revoke.ts';
 
 /** The token that is rotated: one that is held, or what is left of one whose rotation has begun. */
 export type Rotated = Pick<TokenItem, 'id'> & Partial<TokenItem>;
@@ -87,7 +88,8 @@ export function showEnd(token: Rotated, { details = [] }: Ok, json: boolean | un
   const recheck = details.flatMap(([key, value]) => (key === 'recheck[]' ? [fromWire(value)] : []));
   const expiresAt = expires === undefined ? undefined : Number(expires);
   const name = calledBy(token);
-  const document = { rotated: token.id, step, upstream, probe, expiresAt, page: page ?? deleteAt, recheck };
+  const watched = detail(details, 'watched') === '1';
+  const document = { rotated: token.id, step, upstream, probe, expiresAt, page: page ?? deleteAt, recheck, watched };
   show(json, document, (shown) => {
     if (step === 'by-hand') return drawByHand(shown, name, page, why);
     if (step === 'undone') {
@@ -98,7 +100,7 @@ export function showEnd(token: Rotated, { details = [] }: Ok, json: boolean | un
     const proof = probe === 'dead' ? '; a probe shows that the old one is dead' : '';
     const until = expiresAt === undefined ? '' : `, until ${localTime(expiresAt).slice(0, 10)}`;
     shown.line(`A new token serves as ${name}${until}${proof}.`, 'green');
-    if (recheck.length > 0) shown.line(`${note} Look again after ${recheck.join(', ')}.`, 'yellow');
+    drawRecheck(shown, { recheck, note, watched });
   });
   if (probe === 'alive') {
     const message = `the old token of ${name} still works although its service confirmed the end`;

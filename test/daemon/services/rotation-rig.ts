@@ -1,3 +1,4 @@
+import type { AuditEntry } from '../../../daemon/audit/entry.ts';
 import type { Held, Secrets } from '../../../daemon/backends/backend.ts';
 import type { DeskParts } from '../../../daemon/services/desk.ts';
 import { Services } from '../../../daemon/services/index.ts';
@@ -38,6 +39,8 @@ export class RotationRig {
   readonly service: ScriptedService;
   readonly core: Core;
   readonly services: Services;
+  /** What was recorded without anybody asking. */
+  readonly audited: AuditEntry[] = [];
   readonly #name: string;
 
   constructor(
@@ -45,6 +48,7 @@ export class RotationRig {
     before?: RotationRig,
     manifests = builtIn,
     route: DeskParts['route'] = () => ({ deadline: 1_000 }),
+    mayRecheck = true,
   ) {
     this.#name = name;
     this.backend = before?.backend ?? new FragileBackend();
@@ -64,6 +68,8 @@ export class RotationRig {
       clock: core.clock,
       keep: heapSecret,
       log: (event, fields) => core.log.push(`${event} ${JSON.stringify(fields)}`),
+      audit: { record: async (...entries) => void this.audited.push(...entries) },
+      mayRecheck,
     });
   }
 

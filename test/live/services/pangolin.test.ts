@@ -288,6 +288,79 @@ describe('pangolin', () => {
   });
 });
 
+/** A day there is as long as a test wants; the agent's waits are a manifest's. */
+describe('a revocation that pangolin forgets (G29)', () => {
+  const DAY = 86_400;
+  let server: Pangolin;
+  let rig: Rig;
+  let now: number;
+  let id: string;
+  const at = ['--service', 'pangolin'];
+  const revived = async () => {
+    const { degraded } = await rig.json(['status']);
+    return (degraded as unknown as { code: string }[]).filter(({ code }) => code === 'token-revived');
+  };
+
+  beforeAll(async () => {
+    now = Math.floor(Date.now() / 1_000);
+    server = await openPangolin({ clock: { now: () => now } });
+    // Many looks: on a busy machine the first may come before the day there is over.
+    rig = await openRig('pangolin', server, 'life:\n  recheck: [2s, 4s, 8s, 16s, 32s, 64s]\n');
+    const login = ['auth', 'login', ...at, '--username', 'tess', '--tenant', server.tenant, '--stdin'];
+    await rig.json(login, { input: 'password-EXAMPLE\n' });
+    await rig.json(['token', 'create', 'ci-load', '--expires-in', '90d', ...at]);
+  });
+  afterAll(async () => {
+    await rig[Symbol.asyncDispose]();
+    await server[Symbol.asyncDispose]();
+  });
+
+  test('is noticed by the agent when it opens, and told with what to run', async () => {
+    const revoked = await rig.run(['token', 'revoke', 'ci-load', '--yes']);
+    expect(revoked.stdout).toContain('Revoked ci-load; a probe shows that it is dead.');
+    expect(revoked.stdout.replace(/\s+/g, ' ')).toContain('The agent looks again after 2s, 4s,');
+    const { items } = await rig.json(['token', 'list', '--deleted']);
+    expect(items).toMatchObject([{ label: 'ci-load', recheck: { nextAt: expect.any(Number) } }]);
+    await rig.run(['lock']);
+    now += DAY + 3_600;
+    // Two looks are missed.
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    await rig.run(['unlock']);
+    await expect.poll(revived, { timeout: 70_000, interval: 500 }).toHaveLength(1);
+    const [told] = (await revived()) as unknown as [{ what: string; remedy: string }];
+    expect(told.what).toBe('a token that was revoked works again: ci-load of pangolin');
+    id = /^run: keyhold token revoke ([0-9a-f]{20})$/.exec(told.remedy)![1]!;
+    expect((await rig.run(['doctor'])).stdout.replace(/\s+/g, ' ')).toContain(`keyhold token revoke ${id}`);
+    await rig.json(['restart']);
+    expect(await revived()).toHaveLength(1);
+    const entries = (await rig.json(['audit', 'list', '--action', 'recheck']))['items'];
+    expect(entries).toContainEqual(expect.objectContaining({ outcome: 'interaction-required' }));
+  });
+
+  test('is revoked anew by that id, though nobody holds the token', async () => {
+    const asked = await rig.run(['token', 'revoke', id]);
+    expect(asked).toMatchObject({ code: 6, stderr: expect.stringContaining('Revoke ci-load?') });
+    const { results } = await rig.json(['token', 'revoke', id, '--yes']);
+    expect(results).toMatchObject([{ exitCode: 0, upstream: 'revoked', probe: 'dead', watched: true }]);
+    expect(await revived()).toEqual([]);
+    const { items } = await rig.json(['token', 'list', '--deleted']);
+    expect(items).toHaveLength(1);
+    expect((await rig.run(['token', 'revoke', '0'.repeat(20), '--yes'])).code).toBe(4);
+    expect(rig.said()).not.toMatch(JWT);
+    expect(rig.agent.log()).not.toMatch(JWT);
+  });
+
+  test('and with revoke.recheck off nothing is kept', async () => {
+    await rig.json(['config', 'set', 'revoke.recheck', 'off']);
+    await rig.json(['restart']);
+    const kept = async () => {
+      const { items } = await rig.json(['token', 'list', '--deleted']);
+      return (items as unknown as { recheck?: object }[]).filter(({ recheck }) => recheck !== undefined);
+    };
+    await expect.poll(kept).toEqual([]);
+  });
+});
+
 function claimsOf(token: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString() || '{}') as Record<string, unknown>;
 }

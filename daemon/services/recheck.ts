@@ -1,0 +1,206 @@
+import { asFault } from '../../protocol/errors.ts';
+import type { Secret } from '../../protocol/secret.ts';
+import { type Manifest, secondsOf } from '../../protocol/services/index.ts';
+import type { Degradation, Held } from '../backends/backend.ts';
+import { ownTarget } from '../tombstones/own-records.ts';
+import {
+  afterLook,
+  endOf,
+  nextAt,
+  planRecheck,
+  type Recheck,
+  type RecheckRecord,
+  recheckIn,
+} from '../tombstones/recheck.ts';
+import type { Tombstone } from '../tombstones/tombstone.ts';
+import { HOUR } from '../unlocked/lease.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { Sweeper } from '../unlocked/sweeper.ts';
+import type { Desk } from './desk.ts';
+
+/** A revoked token that is looked at again. */
+export type Watched = { readonly record: RecheckRecord; readonly tombstone: Tombstone };
+
+/**
+ * Looks again at tokens that were revoked at services which may forget that (`life.recheck`): the value of each is kept at rest
+ * beside its tombstone, and read for a look only. While nothing is kept no timer runs; who was off or locked looks on opening.
+ */
+export class Rechecks {
+  readonly #desk: Desk;
+  readonly #sweeper: Sweeper;
+  #looking = false;
+  #disposed = false;
+
+  constructor(desk: Desk) {
+    this.#desk = desk;
+    // The wall clock may be set and a timer sleeps in suspend: within the hour it is noticed.
+    this.#sweeper = new Sweeper(desk.parts.clock, () => this.#begin(), HOUR);
+  }
+
+  /**
+   * Keeps the value of a token that its service has just ended, where it is to be looked at again; `isAlive`: it works all the same.
+   * Answers whether it did. The secret is borrowed.
+   */
+  async keep(manifest: Manifest, tombstone: Tombstone, secret: Secret, isAlive?: boolean): Promise<boolean> {
+    const { custody, clock, log } = this.#desk.parts;
+    const planned = this.#plan(manifest, tombstone);
+    const recheck = planned && isAlive ? afterLook(planned, true, clock.now()) : planned;
+    const target = ownTarget('recheck', tombstone.id);
+    try {
+      if (recheck) await custody.own.putAside(recordOf(tombstone, recheck, clock.now()), secret);
+      else await this.#forget(custody.own.at(target));
+    } catch (error) {
+      // The token is dead and buried all the same.
+      log('recheck-failed', { id: tombstone.credential, code: asFault(error).code });
+      return false;
+    }
+    this.watch();
+    return recheck !== undefined;
+  }
+
+  /** The one of that id, which is its tombstone's. */
+  of(id: string | undefined): Watched | undefined {
+    return this.#all().find(({ tombstone }) => tombstone.id === id);
+  }
+
+  /** Sets the timer for what is due next. */
+  watch(): void {
+    const { custody, clock } = this.#desk.parts;
+    if (this.#disposed || this.#looking || !custody.isServing) return;
+    const next = Math.min(...this.#all().map((watched) => this.#nextAt(watched)));
+    if (next < Number.POSITIVE_INFINITY) this.#sweeper.by(clock.sinceBoot() + Math.max(next - clock.now(), 0));
+  }
+
+  /** Tokens that were revoked and work again. */
+  degradations(): Degradation[] {
+    return this.#all().flatMap(({ record: { recheck }, tombstone: { id, credential, host, username, about } }) => {
+      if (!recheck.isAlive) return [];
+      const { label = username ?? credential, service = host } = about ?? {};
+      const what = `a token that was revoked works again: ${label} of ${service}`;
+      return [{ code: 'token-revived', what, remedy: `run: keyhold token revoke ${id}` }];
+    });
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    this.#sweeper.dispose();
+  }
+
+  #all(): Watched[] {
+    const { custody, tombstones } = this.#desk.parts;
+    const records = custody.own.of('recheck').flatMap((record) => recheckIn(record) ?? []);
+    if (records.length === 0) return [];
+    const byId = new Map(tombstones.all().map((tombstone) => [tombstone.id, tombstone]));
+    return records.flatMap((record) => {
+      const tombstone = byId.get(record.id);
+      return tombstone ? [{ record, tombstone }] : [];
+    });
+  }
+
+  #plan(manifest: Manifest, tombstone: Tombstone): Recheck | undefined {
+    const { clock, mayRecheck } = this.#desk.parts;
+    const after = manifest.life?.recheck?.flatMap((duration) => secondsOf(duration) ?? []) ?? [];
+    if (!mayRecheck || !this.#desk.canProbe(manifest, formerEntry(tombstone))) return undefined;
+    return planRecheck(after, clock.now(), tombstone.expiresAt);
+  }
+
+  /** Where nothing may be kept any more, what was kept goes at once. */
+  #nextAt({ record: { recheck } }: Watched): number {
+    return this.#desk.parts.mayRecheck ? nextAt(recheck) : 0;
+  }
+
+  #begin(): undefined {
+    if (this.#looking) return;
+    this.#looking = true;
+    void this.#lookAtAll().then((isWhole) => {
+      this.#looking = false;
+      // What could not be noted would be due again at once.
+      if (isWhole) this.watch();
+      else this.#sweeper.by(this.#desk.parts.clock.sinceBoot() + HOUR);
+    });
+  }
+
+  /** Looks at all that are due, one after the other. Answers whether everything that was seen could be kept. */
+  async #lookAtAll(): Promise<boolean> {
+    const { custody, clock, log } = this.#desk.parts;
+    let isWhole = true;
+    for (const watched of this.#all()) {
+      if (this.#disposed || !custody.isServing) break;
+      if (this.#nextAt(watched) > clock.now()) continue;
+      await this.#lookAt(watched).catch((error) => {
+        isWhole = false;
+        log('recheck-failed', { id: watched.tombstone.credential, code: asFault(error).code });
+      });
+    }
+    return isWhole || this.#disposed;
+  }
+
+  async #lookAt(watched: Watched): Promise<void> {
+    const { custody, clock } = this.#desk.parts;
+    const { record, tombstone } = watched;
+    const { recheck } = record;
+    if (!this.#desk.parts.mayRecheck || clock.now() >= endOf(recheck)) return this.#forget(record);
+    const secret = await custody.own.secretAside(record);
+    if (!secret) return this.#forget(record);
+    const { manifest, isAlive } = await this.#probe(tombstone, secret);
+    // Locked, revoked anew, or forgotten meanwhile.
+    if (this.#disposed || custody.own.at(record) !== record) return;
+    this.#tell(tombstone, isAlive);
+    const now = clock.now();
+    // Somebody has ended it there: that may be forgotten as the first one was.
+    const isEndedAnew = recheck.isAlive && isAlive === false;
+    const next = isEndedAnew ? this.#plan(manifest!, tombstone) : afterLook(recheck, isAlive, now);
+    const noted: RecheckRecord | undefined = next && { ...record, recheck: next };
+    if (noted) await custody.own.annotate(noted);
+    else await this.#forget(record);
+  }
+
+  /** What the service says of it. A service that is unknown here by now, or must not be called, says nothing. */
+  async #probe(
+    tombstone: Tombstone,
+    secret: Secret,
+  ): Promise<{ readonly manifest?: Manifest; readonly isAlive?: boolean | undefined }> {
+    const entry = formerEntry(tombstone);
+    try {
+      const manifest = this.#desk.manifestOfEntry(entry);
+      return { manifest, isAlive: await this.#desk.isAlive(manifest, entry, secret) };
+    } catch {
+      return {};
+    } finally {
+      secret.dispose();
+    }
+  }
+
+  #tell({ credential, about }: Tombstone, isAlive: boolean | undefined): void {
+    const { audit, clock, log } = this.#desk.parts;
+    const outcome = isAlive === undefined ? 'none' : isAlive ? 'alive' : 'dead';
+    log('rechecked', { id: credential, service: about?.service, outcome });
+    if (isAlive === undefined) return;
+    const entry = { at: clock.now(), action: 'recheck', credential } as const;
+    if (isAlive) void audit.record({ ...entry, outcome: 'interaction-required', reason: 'it works again' });
+    else void audit.record({ ...entry, outcome: 'ok', reason: 'it is dead' });
+  }
+
+  async #forget(record: Held | undefined): Promise<void> {
+    if (record) await this.#desk.parts.custody.own.remove(record);
+  }
+}
+
+function recordOf({ id }: Tombstone, recheck: Recheck, storedAt: number): RecheckRecord {
+  return { ...ownTarget('recheck', id), id, storedAt, recheck };
+}
+
+/** The credential that a dead token stood in: what calls about it are made for. */
+export function formerEntry({
+  protocol,
+  host,
+  path,
+  username,
+  credential,
+  about,
+  storedAt,
+  expiresAt,
+}: Tombstone): Entry {
+  const gone = { resting: undefined, forgetAt: undefined, secrets: undefined, lease: undefined };
+  return { ...gone, protocol, host, path, username, id: credential, about, storedAt, expiresAt };
+}
