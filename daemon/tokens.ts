@@ -32,8 +32,8 @@ export const tokenActs = {
     // What was counted in the last second and waits is told, too: somebody may go by it before a token dies.
     audit.flush();
     const service = attributes.text('service');
-    const entries: Entry[] = [];
-    for (const entry of custody.held()) if (mayBeOf(entry, service)) entries.push(entry);
+    const held = [...custody.held()];
+    const entries = service === undefined ? held : held.filter((entry) => mayBeOf(entry, service));
     if (attributes.text('compact') !== '1') {
       return {
         status: 'ok',
@@ -89,8 +89,8 @@ function textIn(attributes: Attributes, key: string): string | undefined {
 }
 
 /** Whether an entry belongs to a service, or is from before that was noted. */
-function mayBeOf({ about }: Entry, service: string | undefined): boolean {
-  return service === undefined || about === undefined || about.service === service;
+function mayBeOf({ about }: Entry, service: string): boolean {
+  return about === undefined || about.service === service;
 }
 
 /** Names, and how the value of one is had; undefined for what is absent. */
@@ -128,8 +128,8 @@ const useValues: Values<Use | undefined> = [
   ['uses', (use) => use?.count ?? 0],
 ];
 
-/** Lines that are made in one go, of 200 tokens each: a get that comes meanwhile waits for no more than that. */
-const LINES_A_TURN = 5;
+/** Lines that are made in one go, of 300 tokens each: a get that comes meanwhile waits for no more than that. */
+const LINES_A_TURN = 3;
 
 /** The columns of those names, or all. */
 async function heldColumns(entries: readonly Entry[], audit: Audit, names: ReadonlySet<string>): Promise<Detail[]> {

@@ -3,7 +3,7 @@ import { LINE_MAX } from './limits.ts';
 import { fromWire, toWire } from './text.ts';
 
 /** Things that are put together in one line unless they would not fit. */
-const THINGS_A_LINE = 200;
+const THINGS_A_LINE = 300;
 /** Bytes of a line that are left for its name and its LF. */
 const NAME_ROOM = 64;
 /** Characters of a text that would fit no line by itself. */
