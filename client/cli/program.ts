@@ -5,7 +5,7 @@ import { printable } from '../../protocol/text.ts';
 import { addAsked, type Entry } from './entries.ts';
 import { CommandFailure } from './failure.ts';
 import { goByProfile } from './go-by-profile.ts';
-import { jsonText, remark } from './page.ts';
+import { jsonLine, remark } from './page.ts';
 
 /** Every noun, in the order that `keyhold --help` lists them. A new one is its file in cli/ and its line here. */
 const nouns: readonly Entry[] = [
@@ -82,7 +82,8 @@ function failed(error: unknown, json: boolean): number {
       : { exitCode: exitCodeOf(asFault(error).status), message: asFault(error).message };
   // Without a message the command has shown its outcome already.
   if (message === '') return exitCode;
-  if (json) process.stdout.write(`${jsonText({ error: { exitCode, message } })}\n`);
+  // On one line: it may come behind others, from a command that prints one document a line.
+  if (json) process.stdout.write(`${jsonLine({ error: { exitCode, message } })}\n`);
   remark(`keyhold: ${message}`);
   return exitCode;
 }

@@ -74,9 +74,9 @@ describe('keyhold status', () => {
     expect(stderr).toBe('keyhold: cannot reach the agent: none is running; run: keyhold start\n');
     const asJson = await keyhold(['status', '--json'], { home });
     expect(asJson.code).toBe(10);
-    expect(JSON.parse(asJson.stdout)).toEqual({
-      error: { exitCode: 10, message: 'cannot reach the agent: none is running; run: keyhold start' },
-    });
+    expect(asJson.stdout).toBe(
+      '{"error":{"exitCode":10,"message":"cannot reach the agent: none is running; run: keyhold start"}}\n',
+    );
   });
 
   test('colours where it is asked to, and not with NO_COLOR', async () => {
