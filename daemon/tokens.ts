@@ -153,7 +153,7 @@ function legible(value: string | undefined): string | undefined {
 }
 
 /** What an entry is and when it was used, for people: never a value. */
-function heldItem(entry: Entry, use: Use | undefined): Record<string, unknown> {
+export function heldItem(entry: Entry, use?: Use): Record<string, unknown> {
   return {
     id: entry.id,
     ...targetItem(entry),

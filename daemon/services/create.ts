@@ -12,6 +12,7 @@ import {
   type Values,
 } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
+import { heldItem } from '../tokens.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { isSet, item, placeIn, type ServiceAct, textIn, told, wordsIn } from './asking.ts';
 import { type Desk, disposeAll } from './desk.ts';
@@ -87,7 +88,7 @@ export const create: ServiceAct = async (desk, request) => {
   return {
     status: 'ok',
     ids: [entry.id],
-    details: [item(createdItem(entry)), ...checked.warnings.flatMap((warning) => told('warning[]', warning))],
+    details: [item(heldItem(entry)), ...checked.warnings.flatMap((warning) => told('warning[]', warning))],
   };
 };
 
@@ -227,19 +228,5 @@ export async function fullReply(
     status: 'limit-reached',
     message: `cannot create: ${manifest.title} allows ${most} active tokens, and there are ${count}; revoke one that nobody uses${which}: keyhold token list --unused`,
     details: [...told('active', count), ...told('limit', most)],
-  };
-}
-
-/** A new token for people. */
-export function createdItem(entry: Entry): object {
-  const { id, protocol, host, path, username, about, expiresAt } = entry;
-  return {
-    id,
-    protocol,
-    host,
-    path: path && fromWire(path),
-    username: username && fromWire(username),
-    ...about,
-    expiresAt,
   };
 }

@@ -5,8 +5,8 @@ import type { CredentialReply, CredentialRequest } from '../../protocol/handler.
 import type { Secret } from '../../protocol/secret.ts';
 import { callOf, kindOf, type Manifest, type Values } from '../../protocol/services/index.ts';
 import { withBytes } from '../backends/secrets.ts';
+import { heldItem } from '../tokens.ts';
 import { item, placeIn, type ServiceAct, textIn, told } from './asking.ts';
-import { createdItem } from './create.ts';
 import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { keepGiven, wired } from './keep.ts';
 import { refused } from './outcomes.ts';
@@ -106,7 +106,7 @@ export class Logins {
       const about = { account, origin: 'signed in with keyhold', ...(kind && { kind }), ...(tenant && { tenant }) };
       const refreshToken = heard.secrets.get('refreshToken');
       const entry = await keepGiven(desk, manifest, { target, secret, refreshToken, read: heard.read, about });
-      return { status: 'ok', ids: [entry.id], details: [item(createdItem(entry))] };
+      return { status: 'ok', ids: [entry.id], details: [item(heldItem(entry))] };
     } catch (error) {
       const { status, message } = asFault(error);
       return { status, message: `${message}; sign in again: keyhold auth login` };

@@ -86,6 +86,12 @@ describe("a service user's key (G13, G19, G30)", () => {
     const rig = await signedIn();
     const made = await rig.ask('create', { ...pangolin, label: 'pipeline', kind: 'service-key', expires_in: '30d' });
     expect(JSON.parse(made['item[]']!)).toMatchObject({ label: 'pipeline', kind: 'service-key', tokenId: 'id-1' });
+    // What `list` would answer (PROTOCOL.md §3.7).
+    expect(JSON.parse(made['item[]']!)).toMatchObject({
+      storedAt: expect.closeTo(rig.core.clock.now(), 1),
+      memoryOnly: false,
+      uses: 0,
+    });
     expect(JSON.stringify(made)).not.toContain('pgl_pipeline');
     const [, key] = [...rig.core.custody.held()];
     const ended = await rig.ask('revoke', { id: key!.id });
