@@ -277,6 +277,7 @@ A token comes in by standard input or a file descriptor, never as an argument:
 
 Every other verb takes --json (one JSON document) and --no-input (never asks;
 what would ask ends with ${exitCodeOf('interaction-required')}). See: keyhold help exit-codes
+Each document has a JSON Schema in docs/schemas; a failure is {"error": …}.
 `,
   },
   wire: { summary: 'the actions of the wire', text: wireTable },

@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Ajv } from 'ajv';
 import { describe, expect, test } from 'vitest';
 import { type Asked, ok, startScriptedAgent } from '../fakes/scripted-agent.ts';
 import { emptyHome, keyhold } from './keyhold.ts';
@@ -55,62 +54,6 @@ const audit = (all: readonly (typeof entries)[number][]) => (asked: Asked) => {
   return ok([...items, ['number', String(all.length)], ['hash', HASH]]);
 };
 
-const entrySchema = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['number', 'hash', 'at', 'action', 'outcome'],
-  properties: {
-    number: { type: 'integer', minimum: 1 },
-    hash: { type: 'string', pattern: '^[0-9a-f]{64}$' },
-    at: { type: 'integer' },
-    action: { type: 'string' },
-    outcome: { type: 'string' },
-    credential: { type: 'string' },
-    tool: { type: 'string' },
-    uid: { type: 'integer' },
-    pid: { type: 'integer' },
-    program: { type: 'string' },
-    cwd: { type: 'string' },
-    target: { type: 'string' },
-    times: { type: 'integer', minimum: 1 },
-    through: { type: 'integer' },
-  },
-} as const;
-const ajv = new Ajv({ strict: true });
-const isList = ajv.compile({
-  type: 'object',
-  additionalProperties: false,
-  required: ['items'],
-  properties: { items: { type: 'array', items: entrySchema } },
-});
-const isEntry = ajv.compile(entrySchema);
-const isHead = ajv.compile({
-  type: 'object',
-  required: ['head'],
-  additionalProperties: false,
-  properties: {
-    head: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['number', 'hash'],
-      properties: { number: { type: 'integer' }, hash: { type: 'string', pattern: '^[0-9a-f]{64}$' } },
-    },
-  },
-});
-const isVerdict = ajv.compile({
-  type: 'object',
-  required: ['sound', 'number'],
-  additionalProperties: false,
-  properties: {
-    sound: { type: 'boolean' },
-    entries: { type: 'integer' },
-    first: { type: 'integer' },
-    number: { type: 'integer' },
-    hash: { type: 'string' },
-    why: { type: 'string' },
-  },
-});
-
 describe('keyhold audit list', () => {
   test('shows a table of at most 80 columns, newest first, with the token’s name where it is held', async () => {
     await using agent = await startScriptedAgent({ 'audit-list': audit(entries), list: ok([['item[]', held]]) });
@@ -132,10 +75,9 @@ describe('keyhold audit list', () => {
     expect((await keyhold(['audit', 'list'], empty)).stdout).toBe('Nothing of that kind is recorded.\n');
   });
 
-  test('prints JSON that fits its schema, without characters that steer', async () => {
+  test('prints JSON without characters that steer', async () => {
     await using agent = await startScriptedAgent({ 'audit-list': audit(entries) });
     const { stdout } = await keyhold(['audit', 'list', '--json'], agent);
-    expect(isList(JSON.parse(stdout)), JSON.stringify(isList.errors)).toBe(true);
     expect(JSON.parse(stdout).items).toEqual([...entries].reverse());
     for (const steering of ['\u202e', '\u001b']) expect(stdout).not.toContain(steering);
   });
@@ -189,8 +131,6 @@ describe('keyhold audit export', () => {
     const lines = stdout.trimEnd().split('\n');
     const documents = lines.map((line) => JSON.parse(line));
     expect(documents.slice(0, -1).map(({ number }) => number)).toEqual(many.map(({ number }) => number));
-    for (const document of documents.slice(0, -1)) expect(isEntry(document)).toBe(true);
-    expect(isHead(documents.at(-1))).toBe(true);
     expect(documents.at(-1)).toEqual({ head: { number: 1_000, hash: HASH } });
     expect(stdout).not.toContain('\u202e');
   });
@@ -232,11 +172,11 @@ describe('keyhold audit verify', () => {
   test.each([
     ['whole', sound, 0],
     ['changed', broken, 1],
-  ])('answers in JSON that fits its schema: %s', async (_, answer, exitCode) => {
+  ])('answers in JSON: %s', async (_, answer, exitCode) => {
     await using agent = await startScriptedAgent({ 'audit-verify': answer });
     const { code, stdout } = await keyhold(['audit', 'verify', '--json'], agent);
     expect(code).toBe(exitCode);
-    expect(isVerdict(JSON.parse(stdout)), JSON.stringify(isVerdict.errors)).toBe(true);
+    expect(JSON.parse(stdout)).toMatchObject({ sound: exitCode === 0, number: exitCode === 0 ? 3 : 2 });
   });
 
   test('sends the head of an export', async () => {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Ended } from './keyhold.ts';
+import { checked } from './schemas.ts';
 
 export type InProcess = {
   readonly home: string;
@@ -18,10 +19,11 @@ let turn: Promise<unknown> = Promise.resolve();
 
 /**
  * Runs `keyhold` without a process of its own, in an environment of only what it needs: a command takes milliseconds then, where
- * starting node takes most of a second on a busy machine. That the program does the same is what other tests show.
+ * starting node takes most of a second on a busy machine. That the program does the same is what other tests show. What it
+ * prints with --json fits docs/schemas, or the run fails.
  */
 export function keyholdHere(args: readonly string[], options: InProcess): Promise<Ended> {
-  const run = turn.then(() => runHere(args, options));
+  const run = turn.then(() => runHere(args, options)).then((ended) => checked(args, ended));
   turn = run.catch(() => undefined);
   return run;
 }

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, inject, onTestFinished } from 'vitest';
 import { openHome } from '../fakes/scripted-agent.ts';
 import { keyholdHere } from './in-process.ts';
+import { checked } from './schemas.ts';
 
 /** The commands in one file (bundles.ts). */
 export const MAIN = join(inject('bundles'), 'cli.cjs');
@@ -31,7 +32,7 @@ const shown = new Set<string | undefined>();
 
 /**
  * Runs `keyhold` with an environment of only what it needs. The first of every file runs as the program that it is, and the
- * others here (in-process.ts): most of what a command takes is starting node.
+ * others here (in-process.ts): most of what a command takes is starting node. What is printed with --json fits docs/schemas.
  */
 export function keyhold(args: readonly string[], options: Options): Promise<Ended> {
   const { testPath } = expect.getState();
@@ -54,6 +55,8 @@ export type Running = {
   /** What a pattern finds first on standard error, which is waited for. */
   said(pattern: RegExp): Promise<RegExpExecArray>;
   readonly ended: Promise<Ended>;
+  /** Asks it to end, as ctrl-C does. */
+  interrupt(): void;
 };
 
 /** Runs `keyhold` and does not wait for its end. */
@@ -97,10 +100,11 @@ function startProgram(
   const pipe = child.stdio[3] as NodeJS.WritableStream | null | undefined;
   pipe?.on('error', () => {});
   if (third !== undefined) pipe!.end(third);
+  const command = commandOf(program, args);
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout: Buffer.concat(out).toString(), stderr: text() }));
-  });
+  }).then((end) => (command ? checked(command, end) : end));
   // Whoever only waits for a word need not look at the end.
   ended.catch(() => {});
   const said = (pattern: RegExp) =>
@@ -116,7 +120,13 @@ function startProgram(
       });
       look();
     });
-  return { said, ended };
+  return { said, ended, interrupt: () => void child.kill('SIGINT') };
+}
+
+/** The words of a command of `keyhold`, bundled or built; undefined for another program. */
+function commandOf(program: string, args: readonly string[]): readonly string[] | undefined {
+  if (basename(args[0] ?? '') === basename(MAIN)) return args.slice(1);
+  return basename(program) === 'keyhold' ? args : undefined;
 }
 
 /** A KEYHOLD_HOME without an agent, for as long as the test runs. */

@@ -12,9 +12,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { Ajv } from 'ajv';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { files, writeFiles } from '../client/import/files.ts';
+import { checked } from '../client/schemas.ts';
 import { execute } from '../execute.ts';
 import { type BuiltAgent, configure, DIST, get, startAgent } from '../fakes/built-agent.ts';
 import { IMPORT, killImport, leftovers, type Point, runUntil } from '../import-kills.ts';
@@ -24,9 +24,6 @@ import { temporaryFolder } from '../temporary.ts';
 const KEYHOLD = join(DIST, 'bin/keyhold');
 /** Kills of the small run; test/faults/import-kill.test.ts has the many. */
 const KILLS = 6;
-
-const schema = JSON.parse(readFileSync(new URL('../../docs/schemas/import.json', import.meta.url), 'utf8'));
-const validate = new Ajv({ allErrors: true }).compile(schema);
 
 type Told = {
   readonly tokens: readonly {
@@ -61,12 +58,10 @@ describe('keyhold import', () => {
   const env = { PATH: process.env['PATH']!, HOME: home, KEYHOLD_HOME: home, KEYHOLD_NO_AUTOSTART: '1' };
   const run = (...args: string[]) => execute(KEYHOLD, ['import', ...args], { env, cwd: home, expect: 'any' });
   const told = async (code: number, ...args: string[]): Promise<Told> => {
-    const ended = await run(...args, '--json');
+    const ended = checked(['import', ...args, '--json'], await run(...args, '--json'));
     expect({ code: ended.code, stderr: ended.stderr }).toEqual({ code, stderr: '' });
     expect(ended.stdout).not.toMatch(/t\d-EXAMPLE/);
-    const document = JSON.parse(ended.stdout) as Told;
-    expect(validate(document) || validate.errors).toBe(true);
-    return document;
+    return JSON.parse(ended.stdout) as Told;
   };
   const file = (name: string) => join(home, name);
   const held = async (...lines: string[]) => /^password=(.*)$/m.exec(await agent.ask(...lines))?.[1];

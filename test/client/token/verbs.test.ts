@@ -1,9 +1,7 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { conform } from '../../../protocol/services/index.ts';
-import type { Schema } from '../../../protocol/services/schema-terms.ts';
 import { exchange } from '../../fakes/built-agent.ts';
 import { openComposed } from '../../fakes/composed-agent.ts';
 import { type Ended, emptyHome, keyhold } from '../keyhold.ts';
@@ -11,9 +9,6 @@ import { type Ended, emptyHome, keyhold } from '../keyhold.ts';
 const GITHUB = 'https://github.com';
 const TOKEN = `ghp_${'a'.repeat(29)}EXAMPLE`;
 const OTHER = `ghp_${'b'.repeat(29)}EXAMPLE`;
-const schema = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../../../docs/schemas/token-list.json'), 'utf8'),
-) as Schema;
 
 let agent: Awaited<ReturnType<typeof openComposed>>;
 let home: string;
@@ -35,9 +30,7 @@ function token(words: string, input?: string | Buffer): Promise<Ended> {
 
 async function items(options = ''): Promise<Record<string, unknown>[]> {
   const { stdout } = await token(`list --json${options}`);
-  const document = JSON.parse(stdout);
-  expect(conform(document, schema)).toEqual([]);
-  return document.items;
+  return JSON.parse(stdout).items;
 }
 
 describe('token set', () => {
