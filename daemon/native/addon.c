@@ -140,12 +140,13 @@ static napi_value notify(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/* The code of the program itself, which comes first, is a clean copy of its file: what is used again is mapped again. */
-static int release_code(struct dl_phdr_info *program, size_t size, void *page) {
+/* Code and constants of the program itself, which comes first, are clean copies of its file. What is used again is
+ * mapped again. */
+static int release_clean(struct dl_phdr_info *program, size_t size, void *page) {
   (void)size;
   for (int i = 0; i < program->dlpi_phnum; i++) {
     const ElfW(Phdr) *part = &program->dlpi_phdr[i];
-    if (part->p_type != PT_LOAD || !(part->p_flags & PF_X) || (part->p_flags & PF_W)) continue;
+    if (part->p_type != PT_LOAD || (part->p_flags & PF_W)) continue;
     uintptr_t mask = *(uintptr_t *)page - 1, from = (program->dlpi_addr + part->p_vaddr + mask) & ~mask;
     uintptr_t to = (program->dlpi_addr + part->p_vaddr + part->p_filesz) & ~mask;
     if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
@@ -159,7 +160,7 @@ static napi_value give_back(napi_env env, napi_callback_info info) {
   (void)info;
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
   malloc_trim(0);
-  dl_iterate_phdr(release_code, &page);
+  dl_iterate_phdr(release_clean, &page);
   return NULL;
 }
 

@@ -15,8 +15,9 @@ export interface Native {
   /** sd_notify(3): sends `state` to the socket in `path` (a leading @ means abstract). True if it was sent. */
   notify(path: string, state: string): boolean;
   /**
-   * Gives memory back to the system that can be had again: freed heap, and the pages of node's own code, most of which
-   * only start-up needed. They stay in the system's page cache, and those that are used again come back by themselves.
+   * Gives memory back to the system that can be had again: freed heap, and the pages of node's own code and constants,
+   * most of which only start-up needed. They stay in the system's page cache, and those that are used again come back by
+   * themselves.
    */
   giveBack(): void;
   /**
