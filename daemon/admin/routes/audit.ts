@@ -15,6 +15,7 @@ const entry = object({
   program: maybe(text('who asked: a hint, no proof')),
   cwd: maybe(text('where they were')),
   target: maybe(text('of what was refused')),
+  reason: maybe(text('why, in the words of who asked')),
   times: maybe(whole('how many like it')),
   through: maybe(whole('of a prune: the last entry that was taken away')),
 });

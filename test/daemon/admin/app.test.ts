@@ -7,7 +7,7 @@ import { Refused, viewOf } from '../../../daemon/admin/view.ts';
 import { actions } from '../../../protocol/actions.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import type { CredentialReply } from '../../../protocol/handler.ts';
-import { CANARY, fakeAgent } from './fake-agent.ts';
+import { CANARY, entry, fakeAgent } from './fake-agent.ts';
 
 const ID = '11321d25e16adfe63a09';
 /** Every path that is there, with its parameters filled in. */
@@ -172,6 +172,11 @@ describe('a question', () => {
 });
 
 describe('an answer', () => {
+  it('about the audit log has all that an entry has', async () => {
+    const { body } = await ask('/audit');
+    expect(JSON.parse(body).entries).toEqual([entry]);
+  });
+
   it('of deleted tokens has when, why and by whom, and nothing that only a token has', async () => {
     const [deleted] = JSON.parse((await ask('/tokens/deleted')).body).deleted;
     expect(deleted).toMatchObject({

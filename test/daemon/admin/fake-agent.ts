@@ -1,3 +1,4 @@
+import type { AuditEntry } from '../../../daemon/audit/entry.ts';
 import type { CredentialReply, CredentialRequest, Detail, Handler } from '../../../protocol/handler.ts';
 import { toWire } from '../../../protocol/text.ts';
 
@@ -10,7 +11,24 @@ const token = { id: ID, protocol: 'https', host: 'a.test', storedAt: 1, unlocked
 const tombstone = { ...token, revokedAt: 9, reason: 'leaked', actor: 'ada', label: 'ci' };
 const use = { credential: ID, first: 1, last: 2, count: 3 };
 const by = { tools: { git: 3 }, programs: { '/usr/bin/git': 3 }, projects: { '/src': 3 }, days: { '2030-01-01': 3 } };
-const entry = { number: 1, hash: 'ab', at: 1, action: 'store', outcome: 'ok', credential: ID, tool: 'git', uid: 1_000 };
+/** An entry of the audit log with all that one may have. */
+export const entry = {
+  number: 1,
+  hash: 'ab',
+  at: 1,
+  action: 'store',
+  outcome: 'ok',
+  credential: ID,
+  tool: 'git',
+  uid: 1_000,
+  pid: 7,
+  program: '/usr/bin/git',
+  cwd: '/src',
+  target: 'https://a.test',
+  times: 2,
+  through: 1,
+  reason: 'rotation',
+} satisfies Required<AuditEntry> & { number: number };
 const secret: Detail = ['password', CANARY];
 
 /** What a good agent answers to each view. */
