@@ -119,13 +119,11 @@ export function compose({
   const custody = new Custody({
     keep: region.keep,
     clock,
-    log: (event, fields) => {
-      heard(event, fields);
-      // What fell due while it was off or locked.
-      if (event === 'opened') calls.desk.rechecks.watch();
-    },
+    log: heard,
     lockMark: openLockMark(`${places.state}/locked`),
     onRest: (name) => backends.remember(name),
+    // What fell due while it was off or locked.
+    onOpen: () => calls.desk.rechecks.watch(),
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
   const profiles = openProfiles(`${places.config}/profiles.json`);

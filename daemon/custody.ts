@@ -31,6 +31,8 @@ export type CustodyParts = {
   readonly lockMark: LockMark;
   /** Told before anything comes to rest in a backend, so that the next start looks there. */
   readonly onRest: (backend: BackendName) => void;
+  /** Told each time that credentials can be served again: at the start, and after a lock. */
+  readonly onOpen?: (() => void) | undefined;
   /** Leases for backends that are read again silently; a passphrase vault has its own, shorter one at most. */
   readonly lease?: LeasePolicy | undefined;
 };
@@ -47,6 +49,7 @@ export class Custody {
   readonly #log: Log;
   readonly #lockMark: LockMark;
   readonly #onRest: (backend: BackendName) => void;
+  readonly #onOpen: (() => void) | undefined;
   readonly #lease: LeasePolicy;
 
   readonly #set = new UnlockedSet();
@@ -62,12 +65,13 @@ export class Custody {
   /** The lease of a passphrase vault's key: used with every credential. */
   #session: Lease = { unlockedAt: 0, usedAt: 0 };
 
-  constructor({ keep, clock, log, lockMark, onRest, lease }: CustodyParts) {
+  constructor({ keep, clock, log, lockMark, onRest, onOpen, lease }: CustodyParts) {
     this.#keep = keep;
     this.#clock = clock;
     this.#log = log;
     this.#lockMark = lockMark;
     this.#onRest = onRest;
+    this.#onOpen = onOpen;
     this.#lease = lease ?? silentPolicy;
     this.#sweeper = new Sweeper(clock, (now) => this.#sweep(now));
   }
@@ -360,6 +364,7 @@ export class Custody {
       this.#state = 'open';
       this.#beginSession();
       this.#log('opened', { backend: backend.name, held: all.length });
+      this.#onOpen?.();
     } catch (error) {
       this.#failure = asFault(error);
       this.#state = this.#failure.status === 'locked' ? 'locked' : 'failed';

@@ -1,5 +1,6 @@
 import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
 import type { Held } from '../backends/backend.ts';
+import { HOUR } from '../unlocked/lease.ts';
 
 /**
  * When a token that was revoked is looked at again, and what the looks have shown, as values in and values out. By the wall
@@ -21,7 +22,6 @@ export type Recheck = {
   readonly retryAt?: EpochSeconds | undefined;
 };
 
-const HOUR: Seconds = 3_600;
 const DAY: Seconds = 24 * HOUR;
 /** Pauses after a look without an answer: an hour, two, four, up to a day. */
 const PAUSE_FIRST: Seconds = HOUR;
