@@ -149,15 +149,12 @@ function plainTable(headings: readonly string[], columns: readonly (readonly str
   const longest = columns.map((cells, at) => (texts[at] === '' ? 0 : longestOf(cells)));
   const widths = headings.map((heading, at) => Math.max(heading.length, longest[at]!));
   cutToFit(widths, 0, undefined);
+  const last = Math.max(
+    0,
+    longest.findLastIndex((length) => length > 0),
+  );
   const shown = columns
-    .slice(
-      0,
-      1 +
-        Math.max(
-          0,
-          longest.findLastIndex((length) => length > 0),
-        ),
-    )
+    .slice(0, last + 1)
     .map((cells, at) => (longest[at]! <= widths[at]! ? cells : cells.map((cell) => cutTo(cell, widths[at]!))));
   const text = setInColumns(shown, widths);
   // Only where a row says nothing in the last column, blanks stand behind what it says.

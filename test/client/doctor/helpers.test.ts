@@ -69,11 +69,11 @@ it('cargo: a provider that is asked first, and a folder that chooses one', async
   const files = {
     '.cargo/config.toml':
       '[registry]\nglobal-credential-providers = ["cargo-credential-keyhold", "cargo:token-from-stdout x-EXAMPLE"]',
-    'work/.cargo/config.toml': '[registries.lab]\ncredential-provider = ["./prov.sh"]',
+    'lab/.cargo/config.toml': '[registries.lab]\ncredential-provider = ["./prov.sh"]',
   };
-  expect(await said(files, {}, 'work/src')).toBe(
+  expect(await said(files, {}, 'lab/src')).toBe(
     'note cargo asks cargo:token-from-stdout before keyhold (~/.cargo/config.toml)\n' +
-      'mend ~/work/.cargo/config.toml chooses which program cargo asks for tokens here',
+      'mend ~/lab/.cargo/config.toml chooses which program cargo asks for tokens here',
   );
 });
 
