@@ -68,6 +68,8 @@ export type Composition = {
 /** The whole agent, without its listening socket: connections go in at `reception`. */
 export type Composed = {
   readonly custody: Custody;
+  /** Opens the backend; requests that come before it is open wait. Call it once the agent listens. */
+  readonly open: () => Promise<void>;
   readonly reception: Reception;
   /** The HTTP views, for connections of admin.sock. */
   readonly admin: Attendant;
@@ -239,9 +241,9 @@ export function compose({
     turnedAway: (caller) => witness.turnedAway(caller),
   });
 
-  void custody.open(() => backends.openChosen());
   return {
     custody,
+    open: () => custody.open(() => backends.openChosen()),
     reception,
     admin,
     events,

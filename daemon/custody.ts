@@ -60,7 +60,9 @@ export class Custody {
   #state: CustodyState = 'opening';
   #failure: KeyholdError | undefined;
   #opening: (() => Promise<Backend>) | undefined;
-  #opened: Promise<void> = Promise.resolve();
+  /** Settles at the first `open`, which comes once the agent listens: requests may come before it and wait. */
+  readonly #begun = Promise.withResolvers<void>();
+  #opened: Promise<void> = this.#begun.promise;
   #triedAt: Seconds = 0;
   /** The lease of a passphrase vault's key: used with every credential. */
   #session: Lease = { unlockedAt: 0, usedAt: 0 };
@@ -123,6 +125,7 @@ export class Custody {
     this.#state = 'opening';
     // One after the other: two that run at once would each list into the same set.
     this.#opened = this.#opened.then(() => this.#open(opening));
+    this.#begun.resolve();
     return this.#opened;
   }
 
@@ -318,6 +321,7 @@ export class Custody {
 
   /** Waits for what is being written, wipes everything, and closes the backend. */
   async dispose(): Promise<void> {
+    this.#begun.resolve();
     await this.settled();
     await this.#serial.idle();
     this.#sweeper.dispose();

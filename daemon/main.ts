@@ -153,6 +153,8 @@ async function main(): Promise<void> {
 
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => stop(signal));
   process.on('SIGPIPE', () => {});
+  // Only now: opening may take the loop for a while, and who connects meanwhile is in the kernel's queue already.
+  void composed.open();
   log('listening', {
     version,
     pid: process.pid,

@@ -1,6 +1,7 @@
 import { type ChildProcess, type SendHandle, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Seconds } from '../../protocol/credential.ts';
+import { IoDeadline } from '../io-deadline.ts';
 import type { Log } from '../log.ts';
 import type { Native } from '../native/native.ts';
 import { type Caller, callerOf, whyRefused } from '../socket/caller.ts';
@@ -35,7 +36,7 @@ export type AttendantParts = {
   readonly turnedAway: (caller: Caller) => void;
 };
 
-type UnderWay = { readonly handle: AcceptedHandle; readonly deadline: NodeJS.Timeout };
+type UnderWay = { readonly handle: AcceptedHandle; readonly deadline: IoDeadline };
 type Running = {
   readonly child: ChildProcess;
   ready: boolean;
@@ -115,22 +116,22 @@ export class Attendant {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     const run: Running = { child, ready: false, handed: 0, unread: 0, underWay: [] };
-    const timer = setTimeout(() => child.kill('SIGKILL'), TAKE_DEADLINE).unref();
+    const timer = new IoDeadline(TAKE_DEADLINE, () => child.kill('SIGKILL')).unref();
     child.on('message', (message) => {
       if (message === 'ready' && !run.ready) {
-        clearTimeout(timer);
+        timer.clear();
         run.ready = true;
         for (const handle of this.#waiting.splice(0)) this.#hand(run, handle);
       } else if (message === 'taken') {
         const taken = run.underWay.shift();
-        clearTimeout(taken?.deadline);
+        taken?.deadline.clear();
         taken?.handle.close();
       } else if (message === run.handed && this.#run === run) this.#letGo(run);
     });
     const fell = () => {
-      clearTimeout(timer);
+      timer.clear();
       const left = run.underWay.splice(0);
-      for (const { deadline } of left) clearTimeout(deadline);
+      for (const { deadline } of left) deadline.clear();
       if (this.#run !== run) return;
       this.#run = undefined;
       const how = child.exitCode ?? String(child.signalCode);
@@ -151,7 +152,7 @@ export class Attendant {
   #hand(run: Running, handle: AcceptedHandle): void {
     run.handed++;
     // One that takes nothing any more (it was stopped, it hangs) is ended, and the next one gets what it left.
-    const deadline = setTimeout(() => run.child.kill('SIGKILL'), TAKE_DEADLINE).unref();
+    const deadline = new IoDeadline(TAKE_DEADLINE, () => run.child.kill('SIGKILL')).unref();
     run.underWay.push({ handle, deadline });
     run.child.send('connection', handle as unknown as SendHandle, () => {});
   }
@@ -159,8 +160,8 @@ export class Attendant {
   /** From here on it gets no connection; it ends by itself. */
   #letGo(run: Running): void {
     this.#run = undefined;
-    const timer = setTimeout(() => run.child.kill('SIGKILL'), LEAVE_DEADLINE).unref();
-    run.child.once('exit', () => clearTimeout(timer));
+    const timer = new IoDeadline(LEAVE_DEADLINE, () => run.child.kill('SIGKILL')).unref();
+    run.child.once('exit', () => timer.clear());
     if (run.child.connected) run.child.disconnect();
   }
 }

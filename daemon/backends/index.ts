@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { KeyholdError } from '../../protocol/errors.ts';
 import type { SecretKeeper } from '../../protocol/secret.ts';
 import type { Clock } from '../clock.ts';
 import { replaceDurably } from '../durable.ts';
@@ -78,6 +79,13 @@ export function openBackends(options: BackendsOptions): Backends {
     if (options.configured !== 'auto') return options.configured;
     if (remembered) return remembered;
     const keyring = await probe(CHOICE_DEADLINE);
+    // No answer is not the answer that there is no keyring: the first store would bind the user to the vault for good.
+    if (keyring === 'hung') {
+      throw new KeyholdError(
+        'backend_hung',
+        'cannot choose where credentials rest: the keyring does not answer in time; restart your keyring, or choose the vault: keyhold config set backend vault && keyhold restart',
+      );
+    }
     return keyring === 'usable' || keyring === 'locked' ? 'keyring' : 'vault';
   };
 

@@ -4,6 +4,7 @@ import type { Handler } from '../../protocol/handler.ts';
 import { REPLY_DEADLINE, REQUEST_DEADLINE } from '../../protocol/limits.ts';
 import type { SecretKeeper } from '../../protocol/secret.ts';
 import { ByteWriter } from '../../protocol/writer.ts';
+import { IoDeadline } from '../io-deadline.ts';
 import type { Native } from '../native/native.ts';
 
 /** The stream handle behind a socket: node's own, undocumented; test/daemon/socket pins what we use of it. */
@@ -54,7 +55,7 @@ export class Connection implements Transport {
   #paused = false;
   /** When it last had something to do, on node's monotonic clock. */
   usedAt = performance.now();
-  #deadline: NodeJS.Timeout | undefined;
+  #deadline: IoDeadline | undefined;
   #deadlineOf = -1;
   #draining = false;
 
@@ -134,7 +135,7 @@ export class Connection implements Transport {
   drain(): void {
     this.#draining = true;
     // What lies in the socket unread, or is being written by who was just accepted, would be lost by closing now.
-    if (this.#conversation.idle) setTimeout(() => this.#leave(), DRAIN_GRACE);
+    if (this.#conversation.idle) new IoDeadline(DRAIN_GRACE, () => this.#leave());
   }
 
   destroy(): void {
@@ -171,9 +172,9 @@ export class Connection implements Transport {
       return true;
     }
     // The rest waits for a slow reader. An empty write behind it says when it has gone.
-    const unread = setTimeout(() => this.destroy(), REPLY_DEADLINE);
+    const unread = new IoDeadline(REPLY_DEADLINE, () => this.destroy());
     socket.write(NOTHING, () => {
-      clearTimeout(unread);
+      unread.clear();
       bytes.fill(0);
       this.#conversation.drained();
       if (this.#draining) this.#leave();
@@ -214,17 +215,17 @@ export class Connection implements Transport {
     const { incomplete, completed } = this.#conversation;
     if (incomplete && this.#deadlineOf === completed) return;
     if (this.#deadline) {
-      clearTimeout(this.#deadline);
+      this.#deadline.clear();
       this.#deadline = undefined;
       this.#deadlineOf = -1;
     }
     if (!incomplete) return;
     this.#deadlineOf = completed;
-    this.#deadline = setTimeout(() => this.destroy(), REQUEST_DEADLINE);
+    this.#deadline = new IoDeadline(REQUEST_DEADLINE, () => this.destroy());
   }
 
   #closed(): void {
-    clearTimeout(this.#deadline);
+    this.#deadline?.clear();
     this.#conversation.dispose();
     // Lent to the next connection while an adapter still writes for this one, it would tell its secrets to a stranger.
     if (this.#conversation.released && writers.length < WRITERS_KEPT) writers.push(this.#writer);

@@ -10,9 +10,6 @@ import { ensurePrivateFolder } from './folders.ts';
 
 /** As many connections as the kernel will queue while the agent is busy. */
 const BACKLOG = 511;
-/** Milliseconds that a listener on our path gets to show that it lives. */
-const FOREIGN_DEADLINE = 500;
-
 /** Turns of the event loop in which the last of the queue are accepted: each takes all that stand there. */
 const CLOSING_TURNS = 3;
 
@@ -142,17 +139,19 @@ async function claim(path: string): Promise<void> {
   unlinkSync(path); // left behind by an agent that was killed
 }
 
+/**
+ * Whether a program listens on `path`. It needs no deadline: connect(2) on a Unix socket never waits here, because node's
+ * sockets do not block, so the kernel has answered before `connect` returns, and node reports that at its next turn.
+ */
 function isAlive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
     const answer = (alive: boolean) => {
-      clearTimeout(timer);
       socket.destroy();
       resolve(alive);
     };
-    // A listener whose queue is full does not even refuse: it is alive all the same.
-    const timer = setTimeout(() => answer(true), FOREIGN_DEADLINE);
     socket.on('connect', () => answer(true));
+    // EAGAIN is a listener whose queue is full: it is alive all the same.
     socket.on('error', (error: NodeJS.ErrnoException) =>
       answer(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
     );

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Handler } from '../../protocol/handler.ts';
 import type { SecretKeeper } from '../../protocol/secret.ts';
+import { IoDeadline } from '../io-deadline.ts';
 import type { Log } from '../log.ts';
 import type { Native } from '../native/native.ts';
 import { type Caller, callerIn, callerOf, whyRefused } from './caller.ts';
@@ -101,11 +102,11 @@ export class Reception {
       this.#onEmpty = resolve;
     });
     for (const connection of this.#open) connection.drain();
-    const timer = setTimeout(() => {
+    const timer = new IoDeadline(deadline, () => {
       for (const connection of this.#open) connection.destroy();
-    }, deadline);
+    });
     await empty;
-    clearTimeout(timer);
+    timer.clear();
   }
 
   /** Closes the connection that has been idle for the longest, if that is long enough. */

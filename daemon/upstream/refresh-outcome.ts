@@ -3,6 +3,7 @@ import type { Grant } from '../../protocol/grant.ts';
 import type { Refusal } from '../../protocol/handler.ts';
 import { fromWire } from '../../protocol/text.ts';
 import type { Held } from '../backends/backend.ts';
+import { IoDeadline } from '../io-deadline.ts';
 import type { OAuthReply } from './oauth-plan.ts';
 
 /** What an answer of the provider means for a family. */
@@ -104,10 +105,10 @@ const REFRESH_WAIT = 40_000;
 export async function inTime(refresh: Promise<RefreshOutcome>): Promise<RefreshOutcome> {
   const { promise, resolve } = Promise.withResolvers<RefreshOutcome>();
   const late = { status: 'unavailable', message: 'cannot refresh: the provider takes too long; try again' } as const;
-  const timer = setTimeout(() => resolve({ status: 'failed', reply: late }), REFRESH_WAIT);
+  const timer = new IoDeadline(REFRESH_WAIT, () => resolve({ status: 'failed', reply: late }));
   try {
     return await Promise.race([refresh, promise]);
   } finally {
-    clearTimeout(timer);
+    timer.clear();
   }
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import { withBytes } from '../backends/secrets.ts';
 import { frame, framesOf, openReply, REPLY_KEY_LENGTH } from '../frames.ts';
+import { IoDeadline } from '../io-deadline.ts';
 import { REPLY_MAX } from './limits.ts';
 import type { Reply, SecretName } from './plan.ts';
 
@@ -76,12 +77,12 @@ export class Upstream {
     const kill = () => child.kill('SIGKILL');
     this.#kill.add(kill);
     return new Promise<UpstreamAnswer>((resolve) => {
-      let timer = setTimeout(kill, START_DEADLINE);
+      let timer = new IoDeadline(START_DEADLINE, kill);
       let input: Buffer = Buffer.alloc(0);
       let isLate = false;
       let isUp = false;
       const end = (answer: UpstreamAnswer) => {
-        clearTimeout(timer);
+        timer.clear();
         this.#kill.delete(kill);
         kill();
         resolve(answer);
@@ -98,11 +99,11 @@ export class Upstream {
           for (let next = bodies.next(); !next.done; next = bodies.next()) {
             if (isUp) return end(this.#answerIn(replyKey, next.value));
             isUp = true;
-            clearTimeout(timer);
-            timer = setTimeout(() => {
+            timer.clear();
+            timer = new IoDeadline(deadline + GRACE, () => {
               isLate = true;
               kill();
-            }, deadline + GRACE);
+            });
             child.stdin.write(request);
             input = input.subarray(4);
           }

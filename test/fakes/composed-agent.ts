@@ -47,6 +47,7 @@ export async function openComposed(
     await listen(places.adminSocket, undefined, (handle) => composed.admin.take(handle)),
     await listen(places.eventsSocket, undefined, (handle) => composed.events.take(handle)),
   ];
+  void composed.open();
   return {
     clock,
     /** The socket of a process beside the agent. */

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import { frame, framesOf, openReply, REPLY_KEY_LENGTH } from '../../frames.ts';
+import { IoDeadline } from '../../io-deadline.ts';
 import type { Breaker } from './breaker.ts';
 import { type Operation, type Outcome, outcomes } from './operations.ts';
 import { childEnvironment, type SessionEnvironment, sessionBus } from './session-bus.ts';
@@ -105,32 +106,32 @@ export class Burst {
   /** A slow start is the machine's fault, not the keyring's: it costs this call, but neither the child nor a pause. */
   async #started(running: Running, deadline: number): Promise<void> {
     if (running.ready) return;
-    let timer: NodeJS.Timeout | undefined;
+    let timer: IoDeadline | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(hung()), deadline);
+      timer = new IoDeadline(deadline, () => reject(hung()));
     });
     try {
       await Promise.race([running.start, late]);
     } finally {
-      clearTimeout(timer);
+      timer?.clear();
     }
   }
 
   #exchange({ child }: Running, bytes: Buffer, replyKey: Uint8Array, deadline: number, fair: boolean): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const timer = new IoDeadline(deadline, () => {
         child.kill('SIGKILL');
         if (fair) this.#breaker?.hung();
         this.#fell(child, hung());
-      }, deadline);
+      });
       this.#waiting = {
         replyKey,
         resolve: (answer) => {
-          clearTimeout(timer);
+          timer.clear();
           resolve(answer);
         },
         reject: (error) => {
-          clearTimeout(timer);
+          timer.clear();
           reject(error);
         },
       };
@@ -166,9 +167,9 @@ export class Burst {
       }),
     };
     running.start.catch(() => {});
-    const startTimer = setTimeout(() => child.kill('SIGKILL'), START_DEADLINE).unref();
+    const startTimer = new IoDeadline(START_DEADLINE, () => child.kill('SIGKILL')).unref();
     const fell = () => {
-      clearTimeout(startTimer);
+      startTimer.clear();
       const error = new KeyholdError('backend_failed', 'cannot use the keyring: its child process ended early');
       failed(error);
       this.#fell(child, error);
@@ -186,7 +187,7 @@ export class Burst {
           if (running.ready) {
             this.#take(next.value);
           } else {
-            clearTimeout(startTimer);
+            startTimer.clear();
             running.ready = true;
             started();
             // Whoever started it may have given up by now.
@@ -233,8 +234,8 @@ export class Burst {
     if (!child) return;
     this.#run = undefined;
     child.stdin!.end();
-    const timer = setTimeout(() => child.kill('SIGKILL'), END_DEADLINE).unref();
-    child.once('exit', () => clearTimeout(timer));
+    const timer = new IoDeadline(END_DEADLINE, () => child.kill('SIGKILL')).unref();
+    child.once('exit', () => timer.clear());
   }
 }
 

@@ -40,7 +40,9 @@ export function itemsBy(burst: Burst, milliseconds: number = CALL_DEADLINE): Key
     },
     async exist(names) {
       const { value } = await ask('count', names);
-      return names.map((_, index) => (value?.[index] ?? 0) > 0);
+      // No answer about an item is not the answer that it is gone: the caller would forget a credential for that.
+      if (value?.length !== names.length) throw faultOf('failed');
+      return names.map((_, index) => value[index]! > 0);
     },
   };
 }

@@ -156,6 +156,7 @@ describe('the audit log of the whole agent', () => {
       async restart() {},
     });
     const listener = await listen(places.agentSocket, undefined, (handle) => composed.reception.receive(handle));
+    void composed.open();
     onTestFinished(async () => {
       await listener.close();
       await composed.dispose();

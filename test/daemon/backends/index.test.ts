@@ -1,22 +1,51 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openBackends } from '../../../daemon/backends/index.ts';
 import { heapSecret } from '../../../protocol/secret.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { temporaryFolder } from '../../temporary.ts';
 
-function backendsIn() {
+function backendsIn(keyringChild = '/nonexistent/child') {
   const { path: state, remove } = temporaryFolder('backends');
   onTestFinished(remove);
   const options = {
     state,
     configured: 'auto',
-    keyringChild: '/nonexistent/child',
+    keyringChild,
     keep: heapSecret,
     clock: new FakeClock(),
   } as const;
   return { state, backends: openBackends(options) };
+}
+
+describe('the choice of a backend', () => {
+  it('is not made where the keyring gives no answer, for the first store would bind the user to it', async () => {
+    const { state, backends } = backendsIn(writeSilentChild());
+    vi.stubEnv('DBUS_SESSION_BUS_ADDRESS', 'unix:path=/nonexistent/bus');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await expect(backends.openChosen()).rejects.toMatchObject({ code: 'backend_hung' });
+    expect(readdirSync(state)).toEqual([]);
+  });
+
+  it('is the vault where there is no session bus, which is an answer', async () => {
+    const { backends } = backendsIn();
+    vi.stubEnv('DBUS_SESSION_BUS_ADDRESS', undefined);
+    vi.stubEnv('XDG_RUNTIME_DIR', '/nonexistent');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const backend = await backends.openChosen();
+    expect(backend.name).toBe('vault');
+    await backend.dispose();
+  });
+});
+
+/** A keyring child that comes up and answers nothing. */
+function writeSilentChild(): string {
+  const { path, remove } = temporaryFolder('silent-child');
+  onTestFinished(remove);
+  const program = join(path, 'child.cjs');
+  writeFileSync(program, 'process.stdout.write(Buffer.alloc(4)); setInterval(() => {}, 60_000);');
+  return program;
 }
 
 describe('the note of where credentials rest', () => {
