@@ -8,7 +8,7 @@ import { readCatalogue } from '../services/catalogue.ts';
 import { CommandFailure } from './failure.ts';
 import type { Page } from './page.ts';
 import { targetDocument, urlOf } from './target.ts';
-import { hasPerson, INTERRUPTED, nobodyToAsk } from './terminal.ts';
+import { dropTypedAhead, hasPerson, INTERRUPTED, nobodyToAsk } from './terminal.ts';
 
 export type SearchedWell = Extract<Searched, { status: 'ok' }>;
 
@@ -124,6 +124,7 @@ export async function choose(
   }
   const { manifests } = readCatalogue();
   const { multiselect, isCancel } = await import('@clack/prompts');
+  dropTypedAhead();
   const picked = await multiselect({
     message: 'Which tokens shall keyhold take in?',
     options: candidates.map(({ searched, entry }, at) => {

@@ -82,6 +82,9 @@ class Terminal {
   }
 }
 
+const REMOVE = 'keyhold token remove --for https://git.example; echo "ended $?"';
+const ASKED = /Remove the token ada for https:\/\/git\.example\? \[y\/N\] /;
+const REPLACE = /Replace the token ada for https:\/\/git\.example, kept since 2026-01-01\? \[y\/N\] /;
 const SET = 'keyhold token set --for https://git.example --username ada; echo "ended $?"';
 
 describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
@@ -144,30 +147,46 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     terminal.press('Enter');
     await terminal.until(/^visible-2$/m);
     expect(terminal.screen()).toContain('echo visible-$((1+1))');
-    expect(agent.asked.map(({ action }) => action)).toEqual(['list']);
+    expect(agent.asked.filter(({ action }) => action === 'store')).toEqual([]);
   });
 
   test.each([
-    ['n', 1, 0],
+    ['n Enter', 1, 0],
+    ['Enter', 1, 0],
     ['C-c', 130, 0],
-    ['y', 0, 1],
-  ])('replacing one asks before it takes the new one: %s ends with %i and stores %i', async (key, code, count) => {
+    ['y Enter', 0, 1],
+  ])('replacing one asks when the new token is there: %s ends with %i and stores %i', async (keys, code, count) => {
     await using agent = await startScriptedAgent({ list: ok([['item[]', item]]), store: ok() });
     using terminal = new Terminal(agent);
     await terminal.until(/ready> /);
     terminal.type(SET);
     terminal.press('Enter');
-    await terminal.until(/Replace the token ada for https:\/\/git\.example, kept since 2026-01-01\?[\s\S]*Yes/);
-    terminal.press(key);
-    if (count > 0) {
-      await terminal.until(/The token for https:\/\/git\.example: /);
-      terminal.type('newer-EXAMPLE');
-      terminal.press('Enter');
-    }
+    await terminal.until(/The token for https:\/\/git\.example: /);
+    terminal.type('newer-EXAMPLE');
+    terminal.press('Enter');
+    await terminal.until(REPLACE);
+    for (const key of keys.split(' ')) terminal.press(key);
     const screen = await terminal.until(new RegExp(`ended ${code}`));
     expect(screen).not.toContain('newer-EXAMPLE');
     expect(screen.includes('Updated the token for https://git.example, username ada.')).toBe(count > 0);
     expect(agent.asked.filter(({ action }) => action === 'store')).toHaveLength(count);
+  });
+
+  test('a token that is pasted twice out of habit does not answer "Replace?", and nothing of it reaches the shell', async () => {
+    await using agent = await startScriptedAgent({ list: ok([['item[]', item]]), store: ok() });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type(SET);
+    terminal.press('Enter');
+    await terminal.until(/The token for https:\/\/git\.example: /);
+    terminal.paste('y-newer-EXAMPLE\n');
+    await terminal.until(REPLACE);
+    terminal.paste('y-newer-EXAMPLE\necho stray-$((1+1))\n');
+    await terminal.until(/nothing was changed\s+ended 1/);
+    terminal.press('Enter');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(terminal.screen()).not.toContain('stray');
+    expect(agent.asked.filter(({ action }) => action === 'store')).toEqual([]);
   });
 
   test('finds the server in the folder, refuses a token of another form without showing it, and takes the right one', async () => {
@@ -206,7 +225,7 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     terminal.press('Enter');
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(terminal.screen()).not.toContain('stray');
-    expect(agent.asked.map(({ action }) => action)).toEqual(['list']);
+    expect(agent.asked.filter(({ action }) => action === 'store')).toEqual([]);
   });
 
   test.each([
@@ -249,18 +268,82 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
   });
 
   test.each([
-    ['n', 1, 0],
+    ['n Enter', 1, 0],
     ['C-c', 130, 0],
-    ['y', 0, 1],
-  ])('removing asks first: %s ends with %i and erases %i', async (key, code, count) => {
+    ['C-d', 130, 0],
+    ['y Enter', 0, 1],
+    ['Y E S Enter', 0, 1],
+    // Taken back, letter by letter, and answered anew.
+    ['y BSpace n Enter', 1, 0],
+  ])('removing asks first: %s ends with %i and erases %i', async (keys, code, count) => {
     await using agent = await startScriptedAgent({ list: ok([['item[]', item]]), erase: ok([['erased', '1']]) });
     using terminal = new Terminal(agent);
     await terminal.until(/ready> /);
-    terminal.type('keyhold token remove --for https://git.example; echo "ended $?"');
+    terminal.type(REMOVE);
     terminal.press('Enter');
-    await terminal.until(/Remove the token ada for https:\/\/git\.example\?[\s\S]*Yes/);
-    terminal.press(key);
+    await terminal.until(ASKED);
+    for (const key of keys.split(' ')) terminal.press(key);
     await terminal.until(new RegExp(`ended ${code}`));
     expect(agent.asked.filter(({ action }) => action === 'erase')).toHaveLength(count);
+  });
+
+  test.each(['keyhold status', 'y', 'yes'])('%j without Enter answers nothing', async (pasted) => {
+    await using agent = await startScriptedAgent({ list: ok([['item[]', item]]), erase: ok([['erased', '1']]) });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type(REMOVE);
+    terminal.press('Enter');
+    await terminal.until(ASKED);
+    terminal.paste(pasted);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(terminal.screen()).not.toMatch(/ended \d/);
+    expect(agent.asked.filter(({ action }) => action === 'erase')).toEqual([]);
+    terminal.press('C-u');
+    terminal.press('Enter');
+    await terminal.until(/nothing was changed\s+ended 1/);
+  });
+
+  test('a pasted command with its Enter is no yes', async () => {
+    await using agent = await startScriptedAgent({ list: ok([['item[]', item]]), erase: ok([['erased', '1']]) });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type(REMOVE);
+    terminal.press('Enter');
+    await terminal.until(ASKED);
+    terminal.paste('keyhold status\n');
+    await terminal.until(/nothing was changed\s+ended 1/);
+    expect(agent.asked.filter(({ action }) => action === 'erase')).toEqual([]);
+  });
+
+  test.each([
+    ['a confirmation', REMOVE, ASKED, 'n', /ended 1/],
+    ['a hidden prompt', 'keyhold unlock; echo "ended $?"', /The passphrase: /, 'real EXAMPLE', /ended 0/],
+  ])('what was typed before %s appears does not answer it', async (_, command, prompt, typed, end) => {
+    await using agent = await startScriptedAgent({
+      list: ok([['item[]', item]]),
+      erase: ok([['erased', '1']]),
+      status: ok([['backend', 'vault']]),
+      unlock: ({ attributes }) =>
+        attributes['passphrase'] === undefined
+          ? { status: 'interaction-required', message: 'it needs the passphrase' }
+          : ok(),
+    });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    // The shell reads the command's line; what stands behind it waits in the terminal.
+    terminal.type(`sleep 1; ${command}`);
+    terminal.press('Enter');
+    terminal.type('y');
+    terminal.press('Enter');
+    terminal.type('ye');
+    await terminal.until(prompt);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(terminal.screen()).not.toMatch(/ended \d/);
+    terminal.type(typed);
+    terminal.press('Enter');
+    await terminal.until(end);
+    expect(agent.asked.filter(({ action }) => action === 'erase')).toEqual([]);
+    const passphrases = agent.asked.flatMap(({ attributes }) => attributes['passphrase'] ?? []);
+    expect(passphrases).toEqual(typed === 'n' ? [] : [typed]);
   });
 });

@@ -52,25 +52,20 @@ async function set(options: SetOptions): Promise<void> {
   const username = place.username ?? (label === undefined && account !== undefined ? toWire(account) : undefined);
   const target = { ...place, username };
   if (from !== undefined) remark(`keyhold: for ${urlOf(target)} (${manifest?.title}), as ${from} says`);
-  const take = async () => {
-    const what = `the token for ${urlOf(target)}`;
-    return checkSecret(await readSecretOrStdin(options, what), manifest, kind?.name, what, force);
-  };
-  // Nobody types a token only to hear then that it may not be kept; what is piped is looked at before anything else.
-  const mayAsk = hasPerson(options.input) && !isPiped(options);
-  let checked = mayAsk ? undefined : await take();
+  const what = `the token for ${urlOf(target)}`;
+  // The token first, then whether it replaces one: a token that is pasted out of habit must not answer the question.
+  const checked = checkSecret(await readSecretOrStdin(options, what), manifest, kind?.name, what, force);
   let before: TokenItem | undefined;
   try {
     before = replaced(await withAgent(tokenItems), target, label);
-    if (before) await mayReplace(before, mayAsk, options);
-    checked ??= await take();
+    if (before) await mayReplace(before, hasPerson(options.input) && !isPiped(options), options);
     const about = { service: manifest?.id, kind: kind?.name, label, origin, account };
     const said = Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined));
     const timeout = checked.kind?.memoryOnly ? lifeOf(checked.kind) : undefined;
     const { secret, expiresAt } = checked;
     await withAgent((agent) => ask(agent, 'store', { target, secret, expiresAt, timeout, force, about: said }));
   } finally {
-    checked?.secret.dispose();
+    checked.secret.dispose();
   }
   const stored = { ...targetDocument(target), service: manifest?.id, kind: checked.kind?.name, label };
   show(json, { stored, updated: before !== undefined, expiresAt: checked.expiresAt }, (page) => {
