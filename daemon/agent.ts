@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type About, aboutPlace, mergeAbout, saysMore } from '../protocol/about.ts';
 import type { Target } from '../protocol/credential.ts';
 import type { CredentialReply, CredentialRequest } from '../protocol/handler.ts';
+import { madeAfter } from '../protocol/made.ts';
 import type { Profiles } from '../protocol/profiles.ts';
 import type { Secret } from '../protocol/secret.ts';
 import type { Held } from './backends/backend.ts';
@@ -267,7 +268,8 @@ export class Agent {
     if (repeated) {
       // git repeats what it was just given after every success: nothing to write, and nothing that it left out is lost.
       this.#custody.touch(repeated);
-      const isNews = request.about !== undefined && saysMore(repeated.about, request.about);
+      const isSaid = request.about !== undefined && saysMore(repeated.about, request.about);
+      const isNews = isSaid || madeAfter(repeated.made, request.made, true) !== (repeated.made ?? 'tool');
       if (repeated.resting && request.timeout === undefined && !isNews) return done;
     }
     const secret = request.secret!;
@@ -282,6 +284,9 @@ export class Agent {
       expiresAt: request.expiresAt ?? (repeated || noted.isSameValue ? before!.expiresAt : undefined),
       storedAt: newestDate(this.#custody, this.#clock, target),
       about: noted.about,
+      made: madeAfter(before?.made, request.made, repeated !== undefined || noted.isSameValue),
+      fronts: before ? before.fronts : [],
+      shown: noted.about?.prefix,
     };
     const secrets = { secret, refreshToken: request.refreshToken ?? repeated?.secrets?.refreshToken };
     await this.#custody.put(held, secrets, request.timeout === undefined, request.timeout);

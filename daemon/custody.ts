@@ -3,7 +3,14 @@ import { identityOf, type Seconds, type Target } from '../protocol/credential.ts
 import { asFault, KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply } from '../protocol/handler.ts';
 import type { SecretKeeper } from '../protocol/secret.ts';
-import type { Backend, BackendName, Held, Secrets, UnlockMeans } from './backends/backend.ts';
+import {
+  type Backend,
+  type BackendName,
+  type Held,
+  heldOf,
+  type Secrets,
+  type UnlockMeans,
+} from './backends/backend.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
@@ -20,6 +27,9 @@ const RETRY_AFTER: Seconds = 2;
 
 /** Whether credentials can be served, and if not, whose turn it is. */
 export type CustodyState = 'opening' | 'open' | 'locked' | 'failed';
+
+/** What is known of a credential beside its target and its value, as far as it changes. */
+export type Amendment = Partial<Pick<Held, 'about' | 'made' | 'fronts' | 'shown'>>;
 
 /** A lock that the person asked for outlives the process: here is where it is remembered. */
 export type LockMark = { isSet(): boolean; set(): void; clear(): void };
@@ -267,12 +277,16 @@ export class Custody {
   }
 
   /** Notes what is known of an entry from now on, at rest and then in memory. Its secrets and its lease stay. */
-  async annotate(entry: Entry, about: About | undefined, isBegun = false): Promise<void> {
+  annotate(entry: Entry, about: About | undefined, isBegun = false): Promise<void> {
+    return this.amend(entry, { about }, isBegun);
+  }
+
+  /** The same for any of it. Run it in the turn of the entry's target. */
+  async amend(entry: Entry, change: Amendment, isBegun = false): Promise<void> {
     const backend = isBegun ? this.#backend! : this.#forChange('change');
-    const resting = entry.resting && { ...entry.resting, about };
-    if (resting) await backend.annotate(resting);
-    entry.about = about;
-    entry.resting = resting;
+    const held = { ...heldOf(entry), ...change };
+    if (entry.resting) await backend.annotate(held);
+    this.#set.note(entry, held);
   }
 
   /** Removes an entry at rest, then in memory. Throws what the backend throws; nothing has changed then. */

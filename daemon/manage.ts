@@ -11,6 +11,7 @@ import {
   type BackendName,
   type Degradation,
   type Held,
+  heldOf,
   isBackendName,
   type Secrets,
 } from './backends/backend.ts';
@@ -188,7 +189,7 @@ const acts: Readonly<Record<string, Act>> = {
       }
       for (const entry of [...custody.held()]) {
         const secrets = await custody.secretsOf(entry);
-        if (secrets) items.push({ held: bare(entry), secrets });
+        if (secrets) items.push({ held: heldOf(entry), secrets });
       }
       // What was locked away meanwhile would be missing, and nobody would know.
       custody.refuseLocked('back up');
@@ -311,8 +312,4 @@ function failureOf({ state, failure }: Custody): Degradation[] {
   return failure && state === 'failed'
     ? [{ code: failure.code.replaceAll('_', '-'), what: failure.message, remedy: 'then run: keyhold restart' }]
     : [];
-}
-
-function bare({ id, protocol, host, path, username, authtype, expiresAt, storedAt, about }: Held): Held {
-  return { id, protocol, host, path, username, authtype, expiresAt, storedAt, about };
 }

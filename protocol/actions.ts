@@ -32,7 +32,7 @@ export const actions = {
   store: {
     summary: 'keep a credential; answered when it is durable',
     reads:
-      'protocol host path? username? password | authtype credential, oauth_refresh_token? password_expiry_utc? ephemeral? timeout? service? kind? label? token_id? origin? account? tenant? scopes? created_at? force?',
+      'protocol host path? username? password | authtype credential, oauth_refresh_token? password_expiry_utc? ephemeral? timeout? service? kind? label? token_id? origin? account? tenant? scopes? created_at? made? force?',
     answers: '',
     statuses: ['ok', 'locked', 'denied', 'revoked', 'unavailable', 'bad-request'],
   },

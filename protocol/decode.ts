@@ -5,6 +5,7 @@ import { type Target, whyNoTarget } from './credential.ts';
 import { KeyholdError } from './errors.ts';
 import type { CredentialReply, CredentialRequest, Detail } from './handler.ts';
 import { SECRET_MAX } from './limits.ts';
+import { readMade } from './made.ts';
 import type { Secret } from './secret.ts';
 import { isStatus } from './status.ts';
 import { fromWire } from './text.ts';
@@ -45,6 +46,7 @@ export function decodeRequest(attributes: Attributes, action = attributes.text('
     ephemeral: isTrue(attributes.text('ephemeral')),
     timeout: action === 'store' ? seconds(attributes, 'timeout') : undefined,
     about: action === 'store' && capabilities.keyhold ? readAbout(attributes) : undefined,
+    made: action === 'store' && capabilities.keyhold ? readMade(attributes) : undefined,
     id: capabilities.keyhold ? attributes.text('id') : undefined,
     force: capabilities.keyhold && isTrue(attributes.text('force')),
     state: attributes.list('state[]'),

@@ -2,6 +2,7 @@ import type { AboutChange } from './about.ts';
 import type { Attributes } from './attributes.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Credential, EpochSeconds, Seconds, Target } from './credential.ts';
+import type { Made } from './made.ts';
 import type { Secret } from './secret.ts';
 import type { Status } from './status.ts';
 
@@ -28,6 +29,8 @@ export type CredentialRequest = {
   readonly timeout?: Seconds | undefined;
   /** What a store says of the token. */
   readonly about?: AboutChange | undefined;
+  /** How what a store brings came to be; absent: a tool stores it. */
+  readonly made?: Made | undefined;
   /** Keep it although it is known to be revoked. */
   readonly force?: boolean | undefined;
   /** git's opaque memory between its rounds; only ours, and only if its seal is good, means anything. */

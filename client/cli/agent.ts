@@ -3,6 +3,7 @@ import { Attributes } from '../../protocol/attributes.ts';
 import { noCapabilities } from '../../protocol/capabilities.ts';
 import type { EpochSeconds, Seconds, Target } from '../../protocol/credential.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../../protocol/handler.ts';
+import type { Made } from '../../protocol/made.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
 import { fromWire } from '../../protocol/text.ts';
@@ -25,6 +26,9 @@ export type Question = {
   readonly attributes?: Readonly<Record<string, string | Secret | readonly string[] | undefined>> | undefined;
 };
 
+/** What an action is asked with. A store of ours says how its credential came to be; without that it is a tool's. */
+export type QuestionOf<Action extends string> = Action extends 'store' ? Question & { readonly made: Made } : Question;
+
 /** Runs `body` with a connection to the agent, which is started if none answers and the person has installed it. */
 export async function withAgent<T>(body: (agent: Connection) => Promise<T>, deadline?: number): Promise<T> {
   using agent = await dial({ deadline, autostart: true });
@@ -32,7 +36,11 @@ export async function withAgent<T>(body: (agent: Connection) => Promise<T>, dead
 }
 
 /** Asks for an action. Any other status than `ok` is a `CommandFailure` with its exit code and message. */
-export async function ask(agent: Connection, action: string, question: Question = {}): Promise<Ok> {
+export async function ask<Action extends string>(
+  agent: Connection,
+  action: Action,
+  question: QuestionOf<Action> = {} as QuestionOf<Action>,
+): Promise<Ok> {
   const reply = await agent(requestOf(action, question));
   if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
   return reply;
@@ -42,7 +50,8 @@ export async function ask(agent: Connection, action: string, question: Question 
 const goesByProfile: ReadonlySet<string> = new Set(['get', 'explain']);
 
 /** A request of ours; for those who look at other statuses than `ok` themselves. */
-export function requestOf(action: string, { attributes = {}, ...question }: Question): CredentialRequest {
+export function requestOf<Action extends string>(action: Action, asked: QuestionOf<Action>): CredentialRequest {
+  const { attributes = {}, ...question } = asked as Question;
   const gathered = new Attributes();
   for (const [key, value] of Object.entries(attributes)) {
     if (Array.isArray(value)) for (const each of value) gathered.add(`${key}[]`, each);

@@ -51,7 +51,7 @@ export class Taker {
       if (await this.#holds(target, secret)) return { status: 'held' };
       if (!replace) return { status: 'differs' };
     }
-    const request = requestOf('store', { target, secret, attributes: { origin: toWire(origin) } });
+    const request = requestOf('store', { target, secret, made: 'imported', attributes: { origin: toWire(origin) } });
     const reply = await this.#agent({ ...request, expiresAt });
     if (reply.status === 'revoked' || reply.status === 'bad-request') return { status: 'refused', why: reply.message };
     if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);

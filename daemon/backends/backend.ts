@@ -1,5 +1,6 @@
 import type { About } from '../../protocol/about.ts';
 import type { EpochSeconds, Target } from '../../protocol/credential.ts';
+import type { Made } from '../../protocol/made.ts';
 import type { Secret } from '../../protocol/secret.ts';
 
 /** Everything about a credential but its secrets: what is held, for whom, since when. */
@@ -11,7 +12,19 @@ export type Held = Target & {
   readonly storedAt: EpochSeconds;
   /** What is known of it beside that; records from before it was noted have none. */
   readonly about?: About | undefined;
+  /** How it came to be held; absent in records of version 0.1 until `custody.ts` or a store decides it. */
+  readonly made?: Made | undefined;
+  /** The fronts whose `list` shows it (DESIGN.md §2), a set; empty: none. Absent: not decided yet. */
+  readonly fronts?: readonly string[] | undefined;
+  /** What may be displayed of the value: the beginning that every token of its kind has. */
+  readonly shown?: string | undefined;
 };
+
+/** The record of what is held, out of anything that has more than that, such as an entry of the unlocked set. */
+export function heldOf(from: Held): Held {
+  const { protocol, host, path, username, id, authtype, expiresAt, storedAt, about, made, fronts, shown } = from;
+  return { protocol, host, path, username, id, authtype, expiresAt, storedAt, about, made, fronts, shown };
+}
 
 export type Secrets = { readonly secret?: Secret | undefined; readonly refreshToken?: Secret | undefined };
 

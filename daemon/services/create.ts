@@ -121,7 +121,7 @@ export async function make(
       ...(typeof tenant === 'string' && { tenant }),
     };
     const target = { protocol: place.protocol, host: place.host, path: place.path };
-    return { entry: await keepGiven(desk, manifest, { target, secret, read: heard.read, about }) };
+    return { entry: await keepGiven(desk, manifest, { target, secret, read: heard.read, about, made: 'created' }) };
   } catch (error) {
     const { message, status } = asFault(error);
     const undone = await takeBack(desk, wanted, heard.read.id, actor);

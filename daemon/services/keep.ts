@@ -3,6 +3,7 @@ import { Attributes } from '../../protocol/attributes.ts';
 import { noCapabilities } from '../../protocol/capabilities.ts';
 import type { EpochSeconds, Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
+import type { Made } from '../../protocol/made.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { kindOf, type Manifest, type Read } from '../../protocol/services/index.ts';
 import { toWire } from '../../protocol/text.ts';
@@ -16,6 +17,7 @@ export type Given = {
   readonly refreshToken?: Secret | undefined;
   readonly read: Read;
   readonly about: AboutChange;
+  readonly made: Made;
 };
 
 /**
@@ -23,7 +25,7 @@ export type Given = {
  * borrowed. Throws why it could not be kept; nothing has changed here then.
  */
 export async function keepGiven(desk: Desk, manifest: Manifest, given: Given): Promise<Entry> {
-  const { target, secret, refreshToken, read } = given;
+  const { target, secret, refreshToken, read, made } = given;
   const about = { service: manifest.id, ...given.about, ...aboutIn(read) };
   const kind = kindOf(manifest, about.kind);
   const { agent, custody } = desk.parts;
@@ -34,6 +36,7 @@ export async function keepGiven(desk: Desk, manifest: Manifest, given: Given): P
     refreshToken,
     expiresAt: expiryIn(read, desk.parts.clock.now()),
     about,
+    made,
     // Never at rest: a great while, which its own expiry or the end of the agent cuts short.
     timeout: kind?.memoryOnly ? MEMORY_ONLY : undefined,
     capabilities: { ...noCapabilities, keyhold: true },

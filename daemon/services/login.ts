@@ -105,7 +105,8 @@ export class Logins {
       const target = { protocol: place.protocol, host: place.host, path: place.path, username: wired(account) };
       const about = { account, origin: 'signed in with keyhold', ...(kind && { kind }), ...(tenant && { tenant }) };
       const refreshToken = heard.secrets.get('refreshToken');
-      const entry = await keepGiven(desk, manifest, { target, secret, refreshToken, read: heard.read, about });
+      const given = { target, secret, refreshToken, read: heard.read, about, made: 'login' } as const;
+      const entry = await keepGiven(desk, manifest, given);
       return { status: 'ok', ids: [entry.id], details: [item(heldItem(entry))] };
     } catch (error) {
       const { status, message } = asFault(error);

@@ -10,6 +10,9 @@ export type Entry = Held & {
   resting: Held | undefined;
   about?: Held['about'];
   expiresAt?: Held['expiresAt'];
+  made?: Held['made'];
+  fronts?: Held['fronts'];
+  shown?: Held['shown'];
   /** When it is forgotten altogether, on the boot-time clock: git's `timeout=`. */
   readonly forgetAt: Seconds | undefined;
   secrets: Secrets | undefined;
@@ -82,12 +85,17 @@ export class UnlockedSet {
    * Gives an entry new secrets where it stands: it is as new as it was and its lease goes on. They become ours; those of an
    * entry whose secrets are not in memory are wiped at once.
    */
-  renew(entry: Entry, { about, expiresAt, ...held }: Held, secrets: Secrets): void {
-    entry.about = about;
-    entry.expiresAt = expiresAt;
-    if (entry.resting) entry.resting = { ...held, about, expiresAt };
+  renew(entry: Entry, held: Held, secrets: Secrets): void {
+    this.note(entry, held);
     disposeSecrets(entry.secrets ?? secrets);
     if (entry.secrets) entry.secrets = secrets;
+  }
+
+  /** What is known of an entry from now on. Its target and its date stay. */
+  note(entry: Entry, held: Held): void {
+    const { about, expiresAt, made, fronts, shown } = held;
+    Object.assign(entry, { about, expiresAt, made, fronts, shown });
+    if (entry.resting) entry.resting = held;
   }
 
   remove(entry: Entry): void {

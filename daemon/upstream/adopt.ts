@@ -1,5 +1,5 @@
 import { mergeAbout } from '../../protocol/about.ts';
-import type { Held } from '../backends/backend.ts';
+import { heldOf } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Custody } from '../custody.ts';
 import type { Marks } from '../tombstones/marks.ts';
@@ -29,9 +29,8 @@ export async function adoptNewer(
     // One that we had before is no news: it is what somebody has put back.
     if (seen.fingerprint === undefined || known.includes(seen.fingerprint)) return false;
     const oauth = { ...grant, lifetime: undefined, earlier: known.slice(0, EARLIER_MAX) };
-    const { protocol, host, path, username, id, authtype, storedAt, about } = entry;
-    const noted = mergeAbout(about, { ...seen, oauth });
-    const adopted: Held = { protocol, host, path, username, id, authtype, storedAt, about: noted };
+    const noted = mergeAbout(entry.about, { ...seen, oauth });
+    const adopted = { ...heldOf(entry), expiresAt: undefined, about: noted, shown: noted?.prefix };
     await custody.adopt(entry, adopted, { secret, refreshToken });
     return true;
   } finally {

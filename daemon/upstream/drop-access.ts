@@ -1,3 +1,4 @@
+import { heldOf } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Custody } from '../custody.ts';
 import type { Entry } from '../unlocked/set.ts';
@@ -10,9 +11,7 @@ export async function dropAccess(custody: Custody, entry: Entry): Promise<void> 
   const kept = await custody.secretsAside(entry);
   if (!kept) return;
   try {
-    const { protocol, host, path, username, id, authtype, storedAt, about } = entry;
-    const held = { protocol, host, path, username, id, authtype, storedAt, about, expiresAt: 0 };
-    await custody.renew(entry, held, { refreshToken: kept.refreshToken });
+    await custody.renew(entry, { ...heldOf(entry), expiresAt: 0 }, { refreshToken: kept.refreshToken });
   } finally {
     disposeSecrets(kept);
   }

@@ -54,6 +54,9 @@ export async function keepGrant(
       storedAt: clock.now(),
       expiresAt: lifetime === undefined ? undefined : clock.now() + lifetime,
       about: mergeAbout(mergeAbout(about, seen), { oauth: secrets.refreshToken ? oauth : undefined }),
+      made: 'login',
+      fronts: custody.at(place)?.fronts ?? [],
+      shown: seen.prefix,
     };
     await custody.put(held, secrets, true, undefined);
     const entry = custody.at(held);

@@ -2,7 +2,7 @@ import { mergeAbout } from '../../protocol/about.ts';
 import type { EpochSeconds, Seconds, Target } from '../../protocol/credential.ts';
 import { asFault } from '../../protocol/errors.ts';
 import type { Grant } from '../../protocol/grant.ts';
-import type { Degradation, Held, Secrets } from '../backends/backend.ts';
+import { type Degradation, type Held, heldOf, type Secrets } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
@@ -285,15 +285,10 @@ export class Refresher {
     };
     const about = mergeAbout(entry.about, { ...seen, ...(scopes && { scopes }), oauth });
     const held: Held = {
-      protocol: entry.protocol,
-      host: entry.host,
-      path: entry.path,
-      username: entry.username,
-      id: entry.id,
-      authtype: entry.authtype,
-      storedAt: entry.storedAt,
+      ...heldOf(entry),
       expiresAt: lifetime === undefined ? undefined : clock.now() + lifetime,
       about,
+      shown: about?.prefix,
     };
     // Where a value and what is known of it do not come to rest in one stroke, the mark of the refresh goes last.
     const isOneStroke = !entry.resting || custody.backend?.name !== 'keyring';

@@ -45,6 +45,7 @@ describe('keyhold token set', () => {
         attributes: {
           protocol: 'https',
           host: 'git.example',
+          made: 'set',
           path: 'team/app',
           username: 'ada',
           password: 'token-EXAMPLE',

@@ -106,6 +106,9 @@ export function testBackend(name: string, open: () => Promise<Harness>, { items 
 
     it('keeps what is known of a credential, and changes it without its secrets', async () => {
       const held = aHeld({
+        made: 'login',
+        fronts: ['docker'],
+        shown: 'tok_',
         about: { label: 'laptop', scopes: ['read', 'write'], createdAt: 5, origin: 'a \u202epage' },
       });
       await backend.put(held, {
@@ -113,7 +116,7 @@ export function testBackend(name: string, open: () => Promise<Harness>, { items 
         refreshToken: secretFromText('refresh-EXAMPLE'),
       });
       expect(await backend.list()).toEqual([held]);
-      const renamed = { ...held, about: { label: 'desktop' } };
+      const renamed = { ...held, about: { label: 'desktop' }, made: 'set' as const, fronts: [] };
       await backend.annotate(renamed);
       expect(await backend.list()).toEqual([renamed]);
       expect(await text(backend, held)).toEqual({ secret: 'access-EXAMPLE', refreshToken: 'refresh-EXAMPLE' });

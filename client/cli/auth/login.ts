@@ -167,7 +167,7 @@ async function byToken(
   const whole = { ...target, username: username && toWire(username) };
   const before = await tokenItems(agent);
   try {
-    await ask(agent, 'store', { target: whole, secret, expiresAt, about });
+    await ask(agent, 'store', { target: whole, secret, expiresAt, about, made: 'login' });
     const item = await keptLast(agent);
     const reply = await agent(requestOf('remote-show', { attributes: { id: item.id, what: 'whoami' } }));
     const isRefused = ['revoked', 'expired', 'interaction-required'].includes(reply.status);
@@ -179,7 +179,7 @@ async function byToken(
     const { user, expiresAt: end } = (whoami?.['answer'] ?? {}) as Record<string, unknown>;
     // When it ends only the service knows of a token that does not say so itself.
     if (item.expiresAt === undefined && typeof end === 'number') {
-      await ask(agent, 'store', { target: targetOfItem(item), secret, expiresAt: end, about });
+      await ask(agent, 'store', { target: targetOfItem(item), secret, expiresAt: end, about, made: 'login' });
     }
     const kept = await keptLast(agent);
     if (typeof user !== 'string' || kept.account !== undefined) return kept;

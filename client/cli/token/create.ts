@@ -111,7 +111,7 @@ async function byPage(
     const life = options.expiresIn === undefined ? undefined : secondsOf(options.expiresIn);
     const end = life === undefined || !Number.isFinite(life) ? undefined : Math.floor(Date.now() / 1_000) + life;
     const about = { service: manifest.id, kind: fit.kind?.name ?? kind, label: name, origin: 'made on its page' };
-    await ask(agent, 'store', { target, secret: fit.secret, expiresAt: fit.expiresAt ?? end, about });
+    await ask(agent, 'store', { target, secret: fit.secret, expiresAt: fit.expiresAt ?? end, about, made: 'created' });
   } finally {
     fit.secret.dispose();
   }

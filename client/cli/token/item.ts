@@ -1,5 +1,6 @@
 import { type Table, tableFrom, tableOf, thingsOf } from '../../../protocol/columns.ts';
 import type { Target } from '../../../protocol/credential.ts';
+import type { Made } from '../../../protocol/made.ts';
 import { printable, toWire } from '../../../protocol/text.ts';
 import type { Connection } from '../../dial.ts';
 import { ask, documents } from '../agent.ts';
@@ -21,6 +22,12 @@ export type TokenItem = {
   readonly tenant?: string;
   readonly scopes?: readonly string[];
   readonly prefix?: string;
+  /** What may be displayed of the value. */
+  readonly shown?: string;
+  /** How it came to be held. */
+  readonly made?: Made;
+  /** The helper protocols whose `list` shows it; absent: not decided. */
+  readonly fronts?: readonly string[];
   readonly fingerprint?: string;
   /** Of a login: it is refreshed here, a refresh is under way or was cut off, or somebody has to sign in again. */
   readonly refresh?: 'ours' | 'begun' | 'ended';

@@ -63,7 +63,8 @@ async function set(options: SetOptions): Promise<void> {
     const said = Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined));
     const timeout = checked.kind?.memoryOnly ? lifeOf(checked.kind) : undefined;
     const { secret, expiresAt } = checked;
-    await withAgent((agent) => ask(agent, 'store', { target, secret, expiresAt, timeout, force, about: said }));
+    const kept = { target, secret, expiresAt, timeout, force, about: said, made: 'set' } as const;
+    await withAgent((agent) => ask(agent, 'store', kept));
   } finally {
     checked.secret.dispose();
   }

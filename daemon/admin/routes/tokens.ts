@@ -1,3 +1,4 @@
+import { allMade } from '../../../protocol/made.ts';
 import { route } from '../route.ts';
 import { bool, listOf, maybe, type Of, object, text, whole } from '../schema.ts';
 import { documents } from '../view.ts';
@@ -26,6 +27,9 @@ const token = object({
   ...target,
   authtype: maybe(text('scheme of the Authorization header')),
   ...about,
+  shown: maybe(text('what may be displayed of the value')),
+  made: maybe(text('how it came to be held', { enum: allMade })),
+  fronts: maybe(listOf(text('a helper protocol that can list'), 'the helper protocols whose list shows it')),
   storedAt: whole('epoch seconds'),
   expiresAt: maybe(whole('epoch seconds')),
   unlocked: bool('whether its value is in memory'),

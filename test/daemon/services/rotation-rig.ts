@@ -4,6 +4,7 @@ import type { DeskParts } from '../../../daemon/services/desk.ts';
 import { Services } from '../../../daemon/services/index.ts';
 import { Attributes } from '../../../protocol/attributes.ts';
 import type { CredentialReply } from '../../../protocol/handler.ts';
+import type { Made } from '../../../protocol/made.ts';
 import { heapSecret, secretFromText } from '../../../protocol/secret.ts';
 import { fromWire } from '../../../protocol/text.ts';
 import { FakeBackend } from '../../fakes/backend.ts';
@@ -81,9 +82,9 @@ export class RotationRig {
   /** A held token that the service knows. */
   async hold(
     label: string,
-    more: { kind?: string; life?: number; host?: string; isListed?: boolean } = {},
+    more: { kind?: string; life?: number; host?: string; isListed?: boolean; made?: Made } = {},
   ): Promise<string> {
-    const { kind = 'ci', life, host = 'api.apkg.ai', isListed = true } = more;
+    const { kind = 'ci', life, host = 'api.apkg.ai', isListed = true, made } = more;
     const { id, value } = this.service.add(label);
     const { clock, custody } = this.core;
     const about = { service: this.#name, kind, label, ...(isListed && { tokenId: id }), createdAt: clock.now() };
@@ -92,6 +93,7 @@ export class RotationRig {
       username: label,
       password: value,
       about,
+      made,
       ...(life !== undefined && { expiresAt: clock.now() + life }),
     });
     return [...custody.held()].find((held) => held.about?.label === label)!.id;

@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Backend, Held } from '../../daemon/backends/backend.ts';
+import { openBackup, sealBackup } from '../../daemon/backends/backup.ts';
+import { openIndex } from '../../daemon/backends/keyring/held-index.ts';
+import { openVault } from '../../daemon/backends/vault/vault.ts';
+import type { CredentialReply } from '../../protocol/handler.ts';
+import { expose, heapSecret, secretFromText } from '../../protocol/secret.ts';
+import { aHeld, text } from '../contracts/backend.ts';
+import { FakeClock } from '../fakes/clock.ts';
+import { type Earlier, earlierVersion } from '../fakes/earlier-agent.ts';
+import { temporaryFolder } from '../temporary.ts';
+
+const earlier: Earlier = await earlierVersion();
+/** As weak as Argon2id can be, so that tests are quick. */
+const kdf = { memory: 8, passes: 1, parallelism: 1 };
+
+/** Everything that this version notes of a credential and version 0.1 does not know. */
+const newer: Held = {
+  ...aHeld({ id: 'newer', username: 'ada', storedAt: 5 }),
+  about: { label: 'laptop', prefix: 'tok_' },
+  made: 'login',
+  fronts: ['docker'],
+  shown: 'tok_',
+};
+
+describe('an agent of version 0.1', () => {
+  it('opens a vault that this version wrote, serves from it and stores into it', async () => {
+    const folder = aFolder();
+    const vault = await openVault({ folder, keep: heapSecret, kdf });
+    await vault.put(newer, { secret: secretFromText('newer-EXAMPLE') });
+    await vault.put(aHeld({ id: 'bob', username: 'bob' }), { secret: secretFromText('bob-EXAMPLE') });
+    await vault.dispose();
+
+    const agent = await earlierAgent(await earlier.openVault({ folder, keep: earlier.heapSecret, kdf }));
+    expect(await agent.get('ada')).toBe('newer-EXAMPLE');
+    expect(await agent.get('bob')).toBe('bob-EXAMPLE');
+    expect(await agent.store('bob', 'later-EXAMPLE')).toBe('ok');
+    expect(await agent.get('bob')).toBe('later-EXAMPLE');
+    await agent.close();
+
+    // What it left alone is as it was, and what it stored is read.
+    const back = await openVault({ folder, keep: heapSecret, kdf });
+    onTestFinished(() => back.dispose());
+    const all = new Map((await back.list()).map((held) => [held.username, held]));
+    expect(all.get('ada')).toEqual(newer);
+    expect(await text(back, all.get('bob')!)).toMatchObject({ secret: 'later-EXAMPLE' });
+  });
+
+  it("opens the keyring's index that this version wrote", () => {
+    const file = join(aFolder(), 'keyring.db');
+    const key = randomBytes(32);
+    const index = openIndex({ file, key: heapSecret(key), keep: heapSecret });
+    const progress = { state: 'whole', items: { secret: true, refreshToken: false } } as const;
+    index.write(newer, progress);
+    index.close();
+
+    const old = earlier.openIndex({ file, key: earlier.heapSecret(key), keep: earlier.heapSecret });
+    expect(old.find(newer)).toEqual({ held: newer, progress });
+    old.write(aHeld({ id: 'bob', username: 'bob' }), progress);
+    old.close();
+
+    const back = openIndex({ file, key: heapSecret(key), keep: heapSecret });
+    onTestFinished(() => back.close());
+    expect(back.rows().map(({ held }) => held.id)).toEqual(expect.arrayContaining(['newer', 'bob']));
+  });
+
+  it('opens a backup that this version sealed', async () => {
+    const items = [{ held: newer, secrets: { secret: secretFromText('newer-EXAMPLE') } }];
+    const { header, records } = await sealBackup(secretFromText('passphrase-EXAMPLE'), items, kdf);
+    const passphrase = earlier.secretFromText('passphrase-EXAMPLE');
+    const backup = await earlier.openBackup(passphrase, header, earlier.heapSecret);
+    const [item] = backup.read(records);
+    expect(item!.held).toEqual(newer);
+    expect(Buffer.from(earlier.expose(item!.secrets.secret!)).toString()).toBe('newer-EXAMPLE');
+  });
+
+  it('sealed a backup that this version opens', async () => {
+    const held = aHeld({ id: 'old' });
+    const items = [{ held, secrets: { secret: earlier.secretFromText('old-EXAMPLE') } }];
+    const { header, records } = await earlier.sealBackup(earlier.secretFromText('passphrase-EXAMPLE'), items, kdf);
+    const backup = await openBackup(secretFromText('passphrase-EXAMPLE'), header, heapSecret);
+    const [item] = backup.read(records);
+    expect(item!.held).toEqual(held);
+    expect(Buffer.from(expose(item!.secrets.secret!)).toString()).toBe('old-EXAMPLE');
+  });
+});
+
+function aFolder(): string {
+  const folder = temporaryFolder('earlier');
+  onTestFinished(() => folder.remove());
+  return folder.path;
+}
+
+/** The verbs of version 0.1 over a backend of version 0.1. */
+async function earlierAgent(backend: Backend) {
+  const clock = new FakeClock();
+  const log = () => {};
+  const lockMark = { isSet: () => false, set: () => {}, clear: () => {} };
+  const custody = new earlier.Custody({ keep: earlier.heapSecret, clock, log, lockMark, onRest: () => {} });
+  const marks = new earlier.Marks({ custody, keep: earlier.heapSecret, clock, services: () => [] });
+  const tombstones = new earlier.Tombstones(custody, marks, clock);
+  const waiters = new earlier.Waiters(clock, log);
+  const agent = new earlier.Agent({ custody, clock, log, profiles: () => earlier.noProfiles, tombstones, waiters });
+  await custody.open(async () => backend);
+  const ask = (action: string, username: string, more: object = {}) => ({
+    action,
+    target: { protocol: 'https', host: 'git.example.com', username },
+    capabilities: { authtype: true, state: true, keyhold: true },
+    attributes: new earlier.Attributes(),
+    ...more,
+  });
+  const valueIn = (reply: CredentialReply) =>
+    reply.status === 'ok' ? Buffer.from(earlier.expose(reply.credential!.secret!)).toString() : reply.status;
+  return {
+    get: async (username: string) => valueIn(await agent.get(ask('get', username))),
+    store: async (username: string, value: string) =>
+      (await agent.store(ask('store', username, { secret: earlier.secretFromText(value) }))).status,
+    close: () => custody.dispose(),
+  };
+}

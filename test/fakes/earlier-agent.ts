@@ -1,0 +1,41 @@
+import type { Agent } from '../../daemon/agent.ts';
+import type { openBackup, sealBackup } from '../../daemon/backends/backup.ts';
+import type { openIndex } from '../../daemon/backends/keyring/held-index.ts';
+import type { itemOf } from '../../daemon/backends/keyring/names.ts';
+import type { openMemory } from '../../daemon/backends/memory.ts';
+import type { openVault } from '../../daemon/backends/vault/vault.ts';
+import type { Custody } from '../../daemon/custody.ts';
+import type { migrate } from '../../daemon/migrate.ts';
+import type { Marks } from '../../daemon/tombstones/marks.ts';
+import type { Tombstones } from '../../daemon/tombstones/tombstones.ts';
+import type { Waiters } from '../../daemon/waiters.ts';
+import type { Attributes } from '../../protocol/attributes.ts';
+import type { noProfiles } from '../../protocol/profiles.ts';
+import type { expose, heapSecret, secretFromText } from '../../protocol/secret.ts';
+
+/** The modules of version 0.1 that its bundle exports. Their types are today's, which have only grown since. */
+export type Earlier = {
+  readonly Agent: typeof Agent;
+  readonly openBackup: typeof openBackup;
+  readonly sealBackup: typeof sealBackup;
+  readonly openIndex: typeof openIndex;
+  readonly itemOf: typeof itemOf;
+  readonly openMemory: typeof openMemory;
+  readonly openVault: typeof openVault;
+  readonly Custody: typeof Custody;
+  readonly migrate: typeof migrate;
+  readonly Marks: typeof Marks;
+  readonly Tombstones: typeof Tombstones;
+  readonly Waiters: typeof Waiters;
+  readonly Attributes: typeof Attributes;
+  readonly noProfiles: typeof noProfiles;
+  readonly expose: typeof expose;
+  readonly heapSecret: typeof heapSecret;
+  readonly secretFromText: typeof secretFromText;
+};
+
+/** The code of version 0.1 (test/fixtures/agent-0.1/README.md says how it was made). */
+export async function earlierVersion(): Promise<Earlier> {
+  const bundle = new URL('../fixtures/agent-0.1/agent.mjs', import.meta.url).href;
+  return (await import(bundle)) as Earlier;
+}
