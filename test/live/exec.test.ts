@@ -11,6 +11,8 @@ import { temporaryFolder } from '../temporary.ts';
 
 const KEYHOLD = join(DIST, 'bin/keyhold');
 const CANARY = 'canary-\'"$x-EXAMPLE';
+/** Folders that every user may search; the PATH of who runs the tests may hold others. */
+const SYSTEM_PATH = '/usr/bin:/bin';
 /** Milliseconds until something that is under way must be seen. */
 const DEADLINE = 10_000;
 
@@ -145,7 +147,9 @@ describe('keyhold exec', () => {
       expect(environOf(pid!)).toContain(`TOKEN=${CANARY}`);
       expect(environOf(pid!).some((one) => one.startsWith('KEYHOLD_ENVIRONMENT='))).toBe(false);
       expect(environOf(shell.pid!).join()).not.toContain('canary');
-      expect(environOf(agent.pid).join()).not.toContain('canary');
+      // The kernel opens the agent's environment for root alone: the agent is not dumpable (proc(5)).
+      if (process.getuid!() === 0) expect(environOf(agent.pid).join()).not.toContain('canary');
+      else expect(() => environOf(agent.pid)).toThrow('EACCES');
       for (const one of readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name))) {
         expect(commandOf(one)).not.toContain('canary-');
       }
@@ -193,14 +197,23 @@ describe('keyhold exec', () => {
         ['./plain', 126],
         ['./sub', 126],
       ] as const) {
-        const ended = await keyhold([...T, '--', command]);
+        const ended = await keyhold([...T, '--', command], { PATH: SYSTEM_PATH });
         expect({ command, code: ended.code }).toEqual({ command, code });
         expect(ended.stderr).toMatch(/^keyhold: cannot run .*\n$/);
-        const byEnv = await execute('env', [command], { env, cwd: home, expect: 'any' });
+        const byEnv = await execute('env', [command], { env: { ...env, PATH: SYSTEM_PATH }, cwd: home, expect: 'any' });
         if (command !== '') expect(byEnv.code).toBe(code);
       }
       chmodSync(join(home, 'plain'), 0o755);
       expect((await keyhold([...T, '--', './plain'])).stdout).toBe(`plain ${CANARY}\n`);
+    });
+
+    test('what env ends with where a folder of PATH may not be searched', async () => {
+      mkdirSync(join(home, 'closed'), { mode: 0o000 });
+      const PATH = `${join(home, 'closed')}:${SYSTEM_PATH}`;
+      const ended = await keyhold([...T, '--', 'nonexistent'], { PATH });
+      const byEnv = await execute('env', ['nonexistent'], { env: { ...env, PATH }, cwd: home, expect: 'any' });
+      // Root may search every folder.
+      expect([ended.code, byEnv.code]).toEqual(process.getuid!() === 0 ? [127, 127] : [126, 126]);
     });
 
     test('125 for every failure of its own, and runs nothing then', async () => {

@@ -169,6 +169,8 @@ describe('the socket', () => {
   }, 240_000);
 });
 
+const isMask = (line: string) => line.includes('umask(');
+
 describe.skipIf(!need('strace', 'apt-get install strace'))('the order of system calls', () => {
   it('narrows the umask before the socket is bound, and never widens it', async () => {
     const home = aHome();
@@ -180,10 +182,16 @@ describe.skipIf(!need('strace', 'apt-get install strace'))('the order of system 
     await agent.ask('action=stop', 'capability[]=keyhold');
     await agent.ended;
     const { readFileSync } = await import('node:fs');
+    // strace shows the arguments of the agent, which is not dumpable, to root alone; 110 is the size of a sockaddr_un.
     const calls = readFileSync(trace, 'utf8').split('\n');
-    const bound = calls.findIndex((line) => line.includes('bind(') && line.includes('/run/.new'));
-    const umasks = calls.slice(0, bound).filter((line) => line.includes('umask('));
-    expect(umasks.at(-1)).toContain('umask(0177)');
+    const masks = calls.flatMap((line) => /umask\((\d+)\)/.exec(line)?.[1] ?? []);
+    expect(new Set(masks)).toEqual(new Set(['077', '0177']));
+    const inForce = calls.map((_, at) => /umask\((\d+)\)/.exec(calls.slice(0, at).findLast(isMask) ?? '')?.[1]);
+    const binds = calls.flatMap((line, at) => (/ bind\(.*, 110\)/.test(line) ? inForce[at] : []));
+    expect(binds.length).toBeGreaterThan(0);
+    expect(new Set(binds)).toEqual(new Set(['0177']));
+    const changed = calls.flatMap((line, at) => (/chmod/.test(line) && inForce[at] === '0177' ? line : []));
+    expect(changed).toEqual([]);
     expect(calls.some((line) => /chmod\(.*(agent\.sock|\.new)/.test(line))).toBe(false);
   });
 });
