@@ -33,6 +33,7 @@ import { Refresher } from './upstream/refresher.ts';
 import { SignIn } from './upstream/sign-in.ts';
 import { Upstream } from './upstream/upstream.ts';
 import { Waiters } from './waiters.ts';
+import { WorkingFolders } from './working-folder.ts';
 
 /** Milliseconds that running conversations get to end when the agent does. */
 const DRAIN_DEADLINE = 2_000;
@@ -129,6 +130,7 @@ export function compose({
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
   const profiles = openProfiles(`${places.config}/profiles.json`);
+  const folders = new WorkingFolders(profiles.current);
   const services = openServices(`${places.config}/services`);
   const marks = new Marks({ custody, keep: region.keep, clock, services });
   const tombstones = new Tombstones(custody, marks, clock);
@@ -214,13 +216,14 @@ export function compose({
   const handler: Handler = (request) => {
     switch (request.action) {
       case 'get':
-        return agent.get(request);
+        return folders.look(request)?.then(() => agent.get(request)) ?? agent.get(request);
       case 'store':
         return agent.store(request);
       case 'erase':
         return agent.erase(request);
       case 'explain':
-        return request.capabilities.keyhold ? agent.explain(request) : unknown;
+        if (!request.capabilities.keyhold) return unknown;
+        return folders.look(request)?.then(() => agent.explain(request)) ?? agent.explain(request);
       case 'same':
         return request.capabilities.keyhold ? same(custody, request) : unknown;
       default:

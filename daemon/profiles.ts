@@ -87,9 +87,9 @@ const none: Preference = {};
  * The account that the profile in force prefers for a request which names no username itself. Without any profile it
  * costs nothing. Throws `bad_request` where the caller asked for a profile that is not there.
  */
-export function preferenceOf(profiles: Profiles, { target, profile, cwd }: CredentialRequest): Preference {
+export function preferenceOf(profiles: Profiles, { target, profile, cwd, boundary }: CredentialRequest): Preference {
   if (profiles.profiles.size === 0 && profile === undefined) return none;
-  const choice = chooseProfile(profiles, textOf(profile), textOf(cwd));
+  const choice = chooseProfile(profiles, textOf(profile), textOf(cwd), boundary);
   if (!choice || target!.username !== undefined) return { choice };
   const account = accountFor(choice.profile, target!);
   return { choice, account: account === undefined ? undefined : toWire(account) };

@@ -48,6 +48,9 @@ export type CredentialRequest = {
   // are wire values (text.ts).
   /** The caller's working directory. */
   cwd?: string | undefined;
+  /** The first folder in or above `cwd` that another user could write, as text: no folder from there upward chooses a profile.
+   * Never on the wire; the agent finds it out. */
+  boundary?: string | undefined;
   /** The profile that the caller asks for by name. */
   profile?: string | undefined;
   /** The adapter of the helper run that the request was made in; never on the wire. */

@@ -147,31 +147,39 @@ export type ProfileChoice = {
 /**
  * The profile in force: the one that was asked for by name; else that of the nearest bound folder in or above `cwd`;
  * else the default. Both are text for people. Throws `bad_request` for a name that no profile has: another account than
- * the one that was meant would be a wrong answer.
+ * the one that was meant would be a wrong answer. `boundary` is a folder in or above `cwd` that another user could write
+ * (ownership.ts): a folder that is bound there or above it does not count.
  */
 export function chooseProfile(
   { default: byDefault, profiles, folders }: Profiles,
   asked: string | undefined,
   cwd: string | undefined,
+  boundary?: string | undefined,
 ): ProfileChoice | undefined {
   if (asked !== undefined) {
     const profile = profiles.get(checkProfileName(asked));
     if (profile) return { name: asked, by: 'name', profile };
     throw new KeyholdError('bad_request', `cannot use the profile ${asked}: there is none; see: keyhold profile list`);
   }
-  const folder = folders.size > 0 && cwd !== undefined ? nearest(folders, cwd) : undefined;
+  const folder = folders.size > 0 && cwd !== undefined ? boundFolder(folders, cwd, boundary) : undefined;
   const name = folder === undefined ? byDefault : folders.get(folder)!;
   if (name === undefined) return undefined;
   return { name, by: folder === undefined ? 'default' : 'folder', folder, profile: profiles.get(name)! };
 }
 
-function nearest(folders: ReadonlyMap<string, string>, cwd: string): string | undefined {
+/** The nearest folder in or above `cwd`, below `boundary`, that is bound to a profile. Pure: it compares texts. */
+export function boundFolder(
+  folders: ReadonlyMap<string, string>,
+  cwd: string,
+  boundary?: string | undefined,
+): string | undefined {
   if (!cwd.startsWith('/')) return undefined;
   for (let path = cwd.length > 1 ? cwd.replace(/\/+$/, '') : cwd; path !== ''; ) {
+    if (path === boundary) return undefined;
     if (folders.has(path)) return path;
     path = path.slice(0, path.lastIndexOf('/'));
   }
-  return folders.has('/') ? '/' : undefined;
+  return boundary !== '/' && folders.has('/') ? '/' : undefined;
 }
 
 /** The username, as text for people, whose credentials a profile prefers for a target's host. */

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
@@ -7,6 +6,7 @@ import { startAgent } from '../client/agent/start.ts';
 import { CommandFailure } from '../client/cli/failure.ts';
 import { groundOf } from '../client/install/ground.ts';
 import { ownPackage, programOf } from '../client/install/root.ts';
+import { runProgram } from '../client/programs.ts';
 import { shellWord } from '../client/setup/program.ts';
 import { asFault } from '../protocol/errors.ts';
 
@@ -44,17 +44,13 @@ async function main(): Promise<number> {
 
   const folder = mkdtempSync(join(tmpdir(), 'keyhold-start-'));
   try {
-    return await sendGitThrough(folder, helper, ground.environment);
+    return sendGitThrough(folder, helper, ground.environment);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function sendGitThrough(
-  folder: string,
-  helper: string,
-  person: Readonly<Record<string, string | undefined>>,
-): Promise<number> {
+function sendGitThrough(folder: string, helper: string, person: Readonly<Record<string, string | undefined>>): number {
   const configuration = join(folder, 'gitconfig');
   writeFileSync(
     configuration,
@@ -69,16 +65,15 @@ async function sendGitThrough(
     GIT_CEILING_DIRECTORIES: folder,
     GIT_TERMINAL_PROMPT: '0',
   };
-  // Each step is a shell of its own, so that nothing but the agent can carry the secret from one to the next.
   const git = (verb: string, lines: readonly string[]) =>
-    inShell(`git credential ${verb}`, `${lines.join('\n')}\n\n`, environment, join(folder, 'work'));
+    runGit(['credential', verb], `${lines.join('\n')}\n\n`, environment, join(folder, 'work'));
 
   const host = `start-${randomBytes(4).toString('hex')}.invalid`;
   const secret = randomBytes(18).toString('base64url');
   const target = ['protocol=https', `host=${host}`];
   const known = [...target, 'username=ada', `password=${secret}`];
 
-  const version = await inShell('git --version', '', environment, folder);
+  const version = runGit(['--version'], '', environment, folder);
   if (version.code !== 0) {
     process.stderr.write(
       'keyhold: the agent runs, but there is no git to show it with; get it with: apt-get install git\n',
@@ -88,19 +83,19 @@ async function sendGitThrough(
   say(`2. ${version.stdout.trim()}, told by a configuration of its own:`);
   say(`   credential.helper = !exec ${relative(process.cwd(), helper) || helper}`);
 
-  const approved = await git('approve', known);
+  const approved = git('approve', known);
   if (approved.code !== 0 || approved.stderr !== '') return failed('git credential approve', approved);
   say(`3. git credential approve   https://ada@${host}  ${masked(secret)}`);
 
-  const filled = await git('fill', target);
+  const filled = git('fill', target);
   if (!filled.stdout.split('\n').includes(`password=${secret}`)) return failed('git credential fill', filled);
-  say(`4. git credential fill      answered by keyhold, in a new shell: ada, ${masked(secret)}`);
+  say(`4. git credential fill      answered by keyhold, in a new process: ada, ${masked(secret)}`);
 
-  const rejected = await git('reject', known);
+  const rejected = git('reject', known);
   if (rejected.code !== 0 || rejected.stderr !== '') return failed('git credential reject', rejected);
   say(`5. git credential reject    https://ada@${host}`);
 
-  const again = await git('fill', target);
+  const again = git('fill', target);
   if (again.stdout.includes('password=')) return failed('git credential fill', again);
   say('6. git credential fill      finds nothing: it is gone');
 
@@ -113,27 +108,15 @@ async function sendGitThrough(
   return 0;
 }
 
-function inShell(
-  command: string,
+/** Runs git as a process of its own, so that nothing but the agent can carry the secret from one step to the next. */
+function runGit(
+  args: readonly string[],
   input: string,
   environment: Readonly<Record<string, string | undefined>>,
   cwd: string,
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('/bin/sh', ['-c', command], { env: environment, cwd, timeout: DEADLINE });
-    const gathered = { stdout: '', stderr: '' };
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      gathered.stdout += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      gathered.stderr += text;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code: code ?? 1, ...gathered }));
-    // A git that ends early does not read its input to the end.
-    child.stdin.on('error', () => {});
-    child.stdin.end(input);
-  });
+): Answer {
+  const { status, stdout, stderr } = runProgram('git', args, { input, environment, cwd, deadline: DEADLINE });
+  return { code: status ?? 1, stdout, stderr };
 }
 
 function failed(step: string, { code, stderr }: Answer): number {

@@ -121,6 +121,40 @@ describe('imports', () => {
   });
 });
 
+describe('programs', () => {
+  /** Who starts a program without client/programs.ts, and why its path is absolute. */
+  const mayStart: Record<string, string> = {
+    'client/programs.ts': 'finds the program on PATH, for all the others',
+    'client/autostart.ts': 'the agent by the link that install made, or by the caller’s own path',
+    'daemon/successor.ts': '/bin/sh, for the agent by its own path',
+    'daemon/attend/attendant.ts': 'process.execPath',
+    'daemon/upstream/upstream.ts': 'process.execPath',
+    'daemon/backends/keyring/burst.ts': 'process.execPath',
+    'scripts/build.ts': 'process.execPath',
+    'scripts/build/warm.ts': 'process.execPath',
+  };
+  const all = [...ours, ...sourcesIn('scripts')];
+
+  it('are started by client/programs.ts, which looks in no folder that another user may write', () => {
+    const starters = all.filter(({ imports }) =>
+      imports.some(({ from, typeOnly }) => /^(node:)?(child_process|cluster)$/.test(from) && !typeOnly),
+    );
+    const names = starters.map(({ path }) => path);
+    expect(names.filter((path) => !(path in mayStart))).toEqual([]);
+    expect(Object.keys(mayStart).filter((path) => !names.includes(path))).toEqual([]);
+  });
+
+  it('are not started by a bare name anywhere, nor through a shell', () => {
+    const bareName = /\b(?:spawn|spawnSync|execFile|execFileSync|exec|execSync|fork)\(\s*['"`](?!\/)|shell: true/;
+    expect(
+      containing(
+        all.filter(({ path }) => path in mayStart),
+        bareName,
+      ),
+    ).toEqual([]);
+  });
+});
+
 describe('the pure files', () => {
   /** Values and `now` in, values out: no I/O, no timers, no clock and no chance of their own. */
   const pure = [

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { printable } from '../../protocol/text.ts';
 import { isMissing, readIfThere } from '../install/files.ts';
 import type { Ground } from '../install/ground.ts';
+import { startProgram } from '../programs.ts';
 import { findServiceManager } from '../setup/service-manager.ts';
 import { isManaged, SERVICE_UNIT } from '../setup/systemd.ts';
 
@@ -41,7 +41,7 @@ function showJournal({ lines, follow, json, signal }: LogView): Promise<void> {
     ...(follow ? ['-f'] : ['--no-pager']),
   ];
   return new Promise((resolve, reject) => {
-    const child = spawn('journalctl', arguments_, { stdio: 'inherit', signal });
+    const child = startProgram('journalctl', arguments_, { stdio: 'inherit', signal });
     child.on('error', reject);
     child.on('exit', () => resolve());
   });

@@ -11,7 +11,7 @@ import {
 import { exitCodeOf } from '../../protocol/status.ts';
 import { dial } from '../dial.ts';
 import { changeProfiles, loadProfiles, type ProfilesDocument } from '../profiles/file.ts';
-import { askedProfile, profileInForce, workingFolder } from '../profiles/in-force.ts';
+import { askedProfile, profileBoundary, profileInForce, workingFolder } from '../profiles/in-force.ts';
 import { ask } from './agent.ts';
 import { confirm } from './confirm.ts';
 import { CommandFailure } from './failure.ts';
@@ -70,6 +70,7 @@ function list({ json }: VerbOptions): void {
 /** The profile in force; none, with a remark, where the one that is asked for is not there. */
 function inForce(): ProfileChoice | undefined {
   try {
+    remarkBoundary();
     return profileInForce(loadProfiles());
   } catch (error) {
     if (!(error instanceof KeyholdError && error.code === 'bad_request')) throw error;
@@ -78,8 +79,18 @@ function inForce(): ProfileChoice | undefined {
   }
 }
 
+/** Says why a profile that is bound to this folder or one above it is not in force here. */
+function remarkBoundary(): void {
+  const boundary = askedProfile() === undefined ? profileBoundary(loadProfiles()) : undefined;
+  if (boundary === undefined) return;
+  remark(
+    `keyhold: the profile bound to this folder or one above it is not used here: of ${boundary.path}, ${boundary.why}; name it by --profile`,
+  );
+}
+
 function showOne(name: string | undefined, { json }: VerbOptions): void {
   const { profiles } = loadProfiles();
+  if (name === undefined) remarkBoundary();
   const choice = name === undefined ? profileInForce(loadProfiles()) : undefined;
   const shown = name === undefined ? choice?.name : existing(name, profiles);
   if (shown === undefined) {
@@ -106,6 +117,7 @@ async function use(name: string | undefined, { json, here, none }: UseOptions): 
     else if (name === undefined) delete document.folders[folder];
     else document.folders[folder] = name;
   });
+  if (folder !== undefined) remarkBoundary();
   const where = folder === undefined ? 'by default' : `in ${folder} and below`;
   show(json, { name: name ?? null, folder: folder ?? null }, (page) =>
     page.line(name === undefined ? `No profile is chosen ${where} any more.` : `Profile ${name} is in force ${where}.`),

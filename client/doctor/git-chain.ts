@@ -1,18 +1,15 @@
-import { spawnSync } from 'node:child_process';
 import type { Target } from '../../protocol/credential.ts';
 import { fromWire } from '../../protocol/text.ts';
 import { targetOf } from '../cli/target.ts';
+import { runProgram } from '../programs.ts';
 import { type GitHelper, readHelperLines } from './git.ts';
-
-/** Milliseconds that git may take to answer. */
-const DEADLINE = 3_000;
 
 /** The helpers that git asks for a target, in its order; undefined where git cannot be asked. */
 export function gitChain(target: Target): readonly GitHelper[] | undefined {
-  const { status, stdout, error } = spawnSync(
+  const { status, stdout, error } = runProgram(
     'git',
     ['config', '--null', '--show-origin', '--get-regexp', String.raw`^credential\.(.*\.)?helper$`],
-    { encoding: 'latin1', timeout: DEADLINE, maxBuffer: 1_048_576 },
+    { encoding: 'latin1' },
   );
   if (error || (status !== 0 && status !== 1)) return undefined;
   return chainFor(target, stdout);
@@ -47,7 +44,7 @@ function isAbout(url: string, target: Target): boolean {
 
 /** Whether this machine's git takes an Authorization header in place of a password (git 2.46, `capability[]=authtype`). */
 export function gitTakesAuthtype(): boolean {
-  const { stdout } = spawnSync('git', ['version'], { encoding: 'latin1', timeout: DEADLINE });
-  const [, major = '0', minor = '0'] = /(\d+)\.(\d+)/.exec(stdout ?? '') ?? [];
+  const { stdout } = runProgram('git', ['version']);
+  const [, major = '0', minor = '0'] = /(\d+)\.(\d+)/.exec(stdout) ?? [];
   return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 46);
 }

@@ -1,8 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { runProgram } from '../programs.ts';
 import { type Finding, fine, mend, note } from './finding.ts';
-
-/** Milliseconds that git may take to print its configuration. */
-const DEADLINE = 3_000;
 
 /** One `credential.helper` of git's configuration. */
 export type GitHelper = {
@@ -17,12 +14,12 @@ export type GitHelper = {
 
 /** Which helpers git asks, and who besides us sees what git stores. */
 export function checkGit(): Finding[] {
-  const { status, stdout, error } = spawnSync(
+  const { status, stdout, error } = runProgram(
     'git',
     ['config', '--null', '--show-origin', '--get-regexp', String.raw`^credential\.(.*\.)?helper$`],
-    { encoding: 'latin1', timeout: DEADLINE, maxBuffer: 1_048_576 },
+    { encoding: 'latin1' },
   );
-  if (error) return [note('git', `git was not asked: ${(error as NodeJS.ErrnoException).code}`)];
+  if (error) return [note('git', `git was not asked: ${error.code}`)];
   // 1: nothing is configured.
   if (status !== 0 && status !== 1) return [note('git', 'git cannot read its configuration', 'run: git config --list')];
   return judgeHelpers(readHelpers(stdout));

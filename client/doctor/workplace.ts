@@ -1,13 +1,11 @@
-import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkFormat, type Manifest, secretVariables } from '../../protocol/services/index.ts';
 import { leavesIn } from '../import/source.ts';
 import { openFile, readLeaves } from '../plaintext/read.ts';
+import { runProgram } from '../programs.ts';
 import { type Finding, mend, note } from './finding.ts';
 
-/** Milliseconds that git may take for an answer. */
-const DEADLINE = 3_000;
 /** Files named `.env…` that are looked at in one folder. */
 const FILES_MAX = 16;
 
@@ -150,6 +148,6 @@ async function assigned(file: string): Promise<[string, string][]> {
 }
 
 function run(args: readonly string[], cwd: string): { readonly code: number | null; readonly stdout: string } {
-  const { status, stdout } = spawnSync('git', args, { cwd, encoding: 'latin1', timeout: DEADLINE, maxBuffer: 1 << 20 });
-  return { code: status, stdout: stdout ?? '' };
+  const { status, stdout } = runProgram('git', args, { cwd, encoding: 'latin1' });
+  return { code: status, stdout };
 }

@@ -8,15 +8,21 @@ export type Package = {
   readonly version: string;
 };
 
-/** The copy that this code runs from: the nearest folder above it whose package.json is keyhold's. */
+/** How far below the package's root our code lies: `scripts/`, `dist/lib/`, `client/install/`. */
+const DEPTH_MAX = 2;
+
+/**
+ * The copy that this code runs from: the nearest folder above it whose package.json is keyhold's. It is looked for no
+ * further up than our code can lie, because a folder above the package may be another user's. Throws `unsafe_place` where
+ * there is none.
+ */
 export function ownPackage(from: string = import.meta.dirname): Package {
-  for (let folder = from; ; folder = dirname(folder)) {
+  let folder = from;
+  for (let depth = 0; depth <= DEPTH_MAX; depth++, folder = dirname(folder)) {
     const version = versionIn(folder);
     if (version !== undefined) return { root: folder, version };
-    if (folder === dirname(folder)) {
-      throw new KeyholdError('unsafe_place', `cannot find keyhold's own package.json above ${from}`);
-    }
   }
+  throw new KeyholdError('unsafe_place', `cannot find keyhold's own package.json above ${from}; run: npm ci`);
 }
 
 /** An executable of that copy, by its name. */

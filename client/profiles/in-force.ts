@@ -1,5 +1,6 @@
-import { chooseProfile, type ProfileChoice, type Profiles } from '../../protocol/profiles.ts';
+import { boundFolder, chooseProfile, type ProfileChoice, type Profiles } from '../../protocol/profiles.ts';
 import { toWire } from '../../protocol/text.ts';
+import { type Boundary, safeFoldersFrom } from '../safe-paths.ts';
 
 /** What `--profile` says; undefined where it was not given. */
 let given: string | undefined;
@@ -16,7 +17,18 @@ export function askedProfile(): string | undefined {
 
 /** The profile in force here. Throws `bad_request` where the one that is asked for is not there. */
 export function profileInForce(profiles: Profiles): ProfileChoice | undefined {
-  return chooseProfile(profiles, askedProfile(), workingFolder());
+  return chooseProfile(profiles, askedProfile(), workingFolder(), profileBoundary(profiles)?.path);
+}
+
+/**
+ * The folder that keeps a profile, which is bound to it or above it, from being chosen here, because another user could have
+ * put something into it; undefined where no binding is kept out.
+ */
+export function profileBoundary({ folders }: Profiles): Boundary | undefined {
+  const cwd = workingFolder();
+  if (cwd === undefined || boundFolder(folders, cwd) === undefined) return undefined;
+  const { boundary } = safeFoldersFrom(cwd);
+  return boundFolder(folders, cwd, boundary?.path) === undefined ? boundary : undefined;
 }
 
 /** What a request tells the agent, so that it chooses the same profile. */

@@ -1,13 +1,7 @@
-import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { addressOf, belongsTo, type ContextSource, type Manifest, serviceFor } from '../../protocol/services/index.ts';
+import { runProgram } from '../programs.ts';
+import { type Boundary, findUpward, safeFoldersFrom } from '../safe-paths.ts';
 import { valueIn } from './context-file.ts';
-
-/** Folders above the working directory that are looked at. */
-const DEPTH_MAX = 64;
-/** Milliseconds that git may take to tell its remotes. */
-const GIT_DEADLINE = 3_000;
 
 /** A server that the working directory speaks of. */
 export type Context = {
@@ -18,24 +12,29 @@ export type Context = {
   readonly from: string;
 };
 
-/** What was found, and what was looked for in vain. */
-export type Looked = { readonly found: readonly Context[]; readonly lookedFor: readonly string[] };
+/** What was found, what was looked for in vain, and files that another user could have put there. */
+export type Looked = {
+  readonly found: readonly Context[];
+  readonly lookedFor: readonly string[];
+  readonly refused: readonly Boundary[];
+};
 
 /** The servers that a folder and those above it speak of, by what the manifests know about finding them. Nothing is run but git. */
 export function contextsIn(folder: string, manifests: readonly Manifest[]): Looked {
   const found = new Map<string, Context>();
   const lookedFor = new Set<string>();
+  const refused = new Map<string, Boundary>();
   let remotes: readonly string[] | undefined;
   for (const manifest of manifests) {
     for (const source of manifest.context ?? []) {
       if (source.gives !== 'server' && source.gives !== 'registry') continue;
       lookedFor.add(source.from === 'file' ? source.path! : 'the remotes of git');
       if (source.from === 'git-remote') remotes ??= remotesIn(folder);
-      const places = source.from === 'git-remote' ? remotes! : fromFile(folder, source);
+      const places = source.from === 'git-remote' ? remotes! : fromFile(folder, source, refused);
       for (const { url, from } of placesOf(places, manifest, manifests)) found.set(url, { manifest, url, from });
     }
   }
-  return { found: [...found.values()], lookedFor: [...lookedFor] };
+  return { found: [...found.values()], lookedFor: [...lookedFor], refused: [...refused.values()] };
 }
 
 type Place = { readonly url: string; readonly from: string };
@@ -62,28 +61,25 @@ function originIn(url: string): string | undefined {
   return `${protocol}://${host}${port === undefined ? '' : `:${port}`}`;
 }
 
-/** What the nearest file of that name says, here or above. */
-function fromFile(folder: string, { path, format, pointer }: ContextSource): Place[] {
-  let at = folder;
-  for (let depth = 0; depth < DEPTH_MAX; depth++) {
-    const file = join(at, path!);
-    if (statSync(file, { throwIfNoEntry: false })?.isFile()) {
-      const url = valueIn(file, format ?? 'json', pointer ?? '');
-      return url === undefined ? [] : [{ url, from: file }];
-    }
-    if (dirname(at) === at) break;
-    at = dirname(at);
-  }
-  return [];
+/** What the nearest file of that name says, here or above, as far as no other user could have put it there. */
+function fromFile(folder: string, { path, format, pointer }: ContextSource, refusals: Map<string, Boundary>): Place[] {
+  const { file, refused } = findUpward(folder, path!);
+  if (refused) refusals.set(refused.path, refused);
+  const url = file && valueIn(file, format ?? 'json', pointer ?? '');
+  return file === undefined || url === undefined ? [] : [{ url, from: file }];
 }
 
-/** The servers of git's remotes by https; none where there is no repository or no git. */
+/**
+ * The servers of git's remotes by https; none where there is no repository or no git. git takes no repository of another
+ * user since 2.35.2 (safe.directory); the ceiling keeps an older one from looking where another user could have put one.
+ */
 function remotesIn(folder: string): readonly string[] {
-  const { status, stdout } = spawnSync('git', ['config', '--null', '--get-regexp', String.raw`^remote\..*\.url$`], {
+  const { folders, boundary } = safeFoldersFrom(folder);
+  if (folders.length === 0) return [];
+  const ceilings = [boundary?.path, process.env['GIT_CEILING_DIRECTORIES']].filter(Boolean).join(':');
+  const { status, stdout } = runProgram('git', ['config', '--null', '--get-regexp', String.raw`^remote\..*\.url$`], {
     cwd: folder,
-    encoding: 'utf8',
-    timeout: GIT_DEADLINE,
-    maxBuffer: 1_048_576,
+    environment: { ...process.env, GIT_CEILING_DIRECTORIES: ceilings },
   });
   if (status !== 0) return [];
   const urls = stdout.split('\0').flatMap((entry) => entry.split('\n')[1] ?? []);

@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { startProgram } from '../programs.ts';
 
 /** Milliseconds in which the opener must have started. */
 const DEADLINE = 2_000;
@@ -11,7 +12,13 @@ export function hasDisplay(environment: NodeJS.ProcessEnv = process.env): boolea
 /** Hands a URL to the desktop and does not wait for what it does with it. False where it has no `xdg-open`. */
 export function openPage(url: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const opener = spawn('xdg-open', [url], { stdio: 'ignore', detached: true });
+    let opener: ChildProcess;
+    try {
+      opener = startProgram('xdg-open', [url], { stdio: 'ignore', detached: true });
+    } catch {
+      resolve(false);
+      return;
+    }
     const late = setTimeout(() => resolve(false), DEADLINE);
     const ended = (opened: boolean) => {
       clearTimeout(late);

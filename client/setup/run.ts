@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Environment } from '../install/ground.ts';
+import { runProgram } from '../programs.ts';
 
 /** Milliseconds that a program may take before it is killed. */
 const DEADLINE = 20_000;
@@ -11,16 +11,16 @@ export type Ran = { readonly code: number; readonly stdout: string; readonly std
 
 /** Runs a program to its end. Throws `not_found` if there is none, `deadline` if it does not end in time. */
 export function run(program: string, args: readonly string[], environment: Environment, cwd?: string): Ran {
-  const { error, status, stdout, stderr } = spawnSync(program, args, {
-    env: { ...environment, LC_ALL: 'C' },
+  const { error, status, stdout, stderr } = runProgram(program, args, {
+    environment: { ...environment, LC_ALL: 'C' },
     cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    encoding: 'utf8',
-    timeout: DEADLINE,
-    maxBuffer: OUTPUT_MAX,
+    deadline: DEADLINE,
+    outputMax: OUTPUT_MAX,
   });
-  const { code } = (error ?? {}) as NodeJS.ErrnoException;
-  if (code === 'ENOENT') throw new KeyholdError('not_found', `cannot run ${program}: it is not installed`);
+  if (error?.code === 'ENOENT') {
+    const rule = 'it is not installed, or lies in a folder that another user may write';
+    throw new KeyholdError('not_found', `cannot run ${program}: ${rule}`);
+  }
   if (error || status === null) {
     throw new KeyholdError('deadline', `cannot run ${program}: it did not end within ${DEADLINE / 1_000} s`);
   }

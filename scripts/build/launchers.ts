@@ -51,7 +51,8 @@ export const cli: Launched = {
     // Longer than one variable may be, or without base64, it is left empty: then `exec` says what does not reach it.
     'unset KEYHOLD_ENVIRONMENT',
     `case \${1-} in exec)`,
-    '  KEYHOLD_ENVIRONMENT=$(base64 </proc/$$/environ 2>/dev/null) || KEYHOLD_ENVIRONMENT=',
+    '  system_program base64',
+    '  KEYHOLD_ENVIRONMENT=$("$program" </proc/$$/environ 2>/dev/null) || KEYHOLD_ENVIRONMENT=',
     `  [ "\${#KEYHOLD_ENVIRONMENT}" -lt 130000 ] || KEYHOLD_ENVIRONMENT=`,
     '  export KEYHOLD_ENVIRONMENT ;;',
     'esac',
@@ -85,9 +86,52 @@ export async function writeLauncher(bin: string, launched: Launched): Promise<vo
 }
 
 /**
+ * The shell functions of a launcher. They run nothing but built-ins and programs of the system's own folders, because the
+ * working directory and folders of PATH may be another user's.
+ *
+ * - `system_program NAME`: its absolute path in `program`, or what cannot be run.
+ * - `is_safe FILE OWNER…`: whether FILE belongs to one of the owners and no other user may write it. The group may, where
+ *   it is the user's private one, which has the user's own number and no other member (Debian's and Fedora's default).
+ */
+const functions = `system_program() {
+  for program in /usr/bin /bin /usr/local/bin; do
+    program=$program/$1
+    [ -x "$program" ] && return
+  done
+  program=/nonexistent/$1
+}
+is_safe() {
+  file=$1
+  shift
+  read_owner "$file"
+  case $mode in
+    ????????w*) return 1 ;;
+    ?????w*) [ "$group" = "$uid" ] && [ "$group" = "$gid" ] || [ "$group" = 0 ] || return 1 ;;
+  esac
+  for one in "$@"; do [ "$owner" = "$one" ] && return; done
+  return 1
+}
+read_owner() {
+  mode=????????w owner=none group=none
+  while read -r mode links owner group more; do break; done <<EOF
+$("$ls" -ldnL -- "$1" 2>/dev/null || echo '????????w - none none')
+EOF
+}
+read_own_ids() {
+  uid=none gid=none
+  while read -r name real effective more; do
+    case $name in Uid:) uid=$effective ;; Gid:) gid=$effective && break ;; esac
+  done </proc/self/status
+  system_program ls
+  ls=$program
+}`;
+
+/**
  * A POSIX sh script that finds its own folder through links, then Node: `../node` (an installed copy), else
- * node_modules/node-linux-…, upward, else `node` on PATH. What LD_PRELOAD put into the shell itself has run by then,
- * and no script can undo it; it goes no further than that.
+ * node_modules/node-linux-… of the package's own root, else the same beside the root where npm put the two packages side
+ * by side, else `node` on PATH, else the system's. What it takes belongs to this user, to root or (not on PATH) to the
+ * root's owner, and other users cannot write it: an ancestor folder may be another user's. What LD_PRELOAD put into the shell
+ * itself has run by then, and no script can undo it; it goes no further than that.
  */
 function launcherOf({ program, bundle, flags, before = [], unless, passName = false }: Launched): string {
   const always = flags.filter((flag) => flag !== unless?.flag);
@@ -96,29 +140,60 @@ function launcherOf({ program, bundle, flags, before = [], unless, passName = fa
 # ${program}: finds Node ${NODE_MAJOR} and runs ../lib/${bundle} under it. Made by scripts/build.ts.
 unset ${steering.join(' \\\n  ')}
 
+${functions}
+
 self=$0
 called=\${0##*/}
-case $self in */*) ;; *) self=$(command -v -- "$self") ;; esac
+case $self in */*) ;; *) [ -f "./$self" ] && self=./$self || self=$(command -v -- "$self") ;; esac
 while [ -h "$self" ]; do
-  link=$(readlink "$self")
+  system_program readlink
+  link=$("$program" "$self") || exit 1
   case $link in /*) self=$link ;; *) self=\${self%/*}/$link ;; esac
 done
 bin=$(CDPATH='' cd -- "\${self%/*}" && pwd -P) || exit 1
 ${before.map((line) => `${line}\n`).join('')}
-node=
+node= skipped= uid=
 if [ -f "$bin/../node" ] && [ -x "$bin/../node" ]; then
   node=$bin/../node
 else
-  folder=$bin
-  while [ -n "$folder" ]; do
-    for found in "$folder"/node_modules/node-linux-*/bin/node; do
-      [ -x "$found" ] && node=$found && break 2
-    done
-    folder=\${folder%/*}
+  root=\${bin%/*/*}
+  beside=\${root%/*}
+  [ "\${beside##*/}" = node_modules ] || beside=/nonexistent
+  for found in "$root"/node_modules/node-linux-*/bin/node "$beside"/node-linux-*/bin/node; do
+    [ -f "$found" ] && [ -x "$found" ] || continue
+    # What this user owns in the own root needs no look at its mode, which costs a process.
+    case $found in
+      "$root"/*) [ -O "$found" ] && [ -O "\${found%/*}" ] && node=$found && break ;;
+    esac
+    [ -n "$uid" ] || read_own_ids
+    read_owner "$root"
+    root_owner=$owner
+    if is_safe "$found" "$uid" 0 "$root_owner" && is_safe "\${found%/*}" "$uid" 0 "$root_owner"; then
+      node=$found
+      break
+    fi
+    skipped=$found
   done
 fi
 if [ -z "$node" ]; then
-  node=$(command -v node) || node=
+  [ -n "$uid" ] || read_own_ids
+  here=$(pwd -P)
+  rest=\${PATH-}:
+  while [ -n "$rest" ]; do
+    folder=\${rest%%:*}
+    rest=\${rest#*:}
+    found=\${folder%/}/node
+    case $folder in /*) ;; *) continue ;; esac
+    [ -f "$found" ] && [ -x "$found" ] || continue
+    [ "$(CDPATH='' cd -- "$folder" && pwd -P)" != "$here" ] || continue
+    if is_safe "$found" "$uid" 0 && is_safe "\${folder%/}/." "$uid" 0; then
+      node=$found
+      break
+    fi
+    skipped=$found
+  done
+  [ -n "$node" ] || system_program node
+  [ -n "$node" ] || [ ! -x "$program" ] || node=$program
   version=
   [ -n "$node" ] && version=$("$node" --version 2>/dev/null)
   version=\${version#v}
@@ -128,6 +203,7 @@ if [ -z "$node" ]; then
   case $major$minor in '' | *[!0-9]*) major=0 minor=0 ;; esac
   if [ "$major" -lt ${NODE_MAJOR} ] || { [ "$major" -eq ${NODE_MAJOR} ] && [ "$minor" -lt ${NODE_MINOR} ]; }; then
     echo "${program}: cannot start: it needs Node ${NODE_MAJOR}.${NODE_MINOR} or newer and found \${version:-none}; run npm ci in its folder, or put a newer node on PATH" >&2
+    [ -z "$skipped" ] || echo "${program}: not run, because another user may change it or its folder: $skipped" >&2
     exit 1
   fi
 fi

@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { runProgram } from '../../client/programs.ts';
 
 /** How the thin client was built; `keyhold doctor` says what each costs. */
 export type ClientKind = 'musl' | 'static' | 'dynamic' | 'typescript';
@@ -59,7 +59,7 @@ function withoutCompiler(): boolean {
 
 /** A compiler that is there and fails on our source is a fault of ours: its words are shown, and the build goes on. */
 function compile(compiler: string, args: readonly string[], what: string): boolean {
-  const { status, stderr, error } = spawnSync(compiler, args, { encoding: 'utf8', timeout: 60_000 });
+  const { status, stderr, error } = runProgram(compiler, args, { deadline: 60_000 });
   if (status === 0) return true;
   if (!error) console.error(`build: ${compiler} cannot make the ${what}:\n${stderr}`);
   return false;

@@ -18,7 +18,7 @@ describe.skipIf(!need('git', 'apt-get install git'))('npm start', () => {
         const { stdout, stderr } = await execute(process.execPath, [START], { env });
         expect(stderr).toBe('');
         expect(stdout).toContain(words);
-        expect(stdout).toContain('answered by keyhold, in a new shell');
+        expect(stdout).toContain('answered by keyhold, in a new process');
         expect(stdout).toContain('finds nothing: it is gone');
         expect((await keyhold('status')).stdout).toMatch(/held +0 /);
       }

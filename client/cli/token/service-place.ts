@@ -8,10 +8,10 @@ import { endpointOf, hostsOf, placeOf } from '../../exec/plan.ts';
 import { loadProfiles } from '../../profiles/file.ts';
 import { profileInForce } from '../../profiles/in-force.ts';
 import { readCatalogue } from '../../services/catalogue.ts';
-import { contextsIn } from '../../services/context.ts';
 import { servicesNamed } from '../../services/named.ts';
 import { CommandFailure } from '../failure.ts';
 import { targetOf } from '../target.ts';
+import { contextsHere } from './contexts-here.ts';
 import type { TokenItem } from './item.ts';
 
 /** Milliseconds that a request may take in which services are asked: each of a few calls has its own deadline there. */
@@ -44,7 +44,7 @@ export function servicePlace({ service, for: url }: ServicePlaceOptions, held: r
   const profile: Profile = profileInForce(loadProfiles())?.profile ?? new Map();
   const endpoint = endpointOf(manifest, profile, true);
   if (endpoint !== undefined) return { manifest, target: placeOf(manifest, endpoint) };
-  const [here, another] = contextsIn(process.cwd(), [manifest]).found;
+  const [here, another] = contextsHere([manifest]).found;
   if (here && !another) {
     const { protocol, host, path } = targetOf(here.url);
     return { manifest, target: { protocol, host, path } };
