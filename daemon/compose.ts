@@ -33,7 +33,7 @@ import { Refresher } from './upstream/refresher.ts';
 import { SignIn } from './upstream/sign-in.ts';
 import { Upstream } from './upstream/upstream.ts';
 import { Waiters } from './waiters.ts';
-import { WorkingFolders } from './working-folder.ts';
+import { type LookAt, WorkingFolders } from './working-folder.ts';
 
 /** Milliseconds that running conversations get to end when the agent does. */
 const DRAIN_DEADLINE = 2_000;
@@ -58,6 +58,8 @@ export type Composition = {
   readonly degradations: readonly Degradation[];
   /** What the passphrase of a backup may cost. @default defaultArgon2 */
   readonly backupCost?: Argon2Params | undefined;
+  /** Says whose a folder is. @default stat(2) */
+  readonly lookAt?: LookAt | undefined;
   /** Called by every request as it begins. */
   readonly came?: () => void;
   /** Called by the action `stop`. */
@@ -93,6 +95,7 @@ export function compose({
   eventsChild,
   degradations,
   backupCost,
+  lookAt,
   came,
   stop,
   restart,
@@ -130,7 +133,7 @@ export function compose({
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
   const profiles = openProfiles(`${places.config}/profiles.json`);
-  const folders = new WorkingFolders(profiles.current);
+  const folders = new WorkingFolders(profiles.current, lookAt);
   const services = openServices(`${places.config}/services`);
   const marks = new Marks({ custody, keep: region.keep, clock, services });
   const tombstones = new Tombstones(custody, marks, clock);

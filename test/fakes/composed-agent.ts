@@ -5,6 +5,7 @@ import { compose } from '../../daemon/compose.ts';
 import type { Log } from '../../daemon/log.ts';
 import type { Native } from '../../daemon/native/native.ts';
 import { listen } from '../../daemon/socket/listen.ts';
+import type { LookAt } from '../../daemon/working-folder.ts';
 import { readConfig } from '../../protocol/config.ts';
 import { placesOf } from '../../protocol/places.ts';
 import { dialled } from '../transcripts/wires.ts';
@@ -12,12 +13,17 @@ import { exchange } from './built-agent.ts';
 import { FakeClock } from './clock.ts';
 
 /** The addon, and a program that stands in for the processes beside the agent. */
-type Beside = { readonly native?: Native | undefined; readonly child?: string; readonly backend?: 'memory' | 'vault' };
+type Beside = {
+  readonly native?: Native | undefined;
+  readonly child?: string;
+  readonly backend?: 'memory' | 'vault';
+  readonly lookAt?: LookAt;
+};
 
 /** The agent as it is composed, holding everything in memory unless told otherwise, on a socket of its own. */
 export async function openComposed(
   log: Log = () => {},
-  { native, child = '/nonexistent/child', backend = 'memory' }: Beside = {},
+  { native, child = '/nonexistent/child', backend = 'memory', lookAt }: Beside = {},
 ) {
   const home = mkdtempSync(join(tmpdir(), 'keyhold-agent-'));
   const places = placesOf({ environment: { KEYHOLD_HOME: home }, uid: process.getuid!(), isOwn: () => false })!;
@@ -36,6 +42,7 @@ export async function openComposed(
     upstreamChild: '/nonexistent/upstream',
     eventsChild: child,
     degradations: [],
+    lookAt,
     // As cheap as it goes: what a passphrase really costs, the built agent shows (test/live/cli.test.ts).
     backupCost: { memory: 64, passes: 1, parallelism: 1 },
     stop() {},

@@ -6,6 +6,9 @@ const unused = async () => {
   throw new Error('the agent has its own handler');
 };
 
+/** The folders of the transcripts are not there; whose they are is the matter of test/daemon/working-folder.test.ts. */
+const ours = { uid: process.geteuid!(), gid: process.getegid!(), mode: 0o755 };
+
 describe('the transcripts, with the agent', () => {
   // Policy is not there yet, so nothing refuses a host.
   const playable = scenes().filter((scene) => !needsDenial(scene));
@@ -13,7 +16,7 @@ describe('the transcripts, with the agent', () => {
   it.each(playable.map((scene) => [scene.file, scene.title, scene] as const))(
     '%s: %s',
     async (_file, _title, scene) => {
-      const { clock, wire, profiles, revoke, dispose } = await openComposed();
+      const { clock, wire, profiles, revoke, dispose } = await openComposed(undefined, { lookAt: async () => ours });
       try {
         expect((await play(scene, { handler: unused, clock, profiles, revoke }, wire)).join('\n')).toBe(
           scene.lines.join('\n'),
