@@ -141,7 +141,7 @@ export function compose({
   const route = () => routeOf(config);
   const usedWithin = config.refreshUsedWithin;
   const refreshing = { custody, marks, upstream, route, clock, log: heard };
-  const refresher = new Refresher({ ...refreshing, random: Math.random, usedWithin });
+  const refresher = new Refresher({ ...refreshing, services, random: Math.random, usedWithin });
   const signIn = new SignIn({ ...refreshing, refresher, services, keep: region.keep });
   const agent = new Agent({
     custody,

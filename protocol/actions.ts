@@ -199,7 +199,7 @@ export const actions = {
       'put a new token in the place of one: made, proved, swapped in, the old one revoked and proved dead; again: go on; undo=1: go back; check=1: only tell',
     reads: 'id expires_in? scopes? limit? as? password? shorter? deleted? check? undo? actor?',
     answers:
-      'step upstream? probe? expires_at? page? why? delete_at? recheck[] note? watched? | way why? page? kind? expires_in? old_life? new_life? shorter? warning[] step? stands? began_at?',
+      'step upstream? probe? serves? expires_at? page? why? delete_at? recheck[] note? watched? | way why? page? kind? expires_in? old_life? new_life? shorter? warning[] step? stands? began_at?',
     statuses: [
       'ok',
       'not-found',

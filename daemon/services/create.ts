@@ -1,5 +1,5 @@
 import type { Target } from '../../protocol/credential.ts';
-import { asFault, KeyholdError } from '../../protocol/errors.ts';
+import { asFault } from '../../protocol/errors.ts';
 import type { CredentialReply, Refusal } from '../../protocol/handler.ts';
 import {
   callOf,
@@ -16,6 +16,7 @@ import { heldItem } from '../tokens.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { isSet, item, placeIn, type ServiceAct, textIn, told, wordsIn } from './asking.ts';
 import { type Desk, disposeAll } from './desk.ts';
+import { givenToken } from './given.ts';
 import { keepGiven } from './keep.ts';
 import { refused } from './outcomes.ts';
 import { listRemote } from './remote.ts';
@@ -88,7 +89,10 @@ export const create: ServiceAct = async (desk, request) => {
   return {
     status: 'ok',
     ids: [entry.id],
-    details: [item(heldItem(entry)), ...checked.warnings.flatMap((warning) => told('warning[]', warning))],
+    details: [
+      item(heldItem(entry)),
+      ...[...checked.warnings, ...made.warnings].flatMap((warning) => told('warning[]', warning)),
+    ],
   };
 };
 
@@ -107,13 +111,12 @@ export async function askForToken(desk: Desk, wanted: Wanted) {
 export async function make(
   desk: Desk,
   wanted: Wanted,
-): Promise<{ readonly entry: Entry } | { readonly refusal: CredentialReply }> {
+): Promise<{ readonly entry: Entry; readonly warnings: readonly string[] } | { readonly refusal: CredentialReply }> {
   const { manifest, kind, place, label } = wanted;
   const { heard, actor, tenant } = await askForToken(desk, wanted);
   if (!heard.ok) return { refusal: heard.reply };
-  const secret = heard.secrets.get('value');
   try {
-    if (!secret) throw noValue(manifest);
+    const secret = givenToken(manifest, kind.name, heard, 'create');
     const about = {
       label,
       kind: kind.name,
@@ -121,7 +124,8 @@ export async function make(
       ...(typeof tenant === 'string' && { tenant }),
     };
     const target = { protocol: place.protocol, host: place.host, path: place.path };
-    return { entry: await keepGiven(desk, manifest, { target, secret, read: heard.read, about, made: 'created' }) };
+    const entry = await keepGiven(desk, manifest, { target, secret, read: heard.read, about, made: 'created' });
+    return { entry, warnings: heard.unfitId === undefined ? [] : [noIdWarning(manifest, heard.unfitId)] };
   } catch (error) {
     const { message, status } = asFault(error);
     const undone = await takeBack(desk, wanted, heard.read.id, actor);
@@ -131,11 +135,8 @@ export async function make(
   }
 }
 
-export function noValue({ title }: Manifest): KeyholdError {
-  return new KeyholdError(
-    'bad_reply',
-    `cannot create: ${title} answered no value; look with keyhold token list --remote`,
-  );
+function noIdWarning({ title }: Manifest, why: string): string {
+  return `${title} gave the token an id that cannot be used (${why}); it is revoked by its name, or on the service's page`;
 }
 
 /** Takes back what was made and cannot be kept. */
@@ -146,6 +147,9 @@ export async function takeBack(
   actor: Entry | undefined,
 ): Promise<string> {
   if (typeof id !== 'string') return 'the new token lives on at the service: revoke it there';
+  // A service that answers an id which it gave out before means that token, too.
+  const isHeld = desk.heldAt(manifest, place).some(({ about }) => about?.tokenId === id);
+  if (isHeld) return `nothing was revoked: ${manifest.title} gave it the id of a token that is held (${id})`;
   const target = { protocol: place.protocol, host: place.host };
   const heard = await desk
     .call({ manifest, operation: 'revoke', kind: kind.name, target, values: { id }, as: actor })

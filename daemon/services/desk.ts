@@ -54,6 +54,10 @@ export type Heard =
       readonly items: readonly Read[];
       /** The caller's to dispose of. */
       readonly secrets: ReadonlyMap<SecretName, Secret>;
+      /** Secrets that came and cannot be kept, with the reason; see given.ts. */
+      readonly unfit?: ReadonlyMap<SecretName, string> | undefined;
+      /** Why `read` has no id although the service gave one. */
+      readonly unfitId?: string | undefined;
     }
   | {
       readonly ok: false;
@@ -71,6 +75,12 @@ export type Asked = Question & {
   readonly token?: Secret | undefined;
   readonly secrets?: Readonly<Partial<Record<SecretName, Secret>>>;
 };
+
+/** Whose token it is, as the service says (`whoami`). A member that it does not say is absent. */
+export type Holder = { readonly user?: string; readonly account?: string; readonly tenant?: string };
+
+/** `isAlive` is undefined where no call tells, or where none was answered. */
+export type Probe = { readonly isAlive: boolean | undefined; readonly holder?: Holder };
 
 /** Where the agent speaks to services: which one is meant, whose token makes a call, and what the answer comes to. */
 export class Desk {
@@ -178,7 +188,8 @@ export class Desk {
         return { ok: false, reply: text, cause: reply.cause, httpStatus: reply.status };
       }
       if (as && !token) this.#used(as);
-      return { ok: true, status: reply.status, read: reply.read, items: reply.items ?? [], secrets: answer.secrets };
+      const { status, read, unfitId, items = [] } = reply;
+      return { ok: true, status, read, unfitId, items, secrets: answer.secrets, unfit: answer.unfit };
     } finally {
       if (held) disposeSecrets(held);
     }
@@ -192,11 +203,19 @@ export class Desk {
 
   /** Whether a token still lives, as its own call tells; undefined where nothing could. The secret is borrowed. */
   async isAlive(manifest: Manifest, entry: Entry, token?: Secret): Promise<boolean | undefined> {
-    if (!this.canProbe(manifest, entry)) return undefined;
+    return (await this.probe(manifest, entry, token)).isAlive;
+  }
+
+  /** The same, and whose token it is where it lives. */
+  async probe(manifest: Manifest, entry: Entry, token?: Secret): Promise<Probe> {
+    if (!this.canProbe(manifest, entry)) return { isAlive: undefined };
     const heard = await this.call({ ...this.#probeOf(manifest, entry), as: entry, token });
-    if (heard.ok) return true;
+    if (heard.ok) {
+      disposeAll(heard.secrets);
+      return { isAlive: true, holder: holderIn(heard.read) };
+    }
     const isDead = heard.httpStatus === 401 || heard.cause?.outcome === 'revoked' || heard.cause?.outcome === 'expired';
-    return isDead ? false : undefined;
+    return { isAlive: isDead ? false : undefined };
   }
 
   #probeOf(manifest: Manifest, entry: Entry): Question {
@@ -210,6 +229,11 @@ export class Desk {
   #note({ id: service }: Manifest, operation: Operation, outcome: string): void {
     this.parts.log('upstream', { service, operation, outcome });
   }
+}
+
+function holderIn({ user, account, tenant }: Read): Holder {
+  const texts = Object.entries({ user, account, tenant }).filter(([, value]) => typeof value === 'string');
+  return Object.fromEntries(texts) as Holder;
 }
 
 /** Wipes what an answer brought and nobody keeps. */

@@ -8,6 +8,7 @@ import { withBytes } from '../backends/secrets.ts';
 import { heldItem } from '../tokens.ts';
 import { item, placeIn, type ServiceAct, textIn, told } from './asking.ts';
 import { type Desk, disposeAll, type Heard } from './desk.ts';
+import { givenToken } from './given.ts';
 import { keepGiven, wired } from './keep.ts';
 import { refused } from './outcomes.ts';
 
@@ -96,10 +97,9 @@ export class Logins {
     { place, username, tenant }: Pick<Challenge, 'place' | 'username' | 'tenant'>,
     heard: Extract<Heard, { ok: true }>,
   ): Promise<CredentialReply> {
-    const secret = heard.secrets.get('value');
     try {
-      if (!secret) return refused('unavailable', 'login', `${manifest.title} answered no token`);
       const named = manifest.login?.find(({ way }) => way === 'password')?.kind;
+      const secret = givenToken(manifest, kindOf(manifest, named)?.name, heard, 'sign in');
       const kind = kindOf(manifest, named)?.name;
       const account = typeof heard.read.user === 'string' ? heard.read.user : username;
       const target = { protocol: place.protocol, host: place.host, path: place.path, username: wired(account) };

@@ -3,7 +3,8 @@ import { callOf } from '../../protocol/services/index.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import { type ServiceAct, told } from './asking.ts';
 import { disposeAll } from './desk.ts';
-import { replaceValue } from './keep.ts';
+import { givenToken } from './given.ts';
+import { putValue, replaceValue } from './keep.ts';
 import { refused } from './outcomes.ts';
 
 /**
@@ -28,15 +29,20 @@ export const refresh: ServiceAct = async (desk, { attributes }) => {
       ? await desk.call({ ...question, secrets: { refreshToken: held!.refreshToken! } })
       : await desk.call({ ...question, as: entry });
     if (!heard.ok) return heard.reply;
-    const secret = heard.secrets.get('value');
     try {
-      if (!secret) return refused('unavailable', 'refresh', `${manifest.title} answered no token`);
+      const secret = givenToken(manifest, kind.name, heard, 'refresh');
       const refreshToken = heard.secrets.get('refreshToken') ?? held?.refreshToken;
       const fresh = await replaceValue(desk, entry, { secret, refreshToken, read: heard.read });
       return { status: 'ok', ids: [fresh.id], details: told('expires_at', fresh.expiresAt) };
     } catch (error) {
       const { status, message } = asFault(error);
-      return { status, message: `${message}; sign in again: keyhold auth login` };
+      const spent = heard.secrets.get('refreshToken');
+      // The refresh token that is held may be spent: the one that came for it must not be lost.
+      if (spent && held?.secret) {
+        const rest = { secret: held.secret, refreshToken: spent, about: {}, expiresAt: entry.expiresAt };
+        await putValue(desk, entry, rest).catch(() => {});
+      }
+      return { status, message: `${message}; the token until now is kept; if it is refused, run: keyhold auth login` };
     } finally {
       disposeAll(heard.secrets);
     }

@@ -113,6 +113,9 @@ function revokedReply(
   return { status: 'ok', ids: [id], details };
 }
 
+/** What a revocation must not end: the token of that `id`; and where the id is looked up, any that is not `among` these. */
+export type Spared = { readonly id?: string | undefined; readonly among?: readonly string[] | undefined };
+
 export type Ended =
   | { readonly status: 'ended'; readonly how: 'revoked' | 'gone'; readonly isDead: boolean }
   | { readonly status: 'kept'; readonly reply: CredentialReply };
@@ -127,8 +130,9 @@ export async function endUpstream(
   entry: Entry,
   as: Entry | undefined,
   token: Secret | undefined,
+  spared: Spared = {},
 ): Promise<Ended> {
-  const heard = await callRevoke(desk, manifest, entry, as, token);
+  const heard = await callRevoke(desk, manifest, entry, as, token, spared);
   if (heard.ok) {
     disposeAll(heard.secrets);
     return { status: 'ended', how: 'revoked', isDead: false };
@@ -161,7 +165,12 @@ async function callRevoke(
   entry: Entry,
   as: Entry | undefined,
   token: Secret | undefined,
+  spared: Spared,
 ): Promise<Revoking> {
+  if (spared.id !== undefined && entry.about?.tokenId === spared.id) {
+    const why = `${manifest.title} gave both tokens one id, and to revoke one would end the other`;
+    return { ok: false, reply: refused('denied', 'revoke', why), isSelf: false };
+  }
   const kind = desk.kindOf(manifest, entry);
   const self = callOf(manifest, 'revokeSelf', kind);
   const question = (operation: Operation, id?: string) => ({
@@ -178,7 +187,7 @@ async function callRevoke(
   if (byId.status !== 'ok') {
     return { ok: false, reply: refused('unsupported', 'revoke', byId.why), isSelf: false };
   }
-  const id = entry.about?.tokenId ?? (await lookUp(desk, manifest, entry, kind.name, as));
+  const id = entry.about?.tokenId ?? (await lookUp(desk, manifest, entry, kind.name, as, spared));
   if (typeof id === 'object') return { ok: false, reply: id.reply, isSelf: false };
   const actor = as ?? desk.actorFor(question('revoke', id), undefined, entry) ?? entry;
   const isSelf = actor === entry;
@@ -196,12 +205,14 @@ async function lookUp(
   entry: Entry,
   kind: string,
   as: Entry | undefined,
+  spared: Spared,
 ): Promise<string | undefined | { readonly reply: Extract<Heard, { ok: false }>['reply'] }> {
   const label = entry.about?.label;
   if (label === undefined || callOf(manifest, 'list').status !== 'ok') return undefined;
   const listed = await listRemote(desk, manifest, { place: entry, kind, as });
   if (!('remotes' in listed)) return listed.status === 'ok' ? undefined : { reply: listed };
-  const found = listed.remotes.filter(({ name }) => name === label);
+  const isMeant = (id: string | undefined) => id !== spared.id && (spared.among?.includes(id ?? '') ?? true);
+  const found = listed.remotes.filter(({ name, tokenId }) => name === label && isMeant(tokenId));
   if (found.length > 1) {
     const why = `${manifest.title} has ${found.length} tokens of that name; name one by its id: keyhold token list --remote`;
     return { reply: refused('bad-request', 'revoke', why) };

@@ -5,15 +5,16 @@ import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { callOf, type Read, type Values } from '../../protocol/services/index.ts';
 import type { Entry } from '../unlocked/set.ts';
-import { askForToken, fullReply, noValue, takeBack, valuesFor, type Wanted } from './create.ts';
-import { disposeAll } from './desk.ts';
+import { askForToken, fullReply, takeBack, valuesFor, type Wanted } from './create.ts';
+import { disposeAll, type Heard } from './desk.ts';
+import { givenToken } from './given.ts';
 import { aboutIn, expiryIn } from './keep.ts';
 import { mayHaveHappened, refused } from './outcomes.ts';
 import { mayMake } from './planning.ts';
 import { listRemote } from './remote.ts';
 import type { RotationPlan } from './rotate-plan.ts';
-import { asideOf, ghostOf, type Turn } from './rotate-steps.ts';
-import type { Rotation } from './rotation.ts';
+import { asideOf, type Turn, ways } from './rotate-steps.ts';
+import { ghostOf, type Rotation } from './rotation.ts';
 
 /** What somebody wishes of the new token. */
 export type RotationWish = {
@@ -43,6 +44,7 @@ export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | 
   const full = way === 'trade' ? undefined : await fullReply(desk, wanted, way === 'create');
   if (full) return full;
   const listed = way === 'create' ? await namesakes(turn, label) : undefined;
+  const { holder } = await desk.probe(manifest, entry);
   const rotation = await book.write({
     credential: entry.id,
     target: { protocol: entry.protocol, host: entry.host, path: entry.path, username: entry.username },
@@ -53,6 +55,7 @@ export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | 
     step: 'asked',
     beganAt: desk.parts.clock.now(),
     before: listed && listed.length <= BEFORE_MAX ? listed.map(({ tokenId }) => tokenId) : undefined,
+    holder,
   });
   const [namesake, another] = listed ?? [];
   const tokenId = entry.about?.tokenId ?? (another ? undefined : namesake?.tokenId);
@@ -80,7 +83,10 @@ async function created(turn: Turn, wish: RotationWish, wanted: Wanted, rotation:
     return heard.reply;
   }
   return kept(turn, wish, rotation, heard, async () => {
-    const undone = await takeBack(desk, wanted, heard.read.id, actor);
+    const isOld = heard.read.id !== undefined && heard.read.id === (await parkedId(turn));
+    const undone = isOld
+      ? 'nothing was revoked: it has the id of the old token'
+      : await takeBack(desk, wanted, heard.read.id, actor);
     await book.close(entry.id).catch(() => {});
     return undone;
   });
@@ -91,19 +97,18 @@ async function kept(
   turn: Turn,
   wish: RotationWish,
   rotation: Rotation,
-  { secrets, read }: { readonly secrets: ReadonlyMap<string, Secret>; readonly read: Read },
+  heard: Extract<Heard, { ok: true }>,
   unkept: () => Promise<string>,
 ): Promise<Rotation | CredentialReply> {
   const { entry, manifest, book } = turn;
-  const secret = secrets.get('value');
   try {
-    if (!secret) throw noValue(manifest);
-    await book.keep('rotation-new', entry.id, aside(turn, wish, secret, read));
+    const secret = givenToken(manifest, rotation.kind, heard, 'rotate');
+    await book.keep('rotation-new', entry.id, aside(turn, wish, secret, heard.read));
   } catch (error) {
     const { message, status } = asFault(error);
     return { status, message: `${message}; ${await unkept()}` };
   } finally {
-    disposeAll(secrets);
+    disposeAll(heard.secrets);
   }
   return book.write({ ...rotation, step: 'made' });
 }
@@ -123,7 +128,19 @@ async function traded(turn: Turn, wish: RotationWish, rotation: Rotation): Promi
     if (!isUnsure) await book.close(entry.id);
     return heard.reply;
   }
-  return kept(turn, wish, rotation, heard, async () => 'the service has ended the old token: make a new one there');
+  return kept(turn, wish, rotation, heard, async () => {
+    const isAlive = await desk.isAlive(manifest, entry);
+    if (isAlive === undefined) return ways(entry);
+    await book.close(entry.id);
+    return isAlive
+      ? 'the old token still works and stays'
+      : 'the service has ended the old token: make a new one there';
+  });
+}
+
+/** The id of the old token, as it was noted at the beginning. */
+async function parkedId({ book, entry }: Turn): Promise<string | undefined> {
+  return (await book.value('rotation-old', entry.id))?.about.tokenId;
 }
 
 /** Whose token asks for the trade: the one that is traded where it may, else one that manages it. */

@@ -3,8 +3,9 @@ import { told } from './asking.ts';
 import { putValue } from './keep.ts';
 import { refused } from './outcomes.ts';
 import { endUpstream } from './revoke.ts';
-import { ghostOf, restated, standsIn, type Turn } from './rotate-steps.ts';
-import type { Aside, Rotation } from './rotation.ts';
+import { overlapOf } from './rotate-compare.ts';
+import { restated, standsIn, type Turn } from './rotate-steps.ts';
+import { type Aside, ghostOf, type Rotation } from './rotation.ts';
 
 /** The old one serves again, and the service has ended the new one. */
 export async function goBack(turn: Turn, rotation: Rotation): Promise<CredentialReply> {
@@ -25,7 +26,8 @@ export async function goBack(turn: Turn, rotation: Rotation): Promise<Credential
   }
   let rest = '';
   // What serves under the label is not taken away from it, and what a person has removed they have ended as they like.
-  if (fresh && (isThere || !hasServed(rotation))) {
+  const isOneToken = fresh && old && (await overlapOf(turn, fresh, old)) !== undefined;
+  if (fresh && !isOneToken && (isThere || !hasServed(rotation))) {
     const ended = await endUpstream(desk, manifest, ghostOf(entry, fresh), as, fresh.secret);
     if (ended.status !== 'ended' && ended.reply.status !== 'unsupported') {
       const { status, message } = ended.reply as Refusal;

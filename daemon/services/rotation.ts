@@ -6,6 +6,8 @@ import { copySecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { OwnRecords } from '../tombstones/own-records.ts';
 import { ownTarget } from '../tombstones/own-records.ts';
+import type { Entry } from '../unlocked/set.ts';
+import type { Holder } from './desk.ts';
 
 /**
  * How far a rotation has come, in order. `asked`: the service is asked for a new token, or will be; `made`: it lies beside;
@@ -31,6 +33,8 @@ export type Rotation = {
   readonly beganAt: EpochSeconds;
   /** The service's ids of what it listed under this name before; absent where that is not known. */
   readonly before?: readonly string[] | undefined;
+  /** Whose the old token is, as the service said before anything was asked for; absent where it did not say. */
+  readonly holder?: Holder | undefined;
 };
 
 type RotationRecord = Held & { readonly rotation: Omit<Rotation, 'credential'> };
@@ -114,4 +118,10 @@ const said: Readonly<Record<Step, string>> = {
 /** Where a rotation stands, for people. */
 export function standing({ step }: Rotation): string {
   return said[step];
+}
+
+/** The credential as it is or was with a value that stands aside: what calls about that value are made for. */
+export function ghostOf(entry: Entry, { about, expiresAt }: Pick<Aside, 'about' | 'expiresAt'>): Entry {
+  const { service, kind, account, tenant } = entry.about ?? {};
+  return { ...entry, about: { service, kind, account, tenant, ...about }, expiresAt };
 }

@@ -3,6 +3,7 @@ import { type About, mergeAbout } from '../../protocol/about.ts';
 import type { Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Grant } from '../../protocol/grant.ts';
+import type { Manifest } from '../../protocol/services/index.ts';
 import type { Held, Secrets } from '../backends/backend.ts';
 import type { Entry } from '../unlocked/set.ts';
 import type { OAuthReply } from './oauth-plan.ts';
@@ -40,7 +41,7 @@ export async function keepGrant(
   };
   const about: About = {
     service: manifest?.id,
-    kind: manifest?.kinds.find(({ name }) => name === 'oauth')?.name,
+    kind: oauthKindOf(manifest),
     origin: 'signed in with keyhold',
     account: subject,
     scopes: granted ?? scopes,
@@ -63,6 +64,11 @@ export async function keepGrant(
     if (!entry) throw new KeyholdError('locked', 'cannot keep the login: the credentials were locked meanwhile');
     return entry;
   });
+}
+
+/** The kind of the tokens that a login by OAuth brings, where the service has one for them. */
+export function oauthKindOf(manifest: Manifest | undefined): string | undefined {
+  return manifest?.kinds.find(({ name }) => name === 'oauth')?.name;
 }
 
 /** Whether what a login for `target` brings is something that a request for `asked` may be answered with. */

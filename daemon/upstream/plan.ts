@@ -63,6 +63,8 @@ export type Reply =
       /** Absent: it succeeded. */
       readonly cause?: Cause | undefined;
       readonly read: Read;
+      /** Why `read` has no id although the service gave one. */
+      readonly unfitId?: string | undefined;
       /** Of a list; absent where the answer has none. */
       readonly items?: readonly Read[] | undefined;
     }

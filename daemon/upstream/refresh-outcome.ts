@@ -69,16 +69,25 @@ export function stuckOutcome(entry: Held, isUnknown: boolean): RefreshOutcome | 
   return isUnknown ? { status: 'failed', ...outcomeOf(entry, 'unknown') } : undefined;
 }
 
-type Why = 'refused' | 'other-subject' | 'unknown' | 'waiting' | Extract<Verdict, { kind: 'later' }>['why'];
+type Why =
+  | 'refused'
+  | 'other-subject'
+  | 'unknown'
+  | 'unfit-token'
+  | 'waiting'
+  | Extract<Verdict, { kind: 'later' }>['why'];
 
 /** What is told of a refresh that brought nothing: what, why, and what to do. */
-export function outcomeOf(entry: Held, why: Why, seconds: Seconds = 0): { readonly reply: Refusal } {
+export function outcomeOf(entry: Held, why: Why, seconds: Seconds = 0, what = ''): { readonly reply: Refusal } {
   const login = `run: ${loginCommand(entry)}`;
   const soon = `it is tried again in ${Math.ceil(seconds)} s; the login is kept`;
   const texts: Record<Why, string> = {
     refused: `the provider no longer accepts the login: it has ended, was revoked, or was used elsewhere; ${login}`,
     'other-subject': `the provider answered with a token of somebody else, which is not kept; ${login}`,
     unknown: `a refresh was cut off, and it is not known what the provider did; ${login}, or try it: keyhold token refresh ${entry.id}`,
+    'unfit-token': `the provider answered a token that cannot be kept (${what}); the one until now is kept; ${
+      seconds > 0 ? `it is tried again in ${Math.ceil(seconds)} s` : login
+    }`,
     waiting: `the provider failed before; ${soon}`,
     down: `the provider does not answer; ${soon}`,
     busy: `the provider wants to be asked less often; ${soon}`,

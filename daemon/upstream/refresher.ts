@@ -2,8 +2,9 @@ import { mergeAbout } from '../../protocol/about.ts';
 import type { EpochSeconds, Seconds, Target } from '../../protocol/credential.ts';
 import { asFault } from '../../protocol/errors.ts';
 import type { Grant } from '../../protocol/grant.ts';
+import type { Manifest } from '../../protocol/services/index.ts';
 import { type Degradation, type Held, heldOf, type Secrets } from '../backends/backend.ts';
-import { disposeSecrets } from '../backends/secrets.ts';
+import { disposeSecrets, withBytes } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
 import type { Log } from '../log.ts';
@@ -11,6 +12,7 @@ import type { Marks } from '../tombstones/marks.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { Sweeper } from '../unlocked/sweeper.ts';
 import { adoptNewer, EARLIER_MAX } from './adopt.ts';
+import { whyUnfitForm } from './incoming.ts';
 import type { OAuthPlan, OAuthReply } from './oauth-plan.ts';
 import type { Route } from './plan.ts';
 import {
@@ -44,6 +46,8 @@ export type RefresherParts = {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** The services of the moment, whose kinds say what form their tokens have. */
+  readonly services?: (() => readonly Manifest[]) | undefined;
   /** How long after somebody asked for it a token is still refreshed ahead of need. */
   readonly usedWithin: Seconds;
 };
@@ -215,7 +219,7 @@ export class Refresher {
       try {
         const verdict = verdictOf(answer.reply, grant);
         if (verdict.kind !== 'given') log('refresh-failed', { id: entry.id, outcome: verdict.kind });
-        return await this.#conclude(entry, grant, verdict, answer, token);
+        return await this.#conclude(entry, grant, verdict, answer, { ...secrets, refreshToken: token });
       } finally {
         for (const secret of answer.secrets.values()) secret.dispose();
       }
@@ -229,7 +233,7 @@ export class Refresher {
     grant: Grant,
     verdict: Verdict,
     answer: UpstreamAnswer<OAuthReply>,
-    token: NonNullable<Secrets['refreshToken']>,
+    before: Secrets & Required<Pick<Secrets, 'refreshToken'>>,
   ): Promise<RefreshOutcome> {
     const { custody } = this.#parts;
     return custody.inTurn(asked, async () => {
@@ -240,7 +244,10 @@ export class Refresher {
         return { status: 'refreshed' };
       }
       if (verdict.kind === 'given') {
+        const unfit = this.#whyUnfit(entry, answer);
+        if (unfit) return this.#keepOld(entry, grant, answer, before, unfit);
         this.#backoffs.delete(grant.issuer);
+        const token = before.refreshToken;
         const { value, refreshToken = token } = Object.fromEntries(answer.secrets) as {
           value?: typeof token;
           refreshToken?: typeof token;
@@ -254,12 +261,53 @@ export class Refresher {
       }
       if (verdict.kind === 'unknown') return { status: 'failed', ...outcomeOf(entry, 'unknown') };
       await custody.annotate(entry, mergeAbout(entry.about, { oauth: rest }), true);
-      const { clock, random } = this.#parts;
-      const backoff = backoffAfter(this.#backoffs.get(grant.issuer), clock.sinceBoot(), verdict.retryAfter, random);
-      this.#backoffs.set(grant.issuer, backoff);
-      this.#sweeper.by(backoff.until);
-      return { status: 'failed', ...outcomeOf(entry, verdict.why, backoff.until - clock.sinceBoot()) };
+      return { status: 'failed', ...outcomeOf(entry, verdict.why, this.#backOff(grant, verdict.retryAfter)) };
     });
+  }
+
+  /** Leaves a provider alone for a while that failed. Answers for how many seconds. */
+  #backOff({ issuer }: Grant, retryAfter?: Seconds): Seconds {
+    const { clock, random } = this.#parts;
+    const backoff = backoffAfter(this.#backoffs.get(issuer), clock.sinceBoot(), retryAfter, random);
+    this.#backoffs.set(issuer, backoff);
+    this.#sweeper.by(backoff.until);
+    return backoff.until - clock.sinceBoot();
+  }
+
+  /** Why a token that the provider gave cannot take the place of the one that is held; undefined where it can. */
+  #whyUnfit({ about }: Entry, { secrets, unfit }: UpstreamAnswer<OAuthReply>): string | undefined {
+    const [bad] = unfit ?? [];
+    if (bad) return bad[0] === 'refreshToken' ? `its refresh token: ${bad[1]}` : bad[1];
+    const value = secrets.get('value');
+    if (!value) return 'it is missing';
+    const manifest = this.#parts.services?.().find(({ id }) => id === about?.service);
+    const isFormKnown = manifest?.kinds.some(({ name }) => name === about?.kind) ?? false;
+    return isFormKnown ? withBytes(value, (bytes) => whyUnfitForm(manifest!, bytes, about?.kind)) : undefined;
+  }
+
+  /**
+   * Keeps the access token until now, because the one that came cannot be kept. A refresh token that came with it is kept: the
+   * one that was sent for it may be spent. Where that one is what cannot be kept, nobody knows which one the provider takes.
+   */
+  async #keepOld(
+    entry: Entry,
+    { begunAt: _, ...grant }: Grant,
+    { secrets, unfit }: UpstreamAnswer<OAuthReply>,
+    before: Secrets,
+    why: string,
+  ): Promise<RefreshOutcome> {
+    const { custody, log } = this.#parts;
+    log('refresh-failed', { id: entry.id, outcome: 'unfit' });
+    if (unfit?.has('refreshToken') && grant.rotates !== false) {
+      return { status: 'failed', ...outcomeOf(entry, 'unfit-token', undefined, why) };
+    }
+    const fresh = secrets.get('refreshToken');
+    const about = mergeAbout(entry.about, { oauth: { ...grant, round: grant.round + (fresh ? 1 : 0) } });
+    if (fresh && before.secret) {
+      const held = { ...heldOf(entry), about };
+      await custody.renew(entry, held, { secret: before.secret, refreshToken: fresh });
+    } else await custody.annotate(entry, about, true);
+    return { status: 'failed', ...outcomeOf(entry, 'unfit-token', this.#backOff(grant), why) };
   }
 
   /** At rest first. Only then is it served, and the old one let go. */

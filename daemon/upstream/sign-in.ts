@@ -7,18 +7,20 @@ import type { CredentialReply, CredentialRequest, Detail, Refusal } from '../../
 import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import { addressOf, belongsTo, isLoopback, type Manifest, secondsOf } from '../../protocol/services/index.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
+import { withBytes } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
 import type { Log } from '../log.ts';
 import type { Entry } from '../unlocked/set.ts';
-import { keepGrant, willAnswer } from './keep-grant.ts';
+import { whyUnfitForm } from './incoming.ts';
+import { keepGrant, oauthKindOf, willAnswer } from './keep-grant.ts';
 import type { OAuthPlan, OAuthReply, Provider } from './oauth-plan.ts';
 import type { Route, SecretName } from './plan.ts';
 import type { Refresher, RefresherParts } from './refresher.ts';
 import { lifetimeOf } from './schedule.ts';
 import { failed, refused } from './sign-in-outcome.ts';
 import { isPage, pageOf } from './sign-in-page.ts';
-import type { Upstream } from './upstream.ts';
+import type { Upstream, UpstreamAnswer } from './upstream.ts';
 
 /** Seconds that a person has to sign in; most providers give a code less. */
 const LOGIN_LIFE: Seconds = 600;
@@ -231,11 +233,22 @@ export class SignIn {
     return outcome.status === 'refreshed' ? { status: 'ok', ids: [entry.id] } : outcome.reply;
   }
 
-  async #keep(meant: Meant, { reply, secrets }: Answer, by: Grant['by'], password?: Secret): Promise<CredentialReply> {
+  async #keep(
+    meant: Meant,
+    { reply, secrets, unfit }: Answer,
+    by: Grant['by'],
+    password?: Secret,
+  ): Promise<CredentialReply> {
     const { custody, marks, clock, log } = this.#parts;
     try {
+      const [bad] = unfit ?? [];
+      if (bad) return unfitToken(bad[1]);
       const value = secrets.get('value');
       if (!('oauth' in reply) || !value) return failed(reply);
+      const { manifest } = meant;
+      const kind = oauthKindOf(manifest);
+      const why = kind && withBytes(value, (bytes) => whyUnfitForm(manifest!, bytes, kind));
+      if (why !== undefined) return unfitToken(why);
       const refreshToken = by === 'client-secret' ? password : secrets.get('refreshToken');
       const entry: Entry = await keepGrant({ custody, marks, clock }, meant, reply.oauth, by, {
         secret: value,
@@ -336,7 +349,12 @@ export class SignIn {
   }
 }
 
-type Answer = { readonly reply: OAuthReply; readonly secrets: ReadonlyMap<SecretName, Secret> };
+type Answer = UpstreamAnswer<OAuthReply>;
+
+/** A login that brought what cannot be kept: an earlier one for the same target stays as it is. */
+function unfitToken(why: string): Refusal {
+  return refused('unavailable', `the provider answered a token that cannot be kept: ${why}; nothing was replaced`);
+}
 
 function textIn(attributes: Attributes, key: string): string | undefined {
   const value = attributes.text(key);

@@ -4,6 +4,7 @@ import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import { withBytes } from '../backends/secrets.ts';
 import { frame, framesOf, openReply, REPLY_KEY_LENGTH } from '../frames.ts';
 import { IoDeadline } from '../io-deadline.ts';
+import { siftSecrets } from './incoming.ts';
 import { REPLY_MAX } from './limits.ts';
 import type { Reply, SecretName } from './plan.ts';
 
@@ -23,7 +24,12 @@ export type UpstreamParts = {
 };
 
 /** What a child answered. The secrets are the caller's to dispose of. */
-export type UpstreamAnswer<R = Reply> = { readonly reply: R; readonly secrets: ReadonlyMap<SecretName, Secret> };
+export type UpstreamAnswer<R = Reply> = {
+  readonly reply: R;
+  readonly secrets: ReadonlyMap<SecretName, Secret>;
+  /** What came and cannot be kept, with the reason (incoming.ts). */
+  readonly unfit?: ReadonlyMap<SecretName, string>;
+};
 
 /** Runs upstream children: one for each operation, with nothing in it but what that needs. */
 export class Upstream {
@@ -122,7 +128,7 @@ export class Upstream {
       secrets.set(named[at]!.toString('latin1') as SecretName, this.#parts.keep(bytes));
       bytes.fill(0);
     }
-    return { reply: JSON.parse(document!.toString('utf8')) as Reply, secrets };
+    return { reply: JSON.parse(document!.toString('utf8')) as Reply, ...siftSecrets(secrets) };
   }
 }
 

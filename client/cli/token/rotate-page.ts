@@ -81,7 +81,7 @@ export function showPlan(token: Rotated, plan: Plan, json: boolean | undefined):
 
 /** What came of it. Throws a `CommandFailure` with 1 where the old one still works. */
 export function showEnd(token: Rotated, { details = [] }: Ok, json: boolean | undefined): void {
-  const [step, upstream, probe, expires] = ['step', 'upstream', 'probe', 'expires_at'].map((key) =>
+  const [step, upstream, probe, serves, expires] = ['step', 'upstream', 'probe', 'serves', 'expires_at'].map((key) =>
     detail(details, key),
   );
   const [page, why, deleteAt, note] = ['page', 'why', 'delete_at', 'note'].map((key) => detail(details, key));
@@ -89,7 +89,17 @@ export function showEnd(token: Rotated, { details = [] }: Ok, json: boolean | un
   const expiresAt = expires === undefined ? undefined : Number(expires);
   const name = calledBy(token);
   const watched = detail(details, 'watched') === '1';
-  const document = { rotated: token.id, step, upstream, probe, expiresAt, page: page ?? deleteAt, recheck, watched };
+  const document = {
+    rotated: token.id,
+    step,
+    upstream,
+    probe,
+    serves,
+    expiresAt,
+    page: page ?? deleteAt,
+    recheck,
+    watched,
+  };
   show(json, document, (shown) => {
     if (step === 'by-hand') return drawByHand(shown, name, page, why);
     if (step === 'undone') {
@@ -100,6 +110,7 @@ export function showEnd(token: Rotated, { details = [] }: Ok, json: boolean | un
     const proof = probe === 'dead' ? '; a probe shows that the old one is dead' : '';
     const until = expiresAt === undefined ? '' : `, until ${localTime(expiresAt).slice(0, 10)}`;
     shown.line(`A new token serves as ${name}${until}${proof}.`, 'green');
+    if (serves === 'none') shown.line('Whether the service still takes the new one could not be checked.', 'yellow');
     drawRecheck(shown, { recheck, note, watched });
   });
   if (probe === 'alive') {

@@ -1,10 +1,8 @@
 import { causeOf, fieldsIn, fillMember, itemsIn, type Operation, type Read } from '../../../protocol/services/index.ts';
+import { readable, whyUnfitId } from '../incoming.ts';
 import type { Plan, Reply, SecretName } from '../plan.ts';
 import { ExchangeFailure, exchange, type Incoming } from './exchange.ts';
 
-/** Characters of one text of an answer that are handed on, and members of one of its lists. */
-const TEXT_MAX = 1_024;
-const LIST_MAX = 128;
 /** Characters of an answer in which a cause is looked for. */
 const LOOKED_AT = 65_536;
 /** What an answer may hold that is a secret. */
@@ -77,7 +75,11 @@ function judge(plan: Plan, { status, retryAfter, body }: Incoming): Performed {
   const items = isList ? itemsIn(plan, document.value) : undefined;
   if (isList && !items) throw new ExchangeFailure('no-json', 'no list');
   const read = isList ? {} : fieldsIn(plan, document.value);
-  return { reply: { status, read: withoutSecrets(read), items: items?.map(withoutSecrets) }, secrets: secretsIn(read) };
+  const unfitId = whyUnfitId(read);
+  return {
+    reply: { status, read: readable(read), ...(unfitId && { unfitId }), items: items?.map(readable) },
+    secrets: secretsIn(read),
+  };
 }
 
 /** An empty body is an answer too, of a deletion for one. */
@@ -104,19 +106,4 @@ function secretsIn(read: Read): Map<SecretName, Buffer> {
     if (typeof value === 'string' && value !== '') found.set(name, Buffer.from(value, 'utf8'));
   }
   return found;
-}
-
-/** Texts, numbers, truths and lists of texts, none longer than a person could read. */
-function withoutSecrets(read: Read): Read {
-  const kept: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(read)) {
-    if ((answered as readonly string[]).includes(name)) continue;
-    if (typeof value === 'string') kept[name] = value.slice(0, TEXT_MAX);
-    else if (typeof value === 'number' || typeof value === 'boolean') kept[name] = value;
-    else if (Array.isArray(value)) {
-      const texts = value.filter((one): one is string => typeof one === 'string').slice(0, LIST_MAX);
-      kept[name] = texts.map((text) => text.slice(0, TEXT_MAX));
-    }
-  }
-  return kept;
 }

@@ -5,6 +5,7 @@ import { openMemory } from '../../../daemon/backends/memory.ts';
 import { Custody } from '../../../daemon/custody.ts';
 import { Marks } from '../../../daemon/tombstones/marks.ts';
 import { Tombstones } from '../../../daemon/tombstones/tombstones.ts';
+import { siftSecrets } from '../../../daemon/upstream/incoming.ts';
 import type { OAuthReply } from '../../../daemon/upstream/oauth-plan.ts';
 import type { SecretName } from '../../../daemon/upstream/plan.ts';
 import { verdictOf } from '../../../daemon/upstream/refresh-outcome.ts';
@@ -30,9 +31,9 @@ const target = { protocol: 'https', host: 'git.example', username: 'oauth2' };
 const text = (secret: Secret | undefined) => secret && Buffer.from(expose(secret)).toString();
 
 type Answer = { readonly reply: OAuthReply; readonly value?: string; readonly refreshToken?: string };
-const given = (value: string, refreshToken?: string, more = {}): Answer => ({
+const given = (value: string | undefined, refreshToken?: string, more = {}): Answer => ({
   reply: { oauth: { expiresIn: 3_600, ...more } },
-  value,
+  ...(value !== undefined && { value }),
   ...(refreshToken && { refreshToken }),
 });
 
@@ -67,7 +68,7 @@ async function aRefresher(change: Partial<Grant> = {}, backend?: Backend) {
               const found = new Map<SecretName, Secret>();
               if (value) found.set('value', secretFromText(value));
               if (next) found.set('refreshToken', secretFromText(next));
-              resolve({ reply, secrets: found } as never);
+              resolve({ reply, ...siftSecrets(found) } as never);
             },
           });
         }),
@@ -245,5 +246,61 @@ describe('an answer', () => {
     ['half of one, rotating nothing', { failure: 'cut' }, { rotates: false }, { kind: 'later', why: 'down' }],
   ])('%s', (_, reply, change, verdict) => {
     expect(verdictOf(reply, { ...grant, ...change })).toMatchObject(verdict);
+  });
+});
+
+describe('a provider that answers what cannot be kept', () => {
+  const broken: [what: string, value: string, said: string][] = [
+    ['a line feed', 'two\n-EXAMPLE', 'a control character (0x0a)'],
+    ['ESC', 'two\u001b[2J-EXAMPLE', 'a control character (0x1b)'],
+    ['NUL', 'two\0-EXAMPLE', 'a control character (0x00)'],
+    ['70 kB', `${'x'.repeat(70_000)}-EXAMPLE`, 'at most 65000 can be kept'],
+  ];
+
+  test.each(broken)(
+    'as an access token with %s: the one until now stays, and its refresh token is taken over',
+    async (...row) => {
+      const [, value, said] = row;
+      const { custody, refresher, entry, call } = await aRefresher();
+      const refreshed = refresher.refresh(entry);
+      (await call(0)).answer(given(value, 'r-two-EXAMPLE'));
+      const outcome = await refreshed;
+      expect(outcome).toMatchObject({ status: 'failed', reply: { status: 'unavailable' } });
+      expect(JSON.stringify(outcome)).toContain(said);
+      const kept = await custody.backend!.get(custody.at(target)!.resting!);
+      expect([text(kept?.secret), text(kept?.refreshToken)]).toEqual(['one-EXAMPLE', 'r-two-EXAMPLE']);
+      expect(refresher.isUnknown(custody.at(target)!)).toBe(false);
+      const again = refresher.refresh(custody.at(target)!, true);
+      const second = await call(1);
+      expect(second.spent).toBe('r-two-EXAMPLE');
+      second.answer(given('three-EXAMPLE', 'r-three-EXAMPLE'));
+      expect(await again).toEqual({ status: 'refreshed' });
+    },
+  );
+
+  test('and no new refresh token: both stay, and the provider is left alone for a while', async () => {
+    const { custody, refresher, entry, calls, call } = await aRefresher();
+    const refreshed = refresher.refresh(entry);
+    (await call(0)).answer(given('two\n-EXAMPLE'));
+    expect(await refreshed).toMatchObject({ status: 'failed' });
+    const kept = await custody.backend!.get(custody.at(target)!.resting!);
+    expect([text(kept?.secret), text(kept?.refreshToken)]).toEqual(['one-EXAMPLE', 'r-one-EXAMPLE']);
+    expect(await refresher.refresh(entry)).toMatchObject({ status: 'failed' });
+    expect(calls).toHaveLength(1);
+  });
+
+  test('as a refresh token: nothing is replaced, and the spent one is not sent again by itself', async () => {
+    const { custody, refresher, entry, calls, call } = await aRefresher();
+    const refreshed = refresher.refresh(entry);
+    (await call(0)).answer(given('two-EXAMPLE', 'r-two\n-EXAMPLE'));
+    expect(await refreshed).toMatchObject({
+      status: 'failed',
+      reply: { message: expect.stringContaining('auth login') },
+    });
+    const kept = await custody.backend!.get(custody.at(target)!.resting!);
+    expect(text(kept?.secret)).toBe('one-EXAMPLE');
+    expect(refresher.isUnknown(custody.at(target)!)).toBe(true);
+    await refresher.refresh(custody.at(target)!);
+    expect(calls).toHaveLength(1);
   });
 });

@@ -1,3 +1,4 @@
+import { readable, siftSecrets, whyUnfitId } from '../../../daemon/upstream/incoming.ts';
 import type { Plan, Reply, SecretName } from '../../../daemon/upstream/plan.ts';
 import type { UpstreamAnswer } from '../../../daemon/upstream/upstream.ts';
 import type { Secret } from '../../../protocol/secret.ts';
@@ -47,10 +48,16 @@ export class ScriptedService {
   /** What a fresh token is had for, and whether it is spent by that. */
   refreshToken: string | undefined;
   spendsRefreshToken = false;
-  /** How the values begin that it makes. */
-  prefix = 'apkg_';
+  /** How the values begin that it makes; undefined: they are JWTs. */
+  prefix: string | undefined;
   /** Makes tokens that it does not take. */
   makesDead = false;
+  /** What it answers in place of a value that it would make. */
+  answersValue: string | undefined;
+  /** The id of the next token that it makes. */
+  nextId: string | undefined;
+  /** Whose a token is, by its value. */
+  holderOf: (value: string) => Read = () => ({ user: 'ada' });
   around: Around = async () => undefined;
   readonly #manifest: Manifest;
   readonly #now: () => number;
@@ -58,12 +65,22 @@ export class ScriptedService {
   constructor(manifest: Manifest, now: () => number) {
     this.#manifest = manifest;
     this.#now = now;
+    this.prefix = manifest.kinds[0]?.format?.decode === 'jwt' ? undefined : 'apkg_';
   }
 
-  add(name: string, value = `${this.prefix}${name}-${this.tokens.length}-EXAMPLE`): Known {
-    const token = { id: `id-${this.tokens.length}`, name, value, isAlive: true };
+  add(name: string, value?: string): Known {
+    const id = this.nextId ?? `id-${this.tokens.length}`;
+    this.nextId = undefined;
+    const token = { id, name, value: value ?? this.#valueOf(id, name), isAlive: true };
     this.tokens.push(token);
     return token;
+  }
+
+  #valueOf(id: string, name: string): string {
+    const count = this.tokens.length;
+    if (this.prefix !== undefined) return `${this.prefix}${name}-${count}-EXAMPLE`;
+    const part = (document: object) => Buffer.from(JSON.stringify(document)).toString('base64url');
+    return `${part({ alg: 'HS256' })}.${part({ jti: id, sub: name, count })}.signature-EXAMPLE`;
   }
   alive(): string[] {
     return this.tokens.filter(({ isAlive }) => isAlive).map(({ value }) => value);
@@ -84,7 +101,7 @@ export class ScriptedService {
     const done = refreshToken === undefined ? this.#answer(operation, values, token) : this.#refreshed(refreshToken);
     const late = await this.around('after', operation);
     if (late) return { reply: late as R, secrets: new Map() };
-    return { reply: done.reply as R, secrets: done.secrets ?? new Map() };
+    return { reply: done.reply as R, ...siftSecrets(done.secrets ?? new Map()) };
   }
   dispose(): void {}
 
@@ -95,10 +112,10 @@ export class ScriptedService {
     const named = this.tokens.find((one) => one.id === id);
     switch (operation) {
       case 'whoami':
-        return { reply: { status: 200, read: { user: 'ada' } } };
+        return { reply: { status: 200, read: this.holderOf(caller.value) } };
       case 'list':
         return {
-          reply: { status: 200, read: {}, items: this.tokens.filter(isAlive).map(listed) },
+          reply: { status: 200, read: {}, items: this.tokens.filter(isAlive).map(listed).map(readable) },
         };
       case 'create':
         return this.#given(this.add(String(values.name)));
@@ -133,8 +150,10 @@ export class ScriptedService {
     const { id, name, value } = token;
     const now = this.#now();
     const dates = this.life === undefined ? {} : { createdAt: now, expiresAt: now + this.life };
-    const secrets = new Map<SecretName, Secret>([['value', secretFromText(value)]]);
-    return { reply: { status: 201, read: { id, name, ...dates } as Read }, secrets };
+    const secrets = new Map<SecretName, Secret>([['value', secretFromText(this.answersValue ?? value)]]);
+    const read: Read = { id, name, ...dates };
+    const unfitId = whyUnfitId(read);
+    return { reply: { status: 201, read: readable(read), ...(unfitId && { unfitId }) }, secrets };
   }
 
   #refuse(operation: Operation, status: number): { readonly reply: Reply } {
