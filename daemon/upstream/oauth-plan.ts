@@ -10,6 +10,8 @@ export type Provider = {
   readonly tokenUrl?: string | undefined;
   readonly revokeUrl?: string | undefined;
   readonly introspectUrl?: string | undefined;
+  /** It says that the browser's way back always names the issuer (RFC 9207, 3). */
+  readonly namesIssuer?: boolean | undefined;
 };
 
 /** One step of OAuth. Beside it goes what it needs of: `refreshToken`, `token`, `code`, `challenge`, `password`. */

@@ -12,6 +12,7 @@ import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
 import type { Log } from '../log.ts';
 import type { Entry } from '../unlocked/set.ts';
+import { type StrayEndpoint, strayEndpoint } from './endpoints.ts';
 import { whyUnfitForm } from './incoming.ts';
 import { keepGrant, oauthKindOf, willAnswer } from './keep-grant.ts';
 import type { OAuthPlan, OAuthReply, Provider } from './oauth-plan.ts';
@@ -195,6 +196,8 @@ export class SignIn {
       if (!code) return refused('bad-request', 'it needs the code that the browser brought');
       const { redirect, state, secret } = login;
       const backIssuer = textIn(attributes, 'issuer');
+      const why = whyOtherIssuer(login.provider, backIssuer);
+      if (why) return refused('denied', `${why}; the code is not sent; nothing is kept; begin again`);
       const answer = await this.#run(login, 'redeem', { code, challenge: secret }, { redirect, state, backIssuer });
       return await this.#keep(login, answer, 'refresh-token');
     } finally {
@@ -311,7 +314,8 @@ export class SignIn {
     if (!('oauth' in reply) || !reply.oauth.provider) return failed(reply);
     const provider = reply.oauth.provider;
     if (!provider.tokenUrl) return refused('unsupported', 'the provider gives out no tokens');
-    return { ...meant, provider };
+    const stray = strayEndpoint(provider, manifest);
+    return stray ? refused('denied', strayText(provider, stray)) : { ...meant, provider };
   }
 
   /** The login that is kept for a target, ended or not. */
@@ -350,6 +354,21 @@ export class SignIn {
 }
 
 type Answer = UpstreamAnswer<OAuthReply>;
+
+/** Why a browser's way back is not from the provider that it was sent to (RFC 9207, 2.4); undefined where it may be. */
+function whyOtherIssuer({ issuer, namesIssuer }: Provider, backIssuer: string | undefined): string | undefined {
+  if (backIssuer !== undefined && backIssuer !== issuer)
+    return `the browser came back from another provider than ${issuer}`;
+  if (backIssuer !== undefined || !namesIssuer) return undefined;
+  return `the browser came back without the issuer, which ${issuer} says that it always names`;
+}
+
+function strayText({ issuer }: Provider, { what, origin }: StrayEndpoint): string {
+  const where = origin === undefined ? 'at an address that is none of the web' : `on ${origin}`;
+  const rest = origin === undefined ? 'tell its operator' : `if it belongs to the provider, add its host to "hosts"`;
+  const how = origin === undefined ? '' : ' of a manifest and give that: keyhold service add FILE --replace';
+  return `the document of ${issuer} names a ${what} ${where}, and secrets go to the issuer and to hosts of the manifest only; nothing was sent; ${rest}${how}`;
+}
 
 /** A login that brought what cannot be kept: an earlier one for the same target stays as it is. */
 function unfitToken(why: string): Refusal {

@@ -35,10 +35,16 @@ export function serviceFor(place: string | Target, manifests: readonly Manifest[
 export function belongsTo(place: string | Target, { hosts, selfHosted }: Manifest): boolean {
   const address = addressOf(place);
   if (!address) return false;
-  if (hosts.some((rule) => nearness(rule, address) > 0)) return true;
+  if (isHostOf(place, { hosts })) return true;
   return (
     selfHosted === true && (address.protocol === 'https' || (address.protocol === 'http' && isLoopback(address.host)))
   );
+}
+
+/** Whether a place is one of the hosts that the manifest lists, whoever else may run a server of the service. */
+export function isHostOf(place: string | Target, { hosts }: Pick<Manifest, 'hosts'>): boolean {
+  const address = addressOf(place);
+  return address !== undefined && hosts.some((rule) => nearness(rule, address) > 0);
 }
 
 /** Two host rules that could match the same place with the same nearness, so that neither would win. */

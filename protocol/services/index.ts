@@ -15,7 +15,16 @@ export {
 export { conform, type Problem } from './conform.ts';
 export { durationOf, type Lifetime, lifetimeOf, secondsOf } from './durations.ts';
 export { type EnvironmentPlan, environmentOf, secretVariables, winnerOf } from './environment.ts';
-export { belongsTo, collide, type Found, type ScopeKey, type ScopeQuestion, scopeKey, serviceFor } from './find.ts';
+export {
+  belongsTo,
+  collide,
+  type Found,
+  isHostOf,
+  type ScopeKey,
+  type ScopeQuestion,
+  scopeKey,
+  serviceFor,
+} from './find.ts';
 export { type Checked, checkFormat } from './format.ts';
 export { authOf, callOf, kindOf } from './kinds.ts';
 export * from './manifest.ts';

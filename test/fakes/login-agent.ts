@@ -7,6 +7,7 @@ import type { Log } from '../../daemon/log.ts';
 import { Services } from '../../daemon/services/index.ts';
 import { Marks } from '../../daemon/tombstones/marks.ts';
 import { Tombstones } from '../../daemon/tombstones/tombstones.ts';
+import { siftSecrets } from '../../daemon/upstream/incoming.ts';
 import type { OAuthPlan } from '../../daemon/upstream/oauth-plan.ts';
 import { oauth } from '../../daemon/upstream/operations/oauth.ts';
 import type { SecretName } from '../../daemon/upstream/plan.ts';
@@ -16,6 +17,7 @@ import type { UpstreamAnswer } from '../../daemon/upstream/upstream.ts';
 import { Waiters } from '../../daemon/waiters.ts';
 import { noProfiles } from '../../protocol/profiles.ts';
 import { expose, heapSecret, type Secret } from '../../protocol/secret.ts';
+import type { Manifest } from '../../protocol/services/index.ts';
 import { fakeAgent } from './agent.ts';
 
 /** Milliseconds that a call of a provider may take. */
@@ -27,19 +29,27 @@ export type LoginAgentOptions = {
   readonly deadline?: number;
   /** What the log is told goes here. */
   readonly told?: Log;
+  /** The services that it knows. @default none */
+  readonly services?: readonly Manifest[];
 };
 
 /**
  * The agent's own parts that keep logins alive, in this process. What calls the provider is the upstream child's operation
  * without a child around it: starting one is nearly all that a refresh costs, and what the child is has tests of its own.
  */
-export async function openLoginAgent({ open, clock, deadline = DEADLINE, told = () => {} }: LoginAgentOptions) {
+export async function openLoginAgent({
+  open,
+  clock,
+  deadline = DEADLINE,
+  told = () => {},
+  services: manifests = [],
+}: LoginAgentOptions) {
   const waiters = new Waiters(clock, told);
   const log = waiters.hearing(told);
   const lockMark = { isSet: () => false, set() {}, clear() {} };
   const custody = new Custody({ keep: heapSecret, clock, log, lockMark, onRest() {} });
   await custody.open(open);
-  const services = () => [];
+  const services = () => manifests;
   const marks = new Marks({ custody, keep: heapSecret, clock, services });
   const tombstones = new Tombstones(custody, marks, clock);
   const upstream = { run: runHere as never };
@@ -112,5 +122,5 @@ async function runHere(
 ): Promise<UpstreamAnswer<object>> {
   const secrets = new Map(Object.entries(given).map(([name, secret]) => [name, Buffer.from(expose(secret))]));
   const { reply, secrets: found } = await oauth(plan, secrets);
-  return { reply, secrets: new Map([...found].map(([name, bytes]) => [name, heapSecret(bytes)])) };
+  return { reply, ...siftSecrets(new Map([...found].map(([name, bytes]) => [name, heapSecret(bytes)]))) };
 }

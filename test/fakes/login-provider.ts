@@ -8,9 +8,9 @@ export type Asked = { readonly form: URLSearchParams; readonly headers: Incoming
 
 /**
  * A provider on loopback that says of itself where its endpoints are, gives out codes for devices, and answers at its token
- * endpoint what the test says. It counts nothing and checks nothing: for that there is a real one (oidc.ts).
+ * endpoint what the test says; `metadata` changes its discovery document. It counts nothing and checks nothing: for that there is a real one (oidc.ts).
  */
-export async function openLoginProvider(answer: (asked: Asked, count: number) => Said) {
+export async function openLoginProvider(answer: (asked: Asked, count: number) => Said, metadata: object = {}) {
   const asked: Asked[] = [];
   const server = createServer(async (request, response) => {
     const parts: Buffer[] = [];
@@ -30,6 +30,7 @@ export async function openLoginProvider(answer: (asked: Asked, count: number) =>
         authorization_endpoint: at('page'),
         token_endpoint: at('token'),
         device_authorization_endpoint: at('device'),
+        ...metadata,
       },
     });
   });

@@ -45,6 +45,7 @@ const steps: Record<OAuthPlan['act'], Step> = {
       tokenUrl: meta.token_endpoint,
       revokeUrl: meta.revocation_endpoint,
       introspectUrl: meta.introspection_endpoint,
+      ...(meta.authorization_response_iss_parameter_supported === true && { namesIssuer: true }),
     };
     return { reply: { oauth: { provider } }, secrets: new Map() };
   },
@@ -130,6 +131,8 @@ async function configurationOf(
   }
   const execute = isPlain ? [client.allowInsecureRequests] : [];
   const fetching = fetchOf(plan, seen);
+  // A document that is read in the middle of another step is looked at by nobody before the secret goes where it says.
+  if (!isKnown && plan.act !== 'discover') throw new ExchangeFailure('unfit', 'no endpoint');
   if (!isKnown) {
     return client.discovery(new URL(plan.issuer), plan.clientId, undefined, auth, {
       execute,
@@ -142,6 +145,7 @@ async function configurationOf(
     ...(plan.deviceUrl && { device_authorization_endpoint: plan.deviceUrl }),
     ...(plan.revokeUrl && { revocation_endpoint: plan.revokeUrl }),
     ...(plan.introspectUrl && { introspection_endpoint: plan.introspectUrl }),
+    ...(plan.namesIssuer && { authorization_response_iss_parameter_supported: true }),
   };
   const config = new client.Configuration(server, plan.clientId, undefined, auth);
   for (const one of execute) one(config);
