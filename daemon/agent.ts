@@ -8,6 +8,8 @@ import type { Secret } from '../protocol/secret.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
+import { purgeErased } from './erased/erased.ts';
+import type { RestoreBin } from './erased/restore-bin.ts';
 import { explain } from './explain.ts';
 import type { Log } from './log.ts';
 import { acceptorOf, isExpired, isMeant, isSame } from './meant.ts';
@@ -41,6 +43,8 @@ export type AgentParts = {
   readonly profiles: () => Profiles;
   readonly tombstones: Tombstones;
   readonly waiters: Waiters;
+  /** Where an erased credential goes. */
+  readonly bin: RestoreBin;
   /** Without it a login is served as long as it lives. */
   readonly refresher?: Refresher | undefined;
   /** Whether somebody is signing in for a target. */
@@ -58,12 +62,13 @@ export class Agent {
   readonly #profiles: () => Profiles;
   readonly #tombstones: Tombstones;
   readonly #refresher: Refresher | undefined;
+  readonly #bin: RestoreBin;
   readonly #round = new RoundState();
 
   readonly #waiters: Waiters;
   readonly #isSigningIn: (target: Target) => boolean;
 
-  constructor({ custody, clock, log, profiles, tombstones, waiters, refresher, isSigningIn }: AgentParts) {
+  constructor({ custody, clock, log, profiles, tombstones, waiters, bin, refresher, isSigningIn }: AgentParts) {
     this.#refresher = refresher;
     this.#tombstones = tombstones;
     this.#custody = custody;
@@ -71,6 +76,7 @@ export class Agent {
     this.#log = log;
     this.#profiles = profiles;
     this.#waiters = waiters;
+    this.#bin = bin;
     this.#isSigningIn = isSigningIn ?? (() => false);
   }
 
@@ -188,16 +194,24 @@ export class Agent {
     const candidates = this.#custody
       .findAll(request.target!)
       .filter((entry) => isMeant(entry, request) && (served === undefined || entry.id === served));
-    const ids: string[] = [];
+    const isForGood = request.capabilities.keyhold && request.attributes.text('purge') === '1';
+    const removed: Entry[] = [];
     for (const candidate of candidates) {
       // Each waits for its turn and for the disk: meanwhile all may have been locked or carried elsewhere.
       const refusedMeanwhile = await this.#custody.refusal();
       if (refusedMeanwhile) return refusedMeanwhile;
-      const wasErased = await this.#custody.inTurn(candidate, () => this.#eraseOne(candidate, request));
-      if (wasErased) ids.push(candidate.id);
+      const wasErased = await this.#custody.inTurn(candidate, () => this.#eraseOne(candidate, request, isForGood));
+      if (wasErased) removed.push(candidate);
     }
-    if (ids.length === 0) return notFound;
-    return { status: 'ok', ids, details: [['erased', String(ids.length)]] };
+    const purged = isForGood ? await this.#bin.purge(request.target!, request.id) : 0;
+    if (removed.length === 0 && purged === 0) return notFound;
+    const ids = removed.map(({ id }) => id);
+    return {
+      status: 'ok',
+      ids,
+      removed: removed.map(({ id, protocol, host, username }) => ({ id, protocol, host, username })),
+      details: [['erased', String(removed.length)], ...(purged > 0 ? [['purged', String(purged)] as const] : [])],
+    };
   }
 
   async #getByProfile(request: CredentialRequest): Promise<CredentialReply> {
@@ -323,7 +337,7 @@ export class Agent {
   }
 
   /** True if it was this secret, or any if none was named, and is gone in memory and at rest. */
-  async #eraseOne(candidate: Entry, { secret, id }: CredentialRequest): Promise<boolean> {
+  async #eraseOne(candidate: Entry, { secret, id, tool }: CredentialRequest, isForGood: boolean): Promise<boolean> {
     this.#custody.refuseLocked('erase');
     const entry = this.#custody.at(candidate);
     if (entry?.id !== candidate.id) return false;
@@ -334,7 +348,10 @@ export class Agent {
     // A tool was refused with an access token. Whether the login is over its provider says, not a tool; and one that is over
     // is known until a person has seen to it.
     if (id === undefined && entry.about?.oauth && this.#refresher) await dropAccess(this.#custody, entry);
-    else await this.#custody.remove(entry);
+    else if (isForGood) {
+      await this.#custody.remove(entry);
+      await purgeErased(this.#custody.own, { ...entry, about: undefined });
+    } else await this.#bin.erase(entry, tool);
     this.#log('erased', { id: entry.id });
     return true;
   }

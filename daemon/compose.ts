@@ -11,6 +11,7 @@ import { openBackends } from './backends/index.ts';
 import type { Argon2Params } from './backends/vault/passphrase.ts';
 import type { Clock } from './clock.ts';
 import { Custody } from './custody.ts';
+import { RestoreBin } from './erased/restore-bin.ts';
 import { Herald } from './events/herald.ts';
 import { openLockMark } from './lock-mark.ts';
 import type { Log } from './log.ts';
@@ -129,7 +130,10 @@ export function compose({
     lockMark: openLockMark(`${places.state}/locked`),
     onRest: (name) => backends.remember(name),
     // What fell due while it was off or locked.
-    onOpen: () => calls.desk.rechecks.watch(),
+    onOpen: () => {
+      calls.desk.rechecks.watch();
+      bin.watch();
+    },
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
   const profiles = openProfiles(`${places.config}/profiles.json`);
@@ -137,6 +141,7 @@ export function compose({
   const services = openServices(`${places.config}/services`);
   const marks = new Marks({ custody, keep: region.keep, clock, services });
   const tombstones = new Tombstones(custody, marks, clock);
+  const bin = new RestoreBin({ custody, tombstones, clock, log: heard, keep: config.eraseKeep });
   const upstream = new Upstream({ childPath: upstreamChild, keep: region.keep });
   const route = () => routeOf(config);
   const usedWithin = config.refreshUsedWithin;
@@ -150,6 +155,7 @@ export function compose({
     profiles: profiles.current,
     tombstones,
     waiters,
+    bin,
     refresher,
     isSigningIn: (target) => signIn.isUnderWay(target),
   });
@@ -195,6 +201,7 @@ export function compose({
   const management = {
     custody,
     tombstones,
+    bin,
     log: heard,
     backends,
     audit,
@@ -259,6 +266,7 @@ export function compose({
       await Promise.all(
         [admin, events].map((one) => one.dispose(DRAIN_DEADLINE)).concat(reception.drain(DRAIN_DEADLINE)),
       );
+      bin.dispose();
       refresher.dispose();
       signIn.dispose();
       calls.dispose();

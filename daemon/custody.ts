@@ -295,6 +295,21 @@ export class Custody {
     this.#set.remove(entry);
   }
 
+  /** Moves an entry into a record of our own, out of memory and at rest in one step. In the turn of its target. */
+  async setAside(entry: Entry, record: Held): Promise<void> {
+    if (entry.resting && (await this.#backend!.move(entry.resting, record)) && !this.#isShut())
+      this.own.noteMoved(record);
+    this.#set.remove(entry);
+  }
+
+  /** Makes a credential again of what was set aside. Throws `not_found` where it is gone. In the turn of its target. */
+  async bringBack(record: Held, held: Held): Promise<void> {
+    const wasThere = await this.#forChange('restore').move(record, held);
+    this.own.noteGone(record);
+    if (!wasThere) throw new KeyholdError('not_found', 'cannot restore: it is not there any more');
+    if (!this.#isShut()) this.#set.know(held);
+  }
+
   /** For a change whose turn has come: throws `locked` if it must not happen any more. */
   refuseLocked(verb: string): void {
     if (!this.#isShut()) return;

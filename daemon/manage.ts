@@ -23,12 +23,13 @@ import type { Vault } from './backends/vault/vault.ts';
 import type { KeyPlace } from './backends/vault/vault-key.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
+import type { RestoreBin } from './erased/restore-bin.ts';
 import type { Log } from './log.ts';
 import type { Meter } from './metrics/meter.ts';
 import { migrate } from './migrate.ts';
 import type { ProfileBook } from './profiles.ts';
 import { tokenActs } from './tokens.ts';
-import { isOwn } from './tombstones/own-records.ts';
+import { isBackedUp, isOwn } from './tombstones/own-records.ts';
 import type { Tombstones } from './tombstones/tombstones.ts';
 import { version, WIRE_VERSION } from './version.ts';
 
@@ -36,6 +37,7 @@ import { version, WIRE_VERSION } from './version.ts';
 export type Management = {
   readonly custody: Custody;
   readonly tombstones: Tombstones;
+  readonly bin: RestoreBin;
   readonly log: Log;
   readonly backends: Backends;
   readonly audit: Audit;
@@ -91,6 +93,7 @@ const acts: Readonly<Record<string, Act>> = {
   list: tokenActs.list,
   annotate: tokenActs.annotate,
   bury: tokenActs.bury,
+  'erased-restore': tokenActs.restoreErased,
 
   async metrics({ custody, meter, facts }) {
     const { held, unlocked } = custody.counts;
@@ -183,7 +186,7 @@ const acts: Readonly<Record<string, Act>> = {
       // First, so that what is restored is marked by the key that it was marked with. A dead token's value goes into no backup:
       // it could not be deleted there when its time has come.
       for (const held of custody.own.all()) {
-        if (isOwn(held, 'recheck')) continue;
+        if (!isBackedUp(held)) continue;
         const secret = await custody.own.secretOf(held);
         items.push({ held, secrets: copySecrets({ secret }, keep) });
       }
@@ -261,7 +264,7 @@ async function restoreOne(
   { custody, tombstones, keep, clock }: Management,
 ): Promise<void> {
   if (isOwn(held)) {
-    if (custody.own.has(held)) return;
+    if (custody.own.has(held) || !isBackedUp(held)) return;
     const { secret } = copySecrets({ secret: secrets.secret }, keep);
     // As the newest: a key that is here already stays the one that new marks are made with.
     await custody.own.put(secret ? { ...held, storedAt: clock.now() } : held, secret);

@@ -4,7 +4,7 @@ import type { Backend, Held } from './backends/backend.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Custody } from './custody.ts';
 import type { Log } from './log.ts';
-import { isOwn } from './tombstones/own-records.ts';
+import { isValue } from './tombstones/own-records.ts';
 
 /**
  * Carries what rests in one backend to another and uses that from now on; `beforeFarewell` is called when every copy
@@ -81,8 +81,8 @@ async function bidFarewell(before: Backend, carried: readonly Held[], own: reado
   }
   for (const held of own) {
     await before.remove(held).catch(() => {
-      // A dead token's value that stays would be deleted by nobody; the others are not worth a word.
-      if (isOwn(held, 'recheck')) left++;
+      // A value that stays would never be deleted; the others are not worth a word.
+      if (isValue(held)) left++;
     });
   }
   await before.dispose().catch(() => {});

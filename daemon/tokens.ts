@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { mergeAbout, readAbout } from '../protocol/about.ts';
 import type { Attributes } from '../protocol/attributes.ts';
 import { linesOf, namesLine } from '../protocol/columns.ts';
-import type { EpochSeconds, Target } from '../protocol/credential.ts';
+import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import type { Grant } from '../protocol/grant.ts';
 import type { Detail } from '../protocol/handler.ts';
@@ -10,6 +10,7 @@ import { fromWire, toWire } from '../protocol/text.ts';
 import type { Audit } from './audit/audit.ts';
 import type { Use } from './audit/usage.ts';
 import type { Custody } from './custody.ts';
+import type { Erased } from './erased/erased.ts';
 import type { Act } from './manage.ts';
 import { nextAt, type Recheck, recheckIn } from './tombstones/recheck.ts';
 import type { Tombstone } from './tombstones/tombstone.ts';
@@ -20,8 +21,11 @@ const TEXT_MAX = 256;
 
 /** The management actions of what is held and of what has died. */
 export const tokenActs = {
-  async list({ custody, tombstones, audit }, { attributes }) {
+  async list({ custody, tombstones, bin, audit }, { attributes }) {
     await custody.ready();
+    if (attributes.text('erased') === '1') {
+      return { status: 'ok', details: bin.all().map((one) => ['item[]', line(erasedItem(one, bin.left(one)))]) };
+    }
     if (attributes.text('deleted') === '1') {
       const rechecks = new Map(custody.own.of('recheck').map((record) => [record.id, recheckIn(record)?.recheck]));
       return {
@@ -64,6 +68,13 @@ export const tokenActs = {
     await tombstones.bury(entry, { reason, actor });
     log('buried', { id: entry.id });
     return { status: 'ok', ids: [entry.id] };
+  },
+
+  async restoreErased({ custody, bin, log }, { attributes }) {
+    await custody.ready();
+    const held = await bin.restore(attributes.text('id') ?? '', attributes.text('replace') === '1');
+    log('stored', { id: held.id });
+    return { status: 'ok', ids: [held.id], details: [['id', held.id]] };
   },
 } as const satisfies Readonly<Record<string, Act>>;
 
@@ -192,6 +203,19 @@ function deletedItem(tombstone: Tombstone, recheck: Recheck | undefined): Delete
       lookedAt: recheck.lookedAt,
       isAlive: recheck.isAlive,
     },
+  };
+}
+
+/** What an erase took away: never a value. `left` are the seconds for which it can be brought back. */
+function erasedItem(erased: Erased, left: Seconds): Record<string, unknown> {
+  const { id, about, storedAt, expiresAt, authtype, erasedAt, tool } = erased;
+  return {
+    id,
+    ...targetItem(erased),
+    authtype,
+    ...about,
+    oauth: undefined,
+    ...{ storedAt, expiresAt, erasedAt, tool, left: Math.ceil(left) },
   };
 }
 

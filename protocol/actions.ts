@@ -37,9 +37,9 @@ export const actions = {
     statuses: ['ok', 'locked', 'denied', 'revoked', 'unavailable', 'bad-request'],
   },
   erase: {
-    summary: 'forget what matches, in memory and at rest',
-    reads: 'protocol host path? username? id? password? credential? reason?',
-    answers: 'erased',
+    summary: 'take away what matches, in memory and at rest, into the restore bin; with purge=1 for good',
+    reads: 'protocol host path? username? id? password? credential? reason? purge?',
+    answers: 'erased purged?',
     statuses: ['ok', 'not-found', 'locked', 'denied', 'unavailable', 'bad-request'],
   },
   capability: {
@@ -62,8 +62,9 @@ export const actions = {
     statuses: ['ok'],
   },
   list: {
-    summary: 'what is held, or with deleted=1 what was revoked, without any value',
-    reads: 'deleted? service? compact? name[]',
+    summary:
+      'what is held, with deleted=1 what was revoked, or with erased=1 what lies in the restore bin, without any value',
+    reads: 'deleted? erased? service? compact? name[]',
     answers: 'item[] | columns rows[]',
     statuses: ['ok', 'locked', 'unavailable'],
   },
@@ -84,6 +85,12 @@ export const actions = {
     reads: 'id reason? actor?',
     answers: '',
     statuses: ['ok', 'not-found', 'locked', 'unavailable', 'bad-request'],
+  },
+  'erased-restore': {
+    summary: 'bring back what an erase took away; with replace=1 also where another credential has its place',
+    reads: 'id replace?',
+    answers: 'id',
+    statuses: ['ok', 'not-found', 'locked', 'revoked', 'interaction-required', 'unavailable', 'bad-request'],
   },
   explain: {
     summary: 'what a get would be answered with and why; never a value, and nothing is read, touched or asked',

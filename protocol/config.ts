@@ -21,6 +21,8 @@ export type Config = {
   readonly refreshUsedWithin: Seconds;
   /** `on`: what was revoked is looked at again where its service may forget that; its value is kept for that. */
   readonly revokeRecheck: 'on' | 'off';
+  /** How long what an erase took away can be brought back; 0: not at all. */
+  readonly eraseKeep: Seconds;
   /** How long before its expiry a token is announced. */
   readonly eventsLead: Seconds;
   /** How long a service may take to answer a call. */
@@ -84,6 +86,13 @@ export const settings = {
     most: DAY,
     default: MINUTE,
   },
+  'erase.keep': {
+    summary: 'how long what a tool erased can be brought back (token restore); 0: not at all',
+    kind: 'duration',
+    least: 0,
+    most: 30 * DAY,
+    default: 7 * DAY,
+  },
   'events.lead': {
     summary: 'how long before its expiry a token is announced',
     kind: 'duration',
@@ -143,6 +152,7 @@ export function parseSetting(name: SettingName, text: string): string | number {
   const setting: Setting = settings[name];
   const unit = setting.kind === 'duration' ? /^([0-9]{1,8})(s|m|h|d)$/.exec(text) : null;
   const seconds = { s: 1, m: MINUTE, h: HOUR, d: DAY } as const;
+  if (setting.kind === 'duration' && setting.least === 0 && text === '0') return 0;
   return checkSetting(name, unit ? Number(unit[1]) * seconds[unit[2] as keyof typeof seconds] : text);
 }
 
@@ -191,6 +201,7 @@ export function readConfig(document: unknown): Config {
     adminIdle: of('admin.idle') as Config['adminIdle'],
     refreshUsedWithin: of('refresh.used-within') as Config['refreshUsedWithin'],
     revokeRecheck: of('revoke.recheck') as Config['revokeRecheck'],
+    eraseKeep: of('erase.keep') as Config['eraseKeep'],
     eventsLead: of('events.lead') as Config['eventsLead'],
     upstreamDeadline: of('upstream.deadline') as Config['upstreamDeadline'],
     upstreamCa: (of('upstream.ca') || undefined) as Config['upstreamCa'],

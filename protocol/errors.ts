@@ -19,6 +19,7 @@ const faults = {
   locked: 'locked',
   denied: 'denied',
   not_found: 'not-found',
+  token_revoked: 'revoked',
   unsupported: 'unsupported',
   interaction_required: 'interaction-required',
   agent_unreachable: 'unavailable',

@@ -72,6 +72,8 @@ export type CredentialReply =
       readonly status: 'ok';
       readonly credential?: Credential | undefined;
       readonly state?: readonly string[] | undefined;
+      /** What an erase has removed, for the audit log; never on the wire. */
+      readonly removed?: readonly (Target & { readonly id: string })[] | undefined;
       /** The credentials that were served, kept or erased, for the audit log; never on the wire. */
       readonly ids?: readonly string[] | undefined;
       readonly details?: readonly Detail[] | undefined;

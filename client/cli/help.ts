@@ -82,6 +82,12 @@ remembered as dead, and not kept again by mistake:
   $ keyhold token remove pipeline --reason "the project ended"
   $ keyhold token remove pipeline --revoked
   $ keyhold token list --deleted
+
+What a tool erased (a server answered 401, or podman logout --all) can be
+brought back for seven days; keyhold config set erase.keep 0 turns that off:
+
+  $ keyhold token list --erased
+  $ keyhold token restore pipeline
 `,
   },
   git: {

@@ -15,6 +15,7 @@ const verbs: readonly Entry[] = [
   [['rename'], async () => (await import('./token/rename.ts')).addRename],
   [['history'], async () => (await import('./token/history.ts')).addHistory],
   [['explain'], async () => (await import('./explain.ts')).addExplain],
+  [['restore'], async () => (await import('./token/restore.ts')).addRestore],
   [['remove'], async () => (await import('./token/remove.ts')).addRemove],
 ];
 

@@ -3,8 +3,9 @@ import type { EpochSeconds } from '../../protocol/credential.ts';
 import type { Status } from '../../protocol/status.ts';
 
 /**
- * One thing that happened. Never a secret, a username or a path; a host only where a request was refused, because
- * nothing else says what was asked for (ADR 0007). Absent is what is not known.
+ * One thing that happened. Never a secret or a path. A host only where a request was refused, because nothing else says what
+ * was asked for (ADR 0007), and host and username of what an erase removed, because it is not held any more. Absent is what
+ * is not known.
  */
 export type AuditEntry = {
   readonly at: EpochSeconds;
@@ -20,7 +21,7 @@ export type AuditEntry = {
   /** The executable that asked, as far as it could be told: a hint, for a pid may be used again. */
   readonly program?: string | undefined;
   readonly cwd?: string | undefined;
-  /** `protocol://host` of a refused request. */
+  /** `protocol://host` of a refused request, and of what an erase removed. */
   readonly target?: string | undefined;
   /** How many like the one before, when they were not written one by one; of `lost`: how many entries. */
   readonly times?: number | undefined;
@@ -29,6 +30,8 @@ export type AuditEntry = {
   readonly hash?: string | undefined;
   /** Why, in the words of who asked. */
   readonly reason?: string | undefined;
+  /** Of what an erase removed. */
+  readonly username?: string | undefined;
 };
 
 /** The end of a chain: the number of its last entry and that entry's hash. */
@@ -56,6 +59,7 @@ const fields = [
   'through',
   'hash',
   'reason',
+  'username',
 ] as const satisfies readonly (keyof AuditEntry)[];
 
 /** The bytes of an entry: JSON with its fields in one order and nothing between them, in UTF-8. */

@@ -1,3 +1,4 @@
+import type { Target } from '../../protocol/credential.ts';
 import { asFault } from '../../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Handler } from '../../protocol/handler.ts';
 import type { Status } from '../../protocol/status.ts';
@@ -21,6 +22,7 @@ const changes: ReadonlySet<string> = new Set([
   'erase',
   'annotate',
   'bury',
+  'erased-restore',
   'authorize',
   'authorized',
   'refresh',
@@ -156,7 +158,8 @@ export class Witness {
     // A store of what is held already changes nothing.
     else if (!request.target || reply.ids) {
       const entry = this.#entryOf(peer, request, 'ok');
-      const all = reply.ids?.map((credential) => ({ ...entry, credential })) ?? [];
+      const removed = new Map(reply.removed?.map((one) => [one.id, one]));
+      const all = reply.ids?.map((credential) => ({ ...entry, credential, ...placeOf(removed.get(credential)) })) ?? [];
       // What is nobody's here (a stranger's token that was revoked) is recorded without one.
       await this.#audit.record(...(all.length > 0 ? all : [entry]));
     }
@@ -181,6 +184,13 @@ export class Witness {
       reason: reasonOf(request),
     };
   }
+}
+
+/** Of what is not held any more. */
+function placeOf(removed: Target | undefined): Pick<AuditEntry, 'target' | 'username'> | undefined {
+  if (!removed) return undefined;
+  const { protocol, host, username } = removed;
+  return { target: `${protocol}://${host}`, username: username === undefined ? undefined : fromWire(username) };
 }
 
 /** What the caller says it is for, and that a store was forced over a tombstone. */

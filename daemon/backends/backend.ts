@@ -26,6 +26,19 @@ export function heldOf(from: Held): Held {
   return { protocol, host, path, username, id, authtype, expiresAt, storedAt, about, made, fronts, shown };
 }
 
+/** The protocol of records that the agent keeps for itself. No scheme begins with a dot, so no request can name one. */
+export const OWN_PROTOCOL = '.keyhold';
+/** The host of those that lie in the restore bin. */
+export const ERASED = 'erased';
+
+/**
+ * Whether a record lies in the restore bin. Its secrets rest sealed in a file of ours with every backend, also with one that
+ * hands the secrets of credentials to another program.
+ */
+export function isErased({ protocol, host }: Target): boolean {
+  return protocol === OWN_PROTOCOL && host === ERASED;
+}
+
 export type Secrets = { readonly secret?: Secret | undefined; readonly refreshToken?: Secret | undefined };
 
 /** Something that is worse than it could be, and how to better it. */
@@ -70,6 +83,13 @@ export interface Backend {
   annotate(held: Held): Promise<void>;
   /** Removes it for good. Removing what is gone already is no error. */
   remove(held: Held): Promise<void>;
+  /**
+   * Moves a credential into the restore bin or out of it: afterwards the secrets of `from` rest for `to`, in place of what
+   * rested there, and `from` is gone. One of the two is a record of the bin. In one durable step: cut anywhere, the secrets
+   * rest for `from` or for `to`, and a credential that was moved into the bin is never listed again. False if `from` is not
+   * there; then nothing has changed.
+   */
+  move(from: Held, to: Held): Promise<boolean>;
   /** Makes its key available. With the key at hand already it does nothing. */
   unlock(means: UnlockMeans): Promise<void>;
   /** Wipes its key. */

@@ -61,6 +61,17 @@ export async function openMemory({ keep }: { readonly keep: SecretKeeper }): Pro
       resting.delete(identity);
     },
 
+    async move(from, to) {
+      refuseDisposed();
+      const found = resting.get(identityOf(from));
+      if (!found) return false;
+      resting.delete(identityOf(from));
+      const replaced = resting.get(identityOf(to));
+      resting.set(identityOf(to), { held: to, secrets: found.secrets });
+      if (replaced) disposeSecrets(replaced.secrets);
+      return true;
+    },
+
     async unlock() {
       refuseDisposed();
     },

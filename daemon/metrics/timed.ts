@@ -31,6 +31,7 @@ function timedBackend(backend: Backend, meter: Meter): Backend {
     get: measure('get', backend.get),
     put: measure('put', backend.put),
     remove: measure('remove', backend.remove),
+    move: measure('remove', backend.move),
     unlock: measure('unlock', backend.unlock),
   });
 }

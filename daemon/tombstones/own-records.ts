@@ -1,20 +1,42 @@
 import { identityOf, type Target } from '../../protocol/credential.ts';
 import type { Secret } from '../../protocol/secret.ts';
-import type { Backend, Held } from '../backends/backend.ts';
+import { type Backend, ERASED, type Held, OWN_PROTOCOL } from '../backends/backend.ts';
 
-/** No scheme begins with a dot, so that no request can name one of these (protocol/credential.ts). */
-const OWN = '.keyhold';
+export type OwnKind =
+  | 'mark-key'
+  | 'tombstone'
+  | 'recheck'
+  | 'rotation'
+  | 'rotation-old'
+  | 'rotation-new'
+  /** What an erase took away (erased/). */
+  | typeof ERASED
+  /** How much time has passed for certain since the first erase. */
+  | 'erased-clock';
 
-export type OwnKind = 'mark-key' | 'tombstone' | 'recheck' | 'rotation' | 'rotation-old' | 'rotation-new';
+/** Kinds that no backup holds: a value in it could not be deleted there when its time has come. */
+const notInBackups: readonly OwnKind[] = ['recheck', ERASED, 'erased-clock'];
+/** Kinds with a value that must not stay behind where everything was carried elsewhere. */
+const values: readonly OwnKind[] = ['recheck', ERASED];
 
 /** Where a record of our own rests. */
 export function ownTarget(kind: OwnKind, name: string): Target {
-  return { protocol: OWN, host: kind, path: name };
+  return { protocol: OWN_PROTOCOL, host: kind, path: name };
 }
 
 /** Whether a record is one of ours, of that kind if one is named, and no credential. */
 export function isOwn({ protocol, host }: Target, kind?: OwnKind): boolean {
-  return protocol === OWN && (kind === undefined || host === kind);
+  return protocol === OWN_PROTOCOL && (kind === undefined || host === kind);
+}
+
+/** Whether a record of ours goes into backups, and is taken back in from one. */
+export function isBackedUp({ host }: Target): boolean {
+  return !notInBackups.some((kind) => kind === host);
+}
+
+/** Whether a record of ours has a value that must not stay where it was carried from. */
+export function isValue({ host }: Target): boolean {
+  return values.some((kind) => kind === host);
 }
 
 /**
@@ -92,6 +114,16 @@ export class OwnRecords {
 
   async remove(held: Held): Promise<void> {
     await this.#backend('erase').remove(held);
+    this.noteGone(held);
+  }
+
+  /** Notes a record that the backend has put by itself, with its secret at rest alone. */
+  noteMoved(held: Held): void {
+    this.#keep(held);
+  }
+
+  /** Notes that the backend has moved a record elsewhere. */
+  noteGone(held: Held): void {
     this.#forget(identityOf(held));
     this.#records.delete(identityOf(held));
     this.#changes++;

@@ -1,5 +1,6 @@
 import type { About } from '../../protocol/about.ts';
 import type { EpochSeconds, Target } from '../../protocol/credential.ts';
+import { KeyholdError } from '../../protocol/errors.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Held } from '../backends/backend.ts';
 import type { Mark } from './marks.ts';
@@ -51,6 +52,11 @@ export function revokedReply(tombstone: Tombstone): CredentialReply {
 export function refusalOf(tombstone: Tombstone): CredentialReply {
   const message = `cannot store: this token ${passing(tombstone)}; make a new one, or force it (keyhold token set --force)`;
   return { status: 'revoked', message };
+}
+
+/** Why what was erased is not brought back. */
+export function restoreRefusalOf(tombstone: Tombstone): KeyholdError {
+  return new KeyholdError('token_revoked', `cannot restore: this token ${passing(tombstone)}; make a new one`);
 }
 
 function passing({ revokedAt, reason }: Tombstone): string {

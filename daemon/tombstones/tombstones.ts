@@ -6,6 +6,7 @@ import type { Held } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
+import { purgeErased } from '../erased/erased.ts';
 import { TargetIndex } from '../unlocked/match.ts';
 import type { Entry } from '../unlocked/set.ts';
 import type { Mark, Marks } from './marks.ts';
@@ -111,6 +112,8 @@ export class Tombstones {
   async #keepStone(tombstone: Tombstone, then = async () => {}): Promise<void> {
     await this.#custody.own.put(recordOf(tombstone));
     await then();
+    // A value that is dead is not brought back by mistake. If the backend fails, restoring it is refused by the tombstone.
+    await purgeErased(this.#custody.own, tombstone).catch(() => {});
     for (const old of this.all().slice(0, -TOMBSTONES_MAX)) await this.exhume(old);
   }
 

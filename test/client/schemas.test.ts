@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { openProgram } from '../../client/cli/program.ts';
 import { knownTools } from '../../client/setup/index.ts';
 import { secretFromText } from '../../protocol/secret.ts';
+import { exchange, store } from '../fakes/built-agent.ts';
 import { openComposed } from '../fakes/composed-agent.ts';
 import { type Asked, ok, openHome, startScriptedAgent } from '../fakes/scripted-agent.ts';
 import { temporaryFolder } from '../temporary.ts';
@@ -185,6 +186,19 @@ describe('what a command prints with --json fits its schema', () => {
       await here('token show', ['desk']);
       await here('token list', ['--deleted']);
       await here('token explain', ['--for', 'https://github.com']);
+    });
+
+    test('what a tool erased, and that it is back', async () => {
+      // Memory has no restore bin: nothing rests there.
+      const durable = await openComposed(undefined, { backend: 'vault' });
+      onTestFinished(async () => void (await durable.dispose()));
+      const there = (command: string, args: readonly string[] = []) =>
+        asked(command, args, { home, environment: { KEYHOLD_SOCKET: durable.socket } });
+      await exchange(durable.socket, store('git.example', 'token-EXAMPLE'));
+      await exchange(durable.socket, ['action=erase', 'protocol=https', 'host=git.example']);
+      const { stdout } = await there('token list', ['--erased']);
+      await there('token restore', [JSON.parse(stdout).items[0].id]);
+      await there('token list', ['--erased']);
     });
 
     test('logins', async () => {

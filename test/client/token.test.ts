@@ -237,7 +237,7 @@ describe('keyhold token remove', () => {
     });
     expect(agent.asked.at(-1)).toEqual({
       action: 'erase',
-      attributes: { protocol: 'https', host: 'git.example', path: 'team/app', username: 'ada', id: '1' },
+      attributes: { protocol: 'https', host: 'git.example', path: 'team/app', username: 'ada', id: '1', purge: '1' },
     });
   });
 
@@ -245,6 +245,7 @@ describe('keyhold token remove', () => {
     await using agent = await startScriptedAgent({ list });
     const { code } = await keyhold(['token', 'remove', '--for', 'https://other.example', '--yes'], agent);
     expect(code).toBe(4);
-    expect(agent.asked.map(({ action }) => action)).toEqual(['list']);
+    // What is held, and what was erased.
+    expect(agent.asked.map(({ action }) => action)).toEqual(['list', 'list']);
   });
 });

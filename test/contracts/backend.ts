@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Backend, Held, Secrets } from '../../daemon/backends/backend.ts';
+import { ownTarget } from '../../daemon/tombstones/own-records.ts';
 import { expose, heapSecret, type Secret, secretFromText } from '../../protocol/secret.ts';
 
 /** What the contract needs of one backend: the backend itself, ready and empty, and how to end and reopen it. */
@@ -201,6 +202,117 @@ export function testBackend(name: string, open: () => Promise<Harness>, { items 
       const again = await harness.reopen();
       expect(await again.list()).toEqual([kept]);
       expect(await text(again, kept)).toEqual({ secret: 'kept-EXAMPLE', refreshToken: '' });
+    });
+
+    describe('the restore bin', () => {
+      const erased = (name = 'one', parts: Partial<Held> = {}): Held => ({
+        ...ownTarget('erased', name),
+        id: name,
+        storedAt: 5,
+        ...parts,
+      });
+      const both = { secret: 'access-EXAMPLE', refreshToken: 'refresh-EXAMPLE' };
+      const putBoth = (held: Held) =>
+        backend.put(held, { secret: secretFromText(both.secret), refreshToken: secretFromText(both.refreshToken) });
+
+      it('takes a credential in with both secrets, and gives it back', async () => {
+        const held = aHeld({ about: { label: 'laptop' } });
+        await putBoth(held);
+        expect(await backend.move(held, erased())).toBe(true);
+        expect(await backend.list()).toEqual([erased()]);
+        expect(await backend.get(held)).toBeUndefined();
+        expect(await text(backend, erased())).toEqual(both);
+        const back = { ...held, storedAt: 9 };
+        expect(await backend.move(erased(), back)).toBe(true);
+        expect(await backend.list()).toEqual([back]);
+        expect(await text(backend, back)).toEqual(both);
+        expect(await backend.get(erased())).toBeUndefined();
+      });
+
+      it('keeps secrets of every length, and that there was none', async () => {
+        const [longest, one, none] = ['x'.repeat(65_000), 'y'.repeat(64_999), ''];
+        const values = [longest, one, none].map(
+          (value, at) => [aHeld({ username: `u${at}`, id: `${at}` }), value] as const,
+        );
+        for (const [held, value] of values) await backend.put(held, { secret: secretFromText(value) });
+        for (const [held] of values) expect(await backend.move(held, erased(held.id))).toBe(true);
+        for (const [held, value] of values) {
+          expect(await text(backend, erased(held.id))).toEqual({ secret: value, refreshToken: undefined });
+          expect(await backend.move(erased(held.id), held)).toBe(true);
+          expect(await text(backend, held)).toEqual({ secret: value, refreshToken: undefined });
+        }
+      });
+
+      it('says that there is nothing to move, and changes nothing then', async () => {
+        const held = aHeld();
+        await backend.put(held, { secret: aSecret() });
+        expect(await backend.move(aHeld({ username: 'bob' }), erased())).toBe(false);
+        expect(await backend.move(erased('never'), held)).toBe(false);
+        expect(await backend.list()).toEqual([held]);
+        expect((await text(backend, held))?.secret).toBe('some-EXAMPLE');
+        expect(await backend.move(held, erased())).toBe(true);
+        expect(await backend.move(held, erased())).toBe(false);
+        expect((await text(backend, erased()))?.secret).toBe('some-EXAMPLE');
+      });
+
+      it('puts what it moves in place of what rests there, both ways', async () => {
+        const held = aHeld();
+        for (const [value, name] of [
+          ['first-EXAMPLE', 'one'],
+          ['second-EXAMPLE', 'two'],
+        ] as const) {
+          await backend.put(held, { secret: secretFromText(value), refreshToken: aSecret() });
+          await backend.move(held, erased(name));
+        }
+        await backend.put(held, { secret: secretFromText('third-EXAMPLE') });
+        await backend.move(held, erased('two'));
+        expect(await text(backend, erased('two'))).toEqual({ secret: 'third-EXAMPLE', refreshToken: undefined });
+        await backend.put(held, { secret: secretFromText('fourth-EXAMPLE') });
+        await backend.move(erased('one'), held);
+        expect(await text(backend, held)).toEqual({ secret: 'first-EXAMPLE', refreshToken: 'some-EXAMPLE' });
+        expect(byId(await backend.list())).toEqual(byId([held, erased('two')]));
+      });
+
+      it('holds what is put into it directly, as a migration does, and notes about it without its secrets', async () => {
+        await putBoth(erased());
+        expect(await text(backend, erased())).toEqual(both);
+        await backend.annotate(erased('one', { storedAt: 6 }));
+        await backend.annotate(erased('never'));
+        expect(await backend.list()).toEqual([erased('one', { storedAt: 6 })]);
+        expect(await text(backend, erased())).toEqual(both);
+        await backend.remove(erased());
+        await backend.remove(erased());
+        expect(await backend.list()).toEqual([]);
+        expect(await backend.get(erased())).toBeUndefined();
+      });
+
+      it('makes moves that overlap with stores of the same target in their order', async () => {
+        const held = aHeld();
+        const calls: Promise<unknown>[] = [];
+        for (let round = 0; round < 5; round++) {
+          calls.push(backend.put(held, { secret: secretFromText(`${round}-EXAMPLE`) }));
+          calls.push(backend.move(held, erased(`${round}`)));
+        }
+        await Promise.all(calls);
+        expect(await backend.get(held)).toBeUndefined();
+        for (let round = 0; round < 5; round++)
+          expect((await text(backend, erased(`${round}`)))?.secret).toBe(`${round}-EXAMPLE`);
+      });
+
+      it('is as durable as the rest', async () => {
+        if (!harness.reopen) return;
+        const [gone, back] = [aHeld(), aHeld({ username: 'back', id: 'back' })];
+        for (const held of [gone, back]) await putBoth(held);
+        await backend.move(gone, erased());
+        await backend.move(back, erased('back'));
+        await backend.move(erased('back'), back);
+        await backend.dispose();
+        const again = await harness.reopen();
+        expect(byId(await again.list())).toEqual(byId([back, erased()]));
+        expect(await text(again, erased())).toEqual(both);
+        expect(await text(again, back)).toEqual(both);
+        expect(await again.get(gone)).toBeUndefined();
+      });
     });
 
     it('unlocks without harm when it is unlocked', async () => {

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { AgentParts } from '../../daemon/agent.ts';
 import type { Backend, Held } from '../../daemon/backends/backend.ts';
 import { openBackup, sealBackup } from '../../daemon/backends/backup.ts';
-import { openIndex } from '../../daemon/backends/keyring/held-index.ts';
+import { openIndex, SEALED } from '../../daemon/backends/keyring/held-index.ts';
 import { openVault } from '../../daemon/backends/vault/vault.ts';
+import { ownTarget } from '../../daemon/tombstones/own-records.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
 import { expose, heapSecret, secretFromText } from '../../protocol/secret.ts';
 import { aHeld, text } from '../contracts/backend.ts';
@@ -31,11 +33,18 @@ describe('an agent of version 0.1', () => {
     const vault = await openVault({ folder, keep: heapSecret, kdf });
     await vault.put(newer, { secret: secretFromText('newer-EXAMPLE') });
     await vault.put(aHeld({ id: 'bob', username: 'bob' }), { secret: secretFromText('bob-EXAMPLE') });
+    const [eve, bin] = [
+      aHeld({ id: 'eve', username: 'eve' }),
+      { ...ownTarget('erased', 'eve'), id: 'eve', storedAt: 6 },
+    ];
+    await vault.put(eve, { secret: secretFromText('erased-EXAMPLE') });
+    await vault.move(eve, bin);
     await vault.dispose();
 
     const agent = await earlierAgent(await earlier.openVault({ folder, keep: earlier.heapSecret, kdf }));
     expect(await agent.get('ada')).toBe('newer-EXAMPLE');
     expect(await agent.get('bob')).toBe('bob-EXAMPLE');
+    expect(await agent.get('eve')).toBe('not-found');
     expect(await agent.store('bob', 'later-EXAMPLE')).toBe('ok');
     expect(await agent.get('bob')).toBe('later-EXAMPLE');
     await agent.close();
@@ -46,6 +55,7 @@ describe('an agent of version 0.1', () => {
     const all = new Map((await back.list()).map((held) => [held.username, held]));
     expect(all.get('ada')).toEqual(newer);
     expect(await text(back, all.get('bob')!)).toMatchObject({ secret: 'later-EXAMPLE' });
+    expect(await text(back, bin)).toMatchObject({ secret: 'erased-EXAMPLE' });
   });
 
   it("opens the keyring's index that this version wrote", () => {
@@ -54,16 +64,21 @@ describe('an agent of version 0.1', () => {
     const index = openIndex({ file, key: heapSecret(key), keep: heapSecret });
     const progress = { state: 'whole', items: { secret: true, refreshToken: false } } as const;
     index.write(newer, progress);
+    const bin = { ...ownTarget('erased', 'eve'), id: 'eve', storedAt: 6 };
+    index.apply([{ write: bin, progress: SEALED, secrets: { secret: secretFromText('erased-EXAMPLE') } }]);
     index.close();
 
     const old = earlier.openIndex({ file, key: earlier.heapSecret(key), keep: earlier.heapSecret });
     expect(old.find(newer)).toEqual({ held: newer, progress });
+    // A row that is whole and has no item: nothing to look for in the keyring, and nothing to drop.
+    expect(old.find(bin)).toEqual({ held: bin, progress: SEALED });
     old.write(aHeld({ id: 'bob', username: 'bob' }), progress);
     old.close();
 
     const back = openIndex({ file, key: heapSecret(key), keep: heapSecret });
     onTestFinished(() => back.close());
-    expect(back.rows().map(({ held }) => held.id)).toEqual(expect.arrayContaining(['newer', 'bob']));
+    expect(back.rows().map(({ held }) => held.id)).toEqual(expect.arrayContaining(['newer', 'bob', 'eve']));
+    expect(Buffer.from(expose(back.secrets(bin)!.secret!)).toString()).toBe('erased-EXAMPLE');
   });
 
   it('opens a backup that this version sealed', async () => {
@@ -102,7 +117,9 @@ async function earlierAgent(backend: Backend) {
   const marks = new earlier.Marks({ custody, keep: earlier.heapSecret, clock, services: () => [] });
   const tombstones = new earlier.Tombstones(custody, marks, clock);
   const waiters = new earlier.Waiters(clock, log);
-  const agent = new earlier.Agent({ custody, clock, log, profiles: () => earlier.noProfiles, tombstones, waiters });
+  const parts = { custody, clock, log, profiles: () => earlier.noProfiles, tombstones, waiters };
+  // What it did not know then it does not read.
+  const agent = new earlier.Agent(parts as unknown as AgentParts);
   await custody.open(async () => backend);
   const ask = (action: string, username: string, more: object = {}) => ({
     action,

@@ -56,6 +56,10 @@ export class FakeBackend implements Backend {
   async remove(held: Held) {
     await (await this.#reach('remove', held)).remove(held);
   }
+  /** Counted, held up and made to fail as the removal or the put that it is. */
+  async move(from: Held, to: Held) {
+    return (await this.#reach(isOwn(from) ? 'put' : 'remove', isOwn(from) ? to : from)).move(from, to);
+  }
   async unlock({ passphrase }: UnlockMeans) {
     this.calls.unlock++;
     await this.#obstacles('unlock');

@@ -1,6 +1,7 @@
 import { Agent } from '../../daemon/agent.ts';
 import type { Backend } from '../../daemon/backends/backend.ts';
 import { Custody, type LockMark } from '../../daemon/custody.ts';
+import { RestoreBin } from '../../daemon/erased/restore-bin.ts';
 import type { Log } from '../../daemon/log.ts';
 import { migrate } from '../../daemon/migrate.ts';
 import { Marks } from '../../daemon/tombstones/marks.ts';
@@ -64,6 +65,7 @@ export class Core {
   readonly rested: string[] = [];
   readonly custody: Custody;
   readonly tombstones: Tombstones;
+  readonly bin: RestoreBin;
   readonly agent: Agent;
   readonly migrate: (next: Backend, beforeFarewell: () => void) => ReturnType<typeof migrate>;
 
@@ -73,12 +75,14 @@ export class Core {
     lease,
     profiles = () => noProfiles,
     services = [],
+    eraseKeep = 7 * 86_400,
   }: {
     backend?: FakeBackend;
     marked?: boolean;
     lease?: LeasePolicy;
     profiles?: () => Profiles;
     services?: readonly Manifest[];
+    eraseKeep?: number;
   } = {}) {
     this.backend = backend;
     const mark = {
@@ -106,7 +110,9 @@ export class Core {
     const { custody, clock } = this;
     const marks = new Marks({ custody, keep: heapSecret, clock, services: () => services });
     this.tombstones = new Tombstones(custody, marks, clock);
-    this.agent = new Agent({ custody, clock, log, profiles, tombstones: this.tombstones, waiters });
+    const { tombstones } = this;
+    this.bin = new RestoreBin({ custody, tombstones, clock, log, keep: eraseKeep });
+    this.agent = new Agent({ custody, clock, log, profiles, tombstones, waiters, bin: this.bin });
     this.migrate = (next, beforeFarewell) => migrate(this.custody, next, beforeFarewell, log);
     void this.custody.open(async (): Promise<Backend> => backend);
   }

@@ -3,6 +3,7 @@ import type { Backend } from '../../daemon/backends/backend.ts';
 import { openVault } from '../../daemon/backends/vault/vault.ts';
 import { type Clock, openSystemClock } from '../../daemon/clock.ts';
 import { Custody } from '../../daemon/custody.ts';
+import { RestoreBin } from '../../daemon/erased/restore-bin.ts';
 import type { Log } from '../../daemon/log.ts';
 import { Services } from '../../daemon/services/index.ts';
 import { Marks } from '../../daemon/tombstones/marks.ts';
@@ -56,6 +57,7 @@ export async function openLoginAgent({
   const parts = { custody, marks, clock, log, upstream, route: () => ({ deadline }) };
   const refresher = new Refresher({ ...parts, random: () => 0, usedWithin: 86_400 });
   const signIn = new SignIn({ ...parts, refresher, services, keep: heapSecret });
+  const bin = new RestoreBin({ custody, tombstones, clock, log, keep: 86_400 });
   const agent = new Agent({
     custody,
     clock,
@@ -63,6 +65,7 @@ export async function openLoginAgent({
     profiles: () => noProfiles,
     tombstones,
     waiters,
+    bin,
     refresher,
     isSigningIn: (target) => signIn.isUnderWay(target),
   });

@@ -11,6 +11,7 @@ describe('readConfig', () => {
     adminIdle: 60,
     refreshUsedWithin: 86_400,
     revokeRecheck: 'on',
+    eraseKeep: 604_800,
     eventsLead: 900,
     upstreamDeadline: 20,
     upstreamCa: undefined,
@@ -57,6 +58,12 @@ test.each([
 ])('parseSetting reads %s, and showSetting says it again', (text, seconds) => {
   expect(parseSetting('lease.idle', text)).toBe(seconds);
   expect(parseSetting('lease.idle', showSetting('lease.idle', seconds))).toBe(seconds);
+});
+
+test('parseSetting takes 0 where a setting may be off, and nowhere else', () => {
+  expect(parseSetting('erase.keep', '0')).toBe(0);
+  expect(parseSetting('erase.keep', '0s')).toBe(0);
+  expect(() => parseSetting('lease.idle', '0')).toThrow('it is a time from 1m');
 });
 
 test.each(['', '8', '8 h', '-1h', '1h30m', '1e3s', '99999999d', '30s'])('parseSetting refuses %j as a time', (text) => {

@@ -172,7 +172,7 @@ async function byToken(
     const reply = await agent(requestOf('remote-show', { attributes: { id: item.id, what: 'whoami' } }));
     const isRefused = ['revoked', 'expired', 'interaction-required'].includes(reply.status);
     if (isRefused && !before.some(({ id }) => id === item.id)) {
-      await ask(agent, 'erase', { target: targetOfItem(item), id: item.id });
+      await ask(agent, 'erase', { target: targetOfItem(item), id: item.id, attributes: { purge: '1' } });
       throw new CommandFailure(exitCodeOf(reply.status), `${reply.message}; it is not kept`);
     }
     const [whoami] = documents(reply.details, 'item[]');

@@ -58,7 +58,9 @@ export async function logout(options: AuthOptions & DestructiveOptions): Promise
         reply.status,
       );
       if (reply.status !== 'ok' && !isLocal) throw new CommandFailure(exitCodeOf(reply.status), reply.message);
-      if (reply.status !== 'ok') await ask(agent, 'erase', { target: targetOfItem(item), id: item.id });
+      if (reply.status !== 'ok') {
+        await ask(agent, 'erase', { target: targetOfItem(item), id: item.id, attributes: { purge: '1' } });
+      }
       upstream = reply.status === 'ok' ? 'revoked' : `kept: ${reply.message}`;
       probe = detail(reply.details, 'probe');
     }

@@ -55,6 +55,15 @@ export type DeletedItem = TokenItem & {
   };
 };
 
+/** What a tool's erase took away, and can be brought back. */
+export type ErasedItem = TokenItem & {
+  readonly erasedAt: number;
+  /** The helper that the erase came through. */
+  readonly tool?: string;
+  /** Seconds for which it can be brought back. */
+  readonly left: number;
+};
+
 /** Without `service` all that is held; `name`: only what is called so of each. */
 type HeldQuestion = { readonly service?: string | undefined; readonly name?: readonly string[] };
 
@@ -82,6 +91,14 @@ export async function deletedItems(agent: Connection): Promise<DeletedItem[]> {
   const { details } = await ask(agent, 'list', { attributes: { deleted: '1' } });
   const items = documents(details, 'item[]') as unknown as DeletedItem[];
   return items.sort((one, other) => other.revokedAt - one.revokedAt);
+}
+
+/** What lies in the restore bin, the newest first. */
+export async function erasedItems(agent: Connection): Promise<ErasedItem[]> {
+  const { details } = await ask(agent, 'list', { attributes: { erased: '1' } });
+  // An agent that has no restore bin answers what is held.
+  const items = documents(details, 'item[]').filter((item) => typeof item['erasedAt'] === 'number');
+  return items as unknown as ErasedItem[];
 }
 
 /** What was revoked and is no earlier value of one that is held: a rotated token keeps its id. Each id once. */

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { rowsTo, type Table } from '../../../protocol/columns.ts';
 import type { Manifest } from '../../../protocol/services/index.ts';
+import { exitCodeOf } from '../../../protocol/status.ts';
 import type { Connection } from '../../dial.ts';
 import { readCatalogue } from '../../services/catalogue.ts';
 import { withAgent } from '../agent.ts';
+import { CommandFailure } from '../failure.ts';
 import { type Page, show } from '../page.ts';
 import { addReminders, type ReminderOptions, remind } from '../reminders.ts';
 import { localTime } from '../status.ts';
@@ -11,6 +13,8 @@ import { addVerb, type VerbOptions } from '../verb.ts';
 import {
   type DeletedItem,
   deletedItems,
+  type ErasedItem,
+  erasedItems,
   itemsOf,
   nameOf,
   type TokenItem,
@@ -34,7 +38,8 @@ const SHOWN = [
 /** What those of services show besides. */
 const OF_SERVICES = ['kind', 'prefix', 'fingerprint', 'createdAt'];
 
-type ListOptions = ReminderOptions & VerbOptions & { readonly deleted?: boolean; readonly user?: string };
+type ListOptions = ReminderOptions &
+  VerbOptions & { readonly deleted?: boolean; readonly erased?: boolean; readonly user?: string };
 type Reminded = TokenItem & { readonly reasons?: readonly string[] };
 type ServiceSummary = {
   readonly id: string;
@@ -47,6 +52,7 @@ type ServiceSummary = {
 export function addList(token: Command): void {
   addReminders(addVerb(token, 'list', 'what is held, never a value'))
     .option('--deleted', 'what was revoked, when and why')
+    .option('--erased', 'what tools erased, and for how long it can be brought back (token restore)')
     .option('--user <name>', 'only those of this account or username; with --remote whose')
     .option('--remote', "the service's own list, beside what is held")
     .option('--service <id>', 'of --remote: the service')
@@ -57,8 +63,11 @@ export function addList(token: Command): void {
 
 async function list(asked: ListOptions & RemoteOptions): Promise<void> {
   if (asked.remote) return (await import('./remote.ts')).listRemote(asked);
-  const { json, deleted, user, ...options } = asked;
+  const { json, deleted, erased, user, ...options } = asked;
+  if (deleted && erased)
+    throw new CommandFailure(exitCodeOf('bad-request'), 'cannot list: give one of --deleted and --erased');
   if (deleted) return listDeleted(json, user);
+  if (erased) return listErased(json, user);
   const now = Date.now() / 1_000;
   const table = await withAgent((agent) => (json ? tokenTable(agent) : shownTable(agent)));
   const isNarrowed = options.due || options.unused;
@@ -215,6 +224,34 @@ async function listDeleted(json: boolean | undefined, user: string | undefined):
     if (items.length === 0) page.line('No token is remembered as revoked.');
     else page.table(['FOR', 'NAME', 'REVOKED', 'WHY'], items.map(deletedRow), true);
   });
+}
+
+async function listErased(json: boolean | undefined, user: string | undefined): Promise<void> {
+  const items = (await withAgent(erasedItems)).filter((item) => isOf(item, user));
+  show(json, { items }, (page) => {
+    if (items.length === 0) page.line('Nothing that was erased can be brought back.');
+    else {
+      page.table(['FOR', 'NAME', 'ID', 'ERASED', 'BY', 'KEPT FOR'], items.map(erasedRow), true);
+      page.line('To bring one back: keyhold token restore ID');
+    }
+  });
+}
+
+function erasedRow(item: ErasedItem): string[] {
+  const { id, erasedAt, tool = '', left } = item;
+  return [urlOfItem(item), nameOf(item) ?? '', id.slice(0, 8), day(erasedAt), tool, spanOf(left)];
+}
+
+/** A length of time by its largest unit, rounded down but for the last minute. */
+function spanOf(seconds: number): string {
+  const [unit, length] = (
+    [
+      ['d', 86_400],
+      ['h', 3_600],
+      ['min', 60],
+    ] as const
+  ).find(([, size]) => seconds >= size) ?? ['min', 60];
+  return `${Math.max(Math.floor(seconds / length), 1)} ${unit}`;
 }
 
 function deletedRow(item: DeletedItem): string[] {

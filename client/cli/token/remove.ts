@@ -1,14 +1,16 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
+import { exitCodeOf } from '../../../protocol/status.ts';
 import { toWire } from '../../../protocol/text.ts';
 import type { Connection } from '../../dial.ts';
 import { readCatalogue } from '../../services/catalogue.ts';
 import { ask, detail, withAgent } from '../agent.ts';
 import { confirm } from '../confirm.ts';
+import { CommandFailure } from '../failure.ts';
 import { remark, show } from '../page.ts';
 import { addDestructiveVerb, addTarget, type DestructiveOptions } from '../verb.ts';
 import { contextsHere } from './contexts-here.ts';
-import { spoken, type TokenItem, targetOfItem, tokenItems } from './item.ts';
+import { erasedItems, spoken, type TokenItem, targetOfItem, tokenItems } from './item.ts';
 import { type Choice, chosenTokens } from './resolve.ts';
 
 type RemoveOptions = Choice & DestructiveOptions & { readonly reason?: string; readonly revoked?: boolean };
@@ -27,7 +29,9 @@ export function addRemove(token: Command): void {
 async function remove(words: readonly string[], { json, reason, revoked, ...options }: RemoveOptions): Promise<void> {
   const held = await withAgent(tokenItems);
   const choices = words.length === 0 ? [hereUnlessSaid(options)] : words.map((word) => ({ ...options, word }));
-  const chosen = [...new Set(choices.flatMap((choice) => chosenTokens(choice, held)))];
+  const found: TokenItem[] = [];
+  for (const choice of choices) found.push(...(await chosenAmong(choice, held, revoked)));
+  const chosen = [...new Set(found)];
   await confirm(questionOf(chosen, revoked), options);
   const removed = await withAgent(async (agent) => {
     let count = 0;
@@ -43,6 +47,21 @@ async function remove(words: readonly string[], { json, reason, revoked, ...opti
       if (!revoked) page.line('The service still takes what it does not know to be dead: revoke it there, too.', 'dim');
     },
   );
+}
+
+/** What a choice means of what is held; where that is nothing, of what lies in the restore bin: that goes for good as well. */
+async function chosenAmong(choice: Choice, held: readonly TokenItem[], revoked = false): Promise<TokenItem[]> {
+  try {
+    return chosenTokens(choice, held);
+  } catch (error) {
+    if (revoked || !(error instanceof CommandFailure) || error.exitCode !== exitCodeOf('not-found')) throw error;
+    const erased = await withAgent(erasedItems);
+    try {
+      return chosenTokens(choice, erased);
+    } catch {
+      throw error;
+    }
+  }
 }
 
 /** What nobody named is the server that the working directory speaks of, where it speaks of one. */
@@ -73,7 +92,8 @@ async function removeOne(
   const { details } = await ask(agent, 'erase', {
     target: targetOfItem(item),
     id: item.id,
-    attributes: { reason: why },
+    // For good: a person who removes a token does not want it in the restore bin.
+    attributes: { reason: why, purge: '1' },
   });
-  return Number(detail(details, 'erased') ?? 1);
+  return Number(detail(details, 'erased') ?? 1) || Number(detail(details, 'purged') ?? 0);
 }

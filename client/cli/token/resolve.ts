@@ -4,6 +4,8 @@ import { CommandFailure } from '../failure.ts';
 import { targetDocument, targetOf, urlOf } from '../target.ts';
 import { matches, nameOf, type TokenItem, urlOfItem } from './item.ts';
 
+/** The command that shows what a word can name. */
+const LIST = 'keyhold token list';
 /** Candidates that a refusal names. */
 const NAMED_MAX = 8;
 /** Characters of an id that tell it apart for people. */
@@ -21,7 +23,7 @@ export type Choice = {
  * label, a fingerprint), where only one does. Throws a `CommandFailure` with 4 where none does, and with 2 where
  * several do, which it names.
  */
-export function resolveToken<T extends TokenItem>(word: string, items: readonly T[]): T {
+export function resolveToken<T extends TokenItem>(word: string, items: readonly T[], see = LIST): T {
   const exact = [
     (item: T) => item.id === word,
     (item: T) => item.tokenId === word,
@@ -36,17 +38,21 @@ export function resolveToken<T extends TokenItem>(word: string, items: readonly 
     if (found.length > 1) throw ambiguous(word, found);
   }
   const quoted = printable(word);
-  throw new CommandFailure(exitCodeOf('not-found'), `cannot find the token "${quoted}"; see: keyhold token list`);
+  throw new CommandFailure(exitCodeOf('not-found'), `cannot find the token "${quoted}"; see: ${see}`);
 }
 
 /**
  * The tokens that a person means: the one that a word names, or all that match a URL. Throws as `resolveToken`, with 4
  * where nothing matches, and with 2 where neither or both are given.
  */
-export function chosenTokens<T extends TokenItem>({ word, for: url, username }: Choice, items: readonly T[]): T[] {
+export function chosenTokens<T extends TokenItem>(
+  { word, for: url, username }: Choice,
+  items: readonly T[],
+  see = LIST,
+): T[] {
   if (word !== undefined && url === undefined) {
     const narrowed = username === undefined ? items : items.filter((item) => item.username === username);
-    return [resolveToken(word, narrowed)];
+    return [resolveToken(word, narrowed, see)];
   }
   if (word !== undefined || url === undefined) throw usage('name a token, or say by --for URL where it is for');
   const target = targetOf(url, username);
@@ -58,8 +64,8 @@ export function chosenTokens<T extends TokenItem>({ word, for: url, username }: 
 }
 
 /** The same for a verb that can mean one only. */
-export function chosenToken<T extends TokenItem>(choice: Choice, items: readonly T[]): T {
-  const found = chosenTokens(choice, items);
+export function chosenToken<T extends TokenItem>(choice: Choice, items: readonly T[], see = LIST): T {
+  const found = chosenTokens(choice, items, see);
   if (found.length === 1) return found[0]!;
   throw ambiguous(choice.for ?? choice.word ?? '', found);
 }

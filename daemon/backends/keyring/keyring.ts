@@ -1,11 +1,12 @@
 import { type FaultCode, KeyholdError } from '../../../protocol/errors.ts';
 import { expose, type Secret, type SecretKeeper } from '../../../protocol/secret.ts';
 import type { Clock } from '../../clock.ts';
-import type { Backend, Degradation, Held, Secrets, UnlockMeans } from '../backend.ts';
+import { type Backend, type Degradation, type Held, isErased, type Secrets, type UnlockMeans } from '../backend.ts';
+import { disposeSecrets } from '../secrets.ts';
 import { Breaker } from './breaker.ts';
 import { Burst, CALL_DEADLINE, type ChildOptions } from './burst.ts';
 import { degradationsOf } from './degradations.ts';
-import type { Index, Items, Row } from './held-index.ts';
+import { type Index, type IndexChange, type Items, type Progress, type Row, SEALED } from './held-index.ts';
 import { openIndexWith } from './index-key.ts';
 import { changedNothing, itemsBy, type KeyringItems } from './items.ts';
 import { markOf } from './marks.ts';
@@ -28,7 +29,8 @@ export type KeyringOptions = ChildOptions & {
  *
  * A put writes the row, then the items, then the row again; a remove marks the row, removes the items, then the row. So
  * whatever dies in between, the row says what to look for. A remove that the keyring refuses has marked its row all the
- * same: the credential is not served again, and its items go as soon as the keyring lets them.
+ * same: the credential is not served again, and its items go as soon as the keyring lets them. What lies in the restore bin
+ * rests in the index with its secrets, and never in an item.
  *
  * Another program's item with the same service and username is the same item: a put replaces its value.
  */
@@ -78,60 +80,23 @@ class KeyringBackend implements Backend {
 
   get(held: Held): Promise<Secrets | undefined> {
     return this.#inOrder(async (index, items) => {
+      if (isErased(held)) return index.secrets(held);
       const row = await settled(held, index, items);
-      if (!row) return undefined;
-      const secret = row.items.secret ? await this.#read(items, itemOf(held)) : undefined;
-      if (row.items.secret && !secret) {
-        await this.#theirRemoval(row.held, index, items);
-        return undefined;
-      }
-      try {
-        return {
-          secret,
-          refreshToken: row.items.refreshToken ? await this.#read(items, refreshItemOf(held)) : undefined,
-        };
-      } catch (error) {
-        secret?.dispose();
-        throw error;
-      }
+      return row && this.#secretsOf(row, index, items);
     });
   }
 
   put(held: Held, secrets: Secrets): Promise<void> {
-    const secret = secrets.secret && expose(secrets.secret);
-    const refreshToken = secrets.refreshToken && expose(secrets.refreshToken);
+    const values = exposeBoth(secrets);
     return this.#inOrder(async (index, items) => {
-      const was = await settled(held, index, items);
-      index.write(held, {
-        state: 'putting',
-        secret: secret && markOf(secret),
-        refreshToken: refreshToken && markOf(refreshToken),
-        was,
-      });
-      let begun = false;
-      try {
-        await replace(items, itemOf(held), secret, was?.items.secret);
-        begun = true;
-        await replace(items, refreshItemOf(held), refreshToken, was?.items.refreshToken);
-      } catch (error) {
-        if (!begun && changedNothing(error)) {
-          if (was) index.write(was.held, { state: 'whole', items: was.items });
-          else index.drop(held);
-        }
-        throw error;
-      }
-      index.write(held, {
-        state: 'whole',
-        items: { secret: secret !== undefined, refreshToken: refreshToken !== undefined },
-      });
-    }).finally(() => {
-      secret?.fill(0);
-      refreshToken?.fill(0);
-    });
+      if (isErased(held)) index.apply([{ write: held, progress: SEALED, secrets }]);
+      else await write(held, values, index, items);
+    }).finally(() => wipeBoth(values));
   }
 
   annotate(held: Held): Promise<void> {
     return this.#inOrder(async (index, items) => {
+      if (isErased(held)) return index.annotate(held);
       const now = await settled(held, index, items);
       if (now) index.write(held, { state: 'whole', items: now.items });
     });
@@ -140,7 +105,36 @@ class KeyringBackend implements Backend {
   remove(held: Held): Promise<void> {
     return this.#inOrder(async (index, items) => {
       const row = index.find(held);
-      if (row) await forget(row, index, items);
+      if (row && isErased(held)) index.drop(held);
+      else if (row) await forget(row, index, items);
+    });
+  }
+
+  /**
+   * Into the bin: one transaction of the index seals the value and marks the row, and then the item goes. Out of it: the item is
+   * written as by a put, and one transaction makes the row whole and drops the record of the bin.
+   */
+  move(from: Held, to: Held): Promise<boolean> {
+    return this.#inOrder(async (index, items) => {
+      if (isErased(from)) return this.#bringBack(from, to, index, items);
+      const row = await settled(from, index, items);
+      const secrets = row && (await this.#secretsOf(row, index, items));
+      if (!secrets) return false;
+      try {
+        index.apply([
+          { write: to, progress: SEALED, secrets },
+          { write: row.held, progress: { state: 'removing' } },
+        ]);
+      } finally {
+        disposeSecrets(secrets);
+      }
+      try {
+        await forget({ held: row.held, progress: { state: 'removing' } }, index, items);
+      } catch (error) {
+        // It has left: the row is not held any more, and its items go at the next opening if not before.
+        this.#notice(error);
+      }
+      return true;
     });
   }
 
@@ -206,6 +200,34 @@ class KeyringBackend implements Backend {
     return done;
   }
 
+  async #bringBack(from: Held, to: Held, index: Index, items: KeyringItems): Promise<boolean> {
+    const secrets = index.secrets(from);
+    if (!secrets) return false;
+    const values = exposeBoth(secrets);
+    try {
+      await write(to, values, index, items, [{ drop: from }]);
+    } finally {
+      wipeBoth(values);
+      disposeSecrets(secrets);
+    }
+    return true;
+  }
+
+  /** The secrets of a row that is whole; undefined if the person has removed its item. */
+  async #secretsOf({ held, items: has }: Whole, index: Index, items: KeyringItems): Promise<Secrets | undefined> {
+    const secret = has.secret ? await this.#read(items, itemOf(held)) : undefined;
+    if (has.secret && !secret) {
+      await this.#theirRemoval(held, index, items);
+      return undefined;
+    }
+    try {
+      return { secret, refreshToken: has.refreshToken ? await this.#read(items, refreshItemOf(held)) : undefined };
+    } catch (error) {
+      secret?.dispose();
+      throw error;
+    }
+  }
+
   async #opened(items: KeyringItems): Promise<Index> {
     this.#index ??= await openIndexWith(items, this.#options);
     if (!this.#reconciled) await reconcile(this.#index, items);
@@ -241,16 +263,61 @@ class KeyringBackend implements Backend {
   }
 }
 
+/** A row that is whole. */
+type Whole = { readonly held: Held; readonly items: Items };
+
 /** What stands for a target once nothing about it is in the middle; undefined if nothing does. */
-async function settled(
-  held: Held,
-  index: Index,
-  items: KeyringItems,
-): Promise<{ held: Held; items: Items } | undefined> {
+async function settled(held: Held, index: Index, items: KeyringItems): Promise<Whole | undefined> {
   const row = index.find(held);
   if (row) await settle(row, index, items);
   const now: Row | undefined = index.find(held);
   return now?.progress.state === 'whole' ? { held: now.held, items: now.progress.items } : undefined;
+}
+
+/** The bytes of both secrets, for the caller to wipe. */
+type Values = { readonly secret: Uint8Array | undefined; readonly refreshToken: Uint8Array | undefined };
+
+function exposeBoth({ secret, refreshToken }: Secrets): Values {
+  return { secret: secret && expose(secret), refreshToken: refreshToken && expose(refreshToken) };
+}
+
+function wipeBoth({ secret, refreshToken }: Values): void {
+  secret?.fill(0);
+  refreshToken?.fill(0);
+}
+
+/** Writes the row, then the items, then the row again, and with that `also`. */
+async function write(
+  held: Held,
+  { secret, refreshToken }: Values,
+  index: Index,
+  items: KeyringItems,
+  also: readonly IndexChange[] = [],
+): Promise<void> {
+  const was = await settled(held, index, items);
+  index.write(held, {
+    state: 'putting',
+    secret: secret && markOf(secret),
+    refreshToken: refreshToken && markOf(refreshToken),
+    was,
+  });
+  let begun = false;
+  try {
+    await replace(items, itemOf(held), secret, was?.items.secret);
+    begun = true;
+    await replace(items, refreshItemOf(held), refreshToken, was?.items.refreshToken);
+  } catch (error) {
+    if (!begun && changedNothing(error)) {
+      if (was) index.write(was.held, { state: 'whole', items: was.items });
+      else index.drop(held);
+    }
+    throw error;
+  }
+  const whole: Progress = {
+    state: 'whole',
+    items: { secret: secret !== undefined, refreshToken: refreshToken !== undefined },
+  };
+  index.apply([{ write: held, progress: whole }, ...also]);
 }
 
 async function replace(items: KeyringItems, name: ItemName, value: Uint8Array | undefined, had = false): Promise<void> {

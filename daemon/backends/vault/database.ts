@@ -29,6 +29,11 @@ const TABLES = [
   ['index', 'record_found', 'record', 'CREATE UNIQUE INDEX record_found ON record (found)'],
 ];
 
+/** One of several changes that are made together. */
+export type Change =
+  | { readonly put: Uint8Array; readonly held: Uint8Array; readonly secrets: Uint8Array }
+  | { readonly remove: Uint8Array };
+
 export type Row = { readonly found: Uint8Array; readonly held: Uint8Array };
 
 /**
@@ -114,6 +119,22 @@ export class Database {
     if (Number(changes) === 0 && !this.#wipePending) return;
     const fault = this.#wipe();
     if (fault) throw fault;
+  }
+
+  /**
+   * Makes changes in one transaction, in their order: all of them are durable when it returns, or none is. Bytes that could not
+   * be wiped at once are wiped at the next change, as `wipePending` says.
+   */
+  apply(changes: readonly Change[]): void {
+    this.#change('store in', () => {
+      this.#sqlite.exec('BEGIN IMMEDIATE');
+      for (const change of changes) {
+        if ('put' in change) this.#statements.put.run(change.put, change.held, change.secrets);
+        else this.#statements.remove.run(change.remove);
+      }
+      this.#sqlite.exec('COMMIT');
+    });
+    this.#wipe();
   }
 
   close(): void {

@@ -10,6 +10,11 @@ import { decodeHeader, encodeHeader, SCHEMA, unwrap, wrap } from './header.ts';
 /** Bytes of an HMAC-SHA256 that a record is found by: 2^64 records before two would meet. */
 const FOUND_LENGTH = 16;
 
+/** One of several changes that are made together. The secrets are borrowed; `note` is sealed beside held. */
+export type RecordChange =
+  | { readonly put: Held; readonly secrets: Secrets; readonly note?: string | undefined }
+  | { readonly remove: Target };
+
 /**
  * A file of individually sealed records, one for each target. It shows neither host nor account, only how many records
  * there are and how long. Every call is made when it returns, durably; all throw `KeyholdError`s: `backend_full` and
@@ -26,6 +31,8 @@ export interface Records {
   annotate(held: Held, note?: string): void;
   /** Removes a record and wipes its bytes off the file. Removing what is not there is no error. */
   remove(target: Target): void;
+  /** Makes changes in their order: all of them are durable when it returns, or none is. */
+  apply(changes: readonly RecordChange[]): void;
   /** Wipes the keys and releases the file. */
   close(): void;
 }
@@ -80,6 +87,15 @@ export function unlockRecords(database: Database, file: string, dataKey: Secret,
     }
   };
 
+  const sealSecrets = (found: Uint8Array, secrets: Secrets) => {
+    const plain = encodeSecrets(secrets);
+    try {
+      return seal(secretsKey, plain, boundTo('secrets', found));
+    } finally {
+      plain.fill(0);
+    }
+  };
+
   return {
     all() {
       return database.rows().map(({ found, held: sealed }) => {
@@ -106,12 +122,7 @@ export function unlockRecords(database: Database, file: string, dataKey: Secret,
 
     put(held, secrets, note = '') {
       const found = find(held);
-      const plain = encodeSecrets(secrets);
-      try {
-        database.put(found, describe(found, held, note), seal(secretsKey, plain, boundTo('secrets', found)));
-      } finally {
-        plain.fill(0);
-      }
+      database.put(found, describe(found, held, note), sealSecrets(found, secrets));
     },
 
     annotate(held, note = '') {
@@ -121,6 +132,17 @@ export function unlockRecords(database: Database, file: string, dataKey: Secret,
 
     remove(target) {
       database.remove(find(target));
+    },
+
+    apply(changes) {
+      database.apply(
+        changes.map((change) => {
+          if ('remove' in change) return { remove: find(change.remove) };
+          const found = find(change.put);
+          const held = describe(found, change.put, change.note ?? '');
+          return { put: found, held, secrets: sealSecrets(found, change.secrets) };
+        }),
+      );
     },
 
     close() {

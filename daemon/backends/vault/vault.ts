@@ -4,6 +4,7 @@ import { KeyholdError } from '../../../protocol/errors.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
 import { removeLeftovers } from '../../durable.ts';
 import type { Backend, Degradation, Held, Secrets, UnlockMeans } from '../backend.ts';
+import { disposeSecrets } from '../secrets.ts';
 import { randomKey } from './cipher.ts';
 import { createDatabase, type Database, openDatabase } from './database.ts';
 import { decodeHeader, encodeHeader, type Header } from './header.ts';
@@ -158,6 +159,18 @@ class FileVault implements Vault {
 
   async remove(held: Held): Promise<void> {
     this.#unlocked().remove(held);
+  }
+
+  async move(from: Held, to: Held): Promise<boolean> {
+    const records = this.#unlocked();
+    const secrets = records.get(from);
+    if (!secrets) return false;
+    try {
+      records.apply([{ remove: from }, { put: to, secrets }]);
+    } finally {
+      disposeSecrets(secrets);
+    }
+    return true;
   }
 
   async unlock({ passphrase, mayPrompt }: UnlockMeans): Promise<void> {

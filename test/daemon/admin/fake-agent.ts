@@ -28,6 +28,7 @@ export const entry = {
   times: 2,
   through: 1,
   reason: 'rotation',
+  username: 'ada',
 } satisfies Required<AuditEntry> & { number: number };
 const secret: Detail = ['password', CANARY];
 

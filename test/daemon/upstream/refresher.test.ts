@@ -3,6 +3,7 @@ import { Agent } from '../../../daemon/agent.ts';
 import type { Backend } from '../../../daemon/backends/backend.ts';
 import { openMemory } from '../../../daemon/backends/memory.ts';
 import { Custody } from '../../../daemon/custody.ts';
+import { RestoreBin } from '../../../daemon/erased/restore-bin.ts';
 import { Marks } from '../../../daemon/tombstones/marks.ts';
 import { Tombstones } from '../../../daemon/tombstones/tombstones.ts';
 import { siftSecrets } from '../../../daemon/upstream/incoming.ts';
@@ -89,7 +90,8 @@ async function aRefresher(change: Partial<Grant> = {}, backend?: Backend) {
   const tombstones = new Tombstones(custody, marks, clock);
   const log = () => {};
   const waiters = new Waiters(clock, log);
-  const agent = new Agent({ custody, clock, log, profiles: () => noProfiles, tombstones, waiters, refresher });
+  const bin = new RestoreBin({ custody, tombstones, clock, log, keep: 86_400 });
+  const agent = new Agent({ custody, clock, log, profiles: () => noProfiles, tombstones, waiters, bin, refresher });
   const entry = custody.at(target)!;
   const call = async (at: number) => {
     await expect.poll(() => calls.length).toBeGreaterThan(at);

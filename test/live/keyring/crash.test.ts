@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { isErased } from '../../../daemon/backends/backend.ts';
 import { text } from '../../contracts/backend.ts';
 import { startKeyringSession } from '../../fakes/keyring-session.ts';
 import { keyringIn } from './harness.ts';
@@ -35,11 +36,38 @@ describe.skipIf(!needKeyring())('a process that is killed in the middle of what 
     }
     expect(known.size).toBe(3);
   });
+
+  test('while it moves a credential into the restore bin and back loses none, and serves none that was erased', async () => {
+    await using session = await startKeyringSession();
+    const seen = new Set<string>();
+    for (let round = 0; round < ROUNDS; round++) {
+      const said = await killedLoop(session, round, 'move');
+      const [progress, step, value = ''] = said.at(-1)!;
+      seen.add(`${progress} ${step}`);
+      const backend = await keyringIn(session);
+      const all = await backend.list();
+      const live = all.find(({ host }) => host === 'loop.example.com');
+      const bin = all.find((held) => isErased(held));
+      const texts = [live && (await text(backend, live)), bin && (await text(backend, bin))];
+      const values = texts.map((found) => found?.secret ?? 'nothing');
+      const state = `${progress} ${step}: ${values.join(' ')}`;
+      // A put that was cut may have its old value; every other step leaves both secrets whole in one place or the other.
+      const whole = { secret: value, refreshToken: `r-${value}` };
+      if (step !== 'put' || progress === 'end') expect(texts, state).toContainEqual(whole);
+      if (progress === 'end') expect(values, state).toEqual(step === 'erase' ? ['nothing', value] : [value, 'nothing']);
+      // An item stands in the keyring for what is served, and for nothing else.
+      const search = 'secret-tool search --all service https://loop.example.com username moved 2>&1 || true';
+      const items = (await session.run('sh', '-c', search)).match(/^secret = .*$/gm) ?? [];
+      expect(items, state).toEqual(live ? [`secret = ${values[0]}`] : []);
+      await backend.dispose();
+    }
+    expect(seen.size).toBeGreaterThan(1);
+  });
 });
 
 /** Runs the driver until a random moment after its first put, and answers what it said. */
-async function killedLoop(session: { env: Record<string, string>; home: string }, round: number) {
-  const child = spawn(process.execPath, [driver, 'loop', session.home, String(round)], {
+async function killedLoop(session: { env: Record<string, string>; home: string }, round: number, mode = 'loop') {
+  const child = spawn(process.execPath, [driver, mode, session.home, String(round)], {
     env: session.env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -1,11 +1,12 @@
 import type { Held } from '../../../daemon/backends/backend.ts';
+import { ownTarget } from '../../../daemon/tombstones/own-records.ts';
 import { heapSecret, secretFromText, wipeable } from '../../../protocol/secret.ts';
 import { keyringIn } from './harness.ts';
 
 /**
  * A process that uses the keyring of its environment, for tests that watch or kill one. `once FOLDER`: keeps the secret
  * on its standard input, and asks for it. `loop FOLDER SEED`: puts and removes until it is killed, and tells each time.
- * `hold FOLDER SEED`: keeps a secret made of the seed, asks for it many times, and stays when all is disposed of.
+ * `move FOLDER SEED`: puts, moves into the restore bin and back until it is killed. `hold FOLDER SEED`: keeps a secret made of the seed, asks for it many times, and stays when all is disposed of.
  */
 const [mode, home, seed] = process.argv.slice(2) as [string, string, string];
 const backend = await keyringIn({ env: process.env as Record<string, string>, home });
@@ -37,6 +38,23 @@ if (mode === 'once') {
   }
   say('held');
   setTimeout(() => {}, 30_000);
+} else if (mode === 'move') {
+  await backend.list();
+  const bin = { ...ownTarget('erased', 'one'), id: 'one', storedAt: 1 };
+  for (let i = 0; ; i++) {
+    const value = `${seed}-${i}-EXAMPLE`;
+    say(`begin put ${value}`);
+    await backend.put(aHeld('moved'), { secret: secretFromText(value), refreshToken: secretFromText(`r-${value}`) });
+    say(`end put ${value}`);
+    for (const [step, from, to] of [
+      ['erase', aHeld('moved'), bin],
+      ['restore', bin, aHeld('moved')],
+    ] as const) {
+      say(`begin ${step} ${value}`);
+      await backend.move(from, to);
+      say(`end ${step} ${value}`);
+    }
+  }
 } else {
   await backend.list();
   for (let i = 0; ; i++) {
