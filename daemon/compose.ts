@@ -18,6 +18,8 @@ import type { Log } from './log.ts';
 import { manage } from './manage.ts';
 import { Meter } from './metrics/meter.ts';
 import { timed } from './metrics/timed.ts';
+import { openMigrateJournal } from './migrate-journal.ts';
+import { MigrateRecovery } from './migrate-recovery.ts';
 import type { Native } from './native/native.ts';
 import { openProfiles } from './profiles.ts';
 import { same } from './same.ts';
@@ -133,9 +135,11 @@ export function compose({
     onOpen: () => {
       calls.desk.rechecks.watch();
       bin.watch();
+      void recovery.settle();
     },
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
+  const recovery = new MigrateRecovery({ journal: openMigrateJournal(`${places.state}/migrate.json`), backends, log });
   const profiles = openProfiles(`${places.config}/profiles.json`);
   const folders = new WorkingFolders(profiles.current, lookAt);
   const services = openServices(`${places.config}/services`);
@@ -204,6 +208,7 @@ export function compose({
     bin,
     log: heard,
     backends,
+    recovery,
     audit,
     keep: region.keep,
     clock,
@@ -213,6 +218,7 @@ export function compose({
     degradations: () => [
       ...degradations,
       ...profiles.degradations(),
+      ...recovery.degradations(),
       ...refresher.degradations(),
       ...calls.rotations.degradations(),
       ...calls.desk.rechecks.degradations(),
@@ -256,7 +262,7 @@ export function compose({
 
   return {
     custody,
-    open: () => custody.open(() => backends.openChosen()),
+    open: () => custody.open(() => recovery.open()),
     reception,
     admin,
     events,
@@ -270,6 +276,7 @@ export function compose({
       refresher.dispose();
       signIn.dispose();
       calls.dispose();
+      await recovery.dispose();
       await custody.dispose();
       upstream.dispose();
       audit.dispose();

@@ -27,6 +27,7 @@ import type { RestoreBin } from './erased/restore-bin.ts';
 import type { Log } from './log.ts';
 import type { Meter } from './metrics/meter.ts';
 import { migrate } from './migrate.ts';
+import type { MigrateRecovery } from './migrate-recovery.ts';
 import type { ProfileBook } from './profiles.ts';
 import { tokenActs } from './tokens.ts';
 import { isBackedUp, isOwn } from './tombstones/own-records.ts';
@@ -40,6 +41,7 @@ export type Management = {
   readonly bin: RestoreBin;
   readonly log: Log;
   readonly backends: Backends;
+  readonly recovery: MigrateRecovery;
   readonly audit: Audit;
   readonly keep: SecretKeeper;
   readonly clock: Clock;
@@ -163,6 +165,19 @@ const acts: Readonly<Record<string, Act>> = {
     return { status: 'ok', details: [['carried', String(carried)]], message: remark };
   },
 
+  async repair({ custody, recovery }, { attributes }) {
+    await custody.settled();
+    const { removed, left, fault } = await recovery.settle(attributes.secret('passphrase'));
+    if (fault) return { status: fault.status, message: fault.message };
+    return {
+      status: 'ok',
+      details: [
+        ['removed', String(removed)],
+        ['left', String(left)],
+      ],
+    };
+  },
+
   async 'backend-passphrase'({ custody }, { attributes }) {
     await custody.settled();
     const { backend } = custody;
@@ -245,12 +260,13 @@ export function manage(management: Management, request: CredentialRequest): Prom
   return act(management, request);
 }
 
-async function carry({ custody, backends, log }: Management, name: BackendName): ReturnType<typeof migrate> {
+async function carry({ custody, backends, recovery, log }: Management, name: BackendName): ReturnType<typeof migrate> {
+  await recovery.settleFirst();
   const { usable, what } = (await backends.survey()).find((one) => one.name === name)!;
   if (!usable) throw new KeyholdError('backend_absent', `cannot use ${name}: ${what}; see: keyhold backend list`);
   const next = await backends.open(name);
   try {
-    return await migrate(custody, next, () => backends.remember(name), log);
+    return await migrate(custody, next, recovery.steps(custody.backend!.name, name), log);
   } catch (error) {
     await next.dispose();
     throw error;

@@ -6,15 +6,25 @@ import type { Custody } from './custody.ts';
 import type { Log } from './log.ts';
 import { isValue } from './tombstones/own-records.ts';
 
+/** What a migrate tells before and after each step that a cut must not tear apart. Each is durable when it returns. */
+export type MigrateSteps = {
+  /** Before the first copy. `kept`: ids in the new backend that are no copies of what rests in the old one. */
+  begin(kept: readonly string[]): void;
+  /** Every copy has read back the same: the new backend counts from here on. `kept`: ids that were not carried. */
+  commit(kept: readonly string[]): void;
+  /** No copy is left in the backend that is not in use. */
+  end(): void;
+};
+
 /**
- * Carries what rests in one backend to another and uses that from now on; `beforeFarewell` is called when every copy
- * has read back the same, before the old ones are removed. Requests wait meanwhile. If it throws, nothing has changed.
- * Answers how many were carried, and how many the old backend did not let go of; what is held in memory only stays.
+ * Carries what rests in one backend to another and uses that from now on. Requests wait meanwhile. If it throws, the old
+ * backend is in use and whole. Answers how many were carried, and how many the old backend did not remove; what is held
+ * in memory only stays. What the new backend held for the same target is replaced.
  */
 export async function migrate(
   custody: Custody,
   next: Backend,
-  beforeFarewell: () => void,
+  steps: MigrateSteps,
   log: Log,
 ): Promise<{ readonly carried: number; readonly left: number }> {
   const carried: Held[] = [];
@@ -23,19 +33,39 @@ export async function migrate(
   let fault: unknown;
   await custody.replace(async (old) => {
     before = old;
+    let begun = false;
     try {
+      const resting = await old.list();
+      const ids = new Set(resting.map(({ id }) => id));
+      const strangers = (await next.list()).filter(({ id }) => !ids.has(id));
+      begun = true;
+      steps.begin(strangers.map(({ id }) => id));
       await carryOwn(custody, old, next, own);
       await carry(custody, next, carried);
-      beforeFarewell();
+      const gone = new Set([...carried, ...own].map(({ id }) => id));
+      steps.commit(resting.filter(({ id }) => !gone.has(id)).map(({ id }) => id));
       return next;
     } catch (error) {
       fault = error;
-      for (const held of [...carried, ...own]) await next.remove(held).catch(() => {});
+      if (begun) await takeBack(next, [...carried, ...own], steps);
       return old;
     }
   });
   if (fault) throw fault;
-  return { carried: carried.length, left: await bidFarewell(before!, carried, own, log) };
+  const left = await bidFarewell(before!, carried, own, log);
+  if (left === 0) steps.end();
+  return { carried: carried.length, left };
+}
+
+/** Removes the copies that were made. Where one stays, so does the journal, which says what is still to do. */
+async function takeBack(next: Backend, copies: readonly Held[], steps: MigrateSteps): Promise<void> {
+  let left = 0;
+  for (const held of copies) {
+    await next.remove(held).catch(() => {
+      left++;
+    });
+  }
+  if (left === 0) steps.end();
 }
 
 /** The records of our own come first: what is carried half is then still marked by the key that it was marked with. */
@@ -44,8 +74,9 @@ async function carryOwn(custody: Custody, old: Backend, next: Backend, carried: 
     const secrets = await old.get(held);
     if (!secrets) continue;
     try {
-      await next.put(held, secrets);
+      // Noted first: a put that throws may have happened all the same.
       carried.push(held);
+      await next.put(held, secrets);
     } finally {
       disposeSecrets(secrets);
     }
@@ -57,8 +88,8 @@ async function carry(custody: Custody, next: Backend, carried: Held[]): Promise<
     const secrets = resting && (await custody.secretsOf(resting));
     if (!secrets) continue;
     try {
-      await next.put(resting, secrets);
       carried.push(resting);
+      await next.put(resting, secrets);
       const back = await next.get(resting);
       const isWhole =
         back !== undefined && equal(back.secret, secrets.secret) && equal(back.refreshToken, secrets.refreshToken);

@@ -286,6 +286,12 @@ export const actions = {
     answers: 'carried',
     statuses: ['ok', 'locked', 'unavailable', 'bad-request'],
   },
+  repair: {
+    summary: 'remove what a migrate that was cut left over; passphrase: of a vault that it left it in',
+    reads: 'passphrase?',
+    answers: 'removed left',
+    statuses: ['ok', 'locked', 'denied', 'interaction-required', 'unavailable'],
+  },
   'backend-passphrase': {
     summary:
       "set, change or (without new_passphrase) remove the vault's passphrase; then its key is in a file or the keyring",

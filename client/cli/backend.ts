@@ -4,6 +4,7 @@ import type { Secret } from '../../protocol/secret.ts';
 import { heapSecret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
 import { ask, detail, documents, requestOf, withAgent } from './agent.ts';
+import { followBackend } from './config.ts';
 import { confirm } from './confirm.ts';
 import { CommandFailure } from './failure.ts';
 import { show } from './page.ts';
@@ -58,12 +59,14 @@ function mark(value: unknown): string {
 
 async function use(name: string, { json }: VerbOptions): Promise<void> {
   await withAgent((agent) => ask(agent, 'backend-use', { attributes: { name } }), LONG);
+  if (name !== 'memory') await followBackend(name);
   show(json, { backend: name }, (page) => page.line(`New tokens rest in the backend ${name} from now on.`));
 }
 
 async function migrate(name: string, options: DestructiveOptions): Promise<void> {
   await confirm(`Carry everything to the backend ${name}, and remove it from where it rests now?`, options);
   const { details } = await withAgent((agent) => ask(agent, 'backend-migrate', { attributes: { name } }), LONG);
+  if (name !== 'memory') await followBackend(name);
   const carried = Number(detail(details, 'carried') ?? 0);
   show(options.json, { backend: name, carried }, (page) =>
     page.line(

@@ -70,6 +70,16 @@ async function set(name: SettingName, text: string, { json }: VerbOptions): Prom
   );
 }
 
+/**
+ * Makes a setting that names another backend name this one, so that the next start opens what was just filled. `auto` and
+ * an absent setting stay: the agent's own note says where tokens rest.
+ */
+export async function followBackend(name: string): Promise<void> {
+  const { conf, document } = await open();
+  const { value, isSet } = settingIn(document, 'backend');
+  if (isSet && value !== 'auto' && value !== name) conf.set('backend', name);
+}
+
 function settingIn(document: unknown, name: SettingName): { value: string | number | undefined; isSet: boolean } {
   const found = valueIn(document, name);
   if (found === undefined) return { value: settings[name].default, isSet: false };

@@ -5,6 +5,7 @@ import type { Finding } from '../doctor/finding.ts';
 import { checkGit } from '../doctor/git.ts';
 import { checkHelpers } from '../doctor/helpers.ts';
 import { checkPlaces } from '../doctor/places.ts';
+import { repair } from '../doctor/repair.ts';
 import { checkServices } from '../doctor/services.ts';
 import { locate } from '../locate.ts';
 import { CommandFailure } from './failure.ts';
@@ -13,12 +14,19 @@ import { addVerb, type VerbOptions } from './verb.ts';
 
 /** `keyhold doctor`: what is not as it should be, and how to mend it. Ends with 1 if anything needs mending. */
 export function addDoctor(program: Command): void {
-  addVerb(program, 'doctor', 'what needs mending, and how').action(doctor);
+  addVerb(program, 'doctor', 'what needs mending, and how')
+    .option('--repair', 'remove what a migrate that was cut left over')
+    .action(doctor);
 }
 
-async function doctor({ json }: VerbOptions): Promise<void> {
+type DoctorOptions = VerbOptions & { readonly repair?: boolean };
+
+async function doctor(options: DoctorOptions): Promise<void> {
+  const { json } = options;
+  const repaired = options.repair ? await repair(options) : [];
   const { findings: shadowing, shadows } = await checkServices();
   const findings = [
+    ...repaired,
     ...checkPlaces(locate()),
     ...(await checkAgent()),
     ...checkBuild(),

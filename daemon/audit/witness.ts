@@ -37,6 +37,7 @@ const changes: ReadonlySet<string> = new Set([
   'backend-use',
   'backend-migrate',
   'backend-passphrase',
+  'repair',
   'backup',
   'restore',
   // Who was told that a value is held: with a miss nothing was learnt.

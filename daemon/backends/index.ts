@@ -70,13 +70,32 @@ function keyInKeyring({ keyringChild, keep }: BackendsOptions): KeySource {
 
 export function openBackends(options: BackendsOptions): Backends {
   const note = `${options.state}/backend`;
-  let remembered = read(note);
+  let { name: remembered, inPlaceOf } = read(note);
 
   const probe = async (deadline: number) =>
     (await import('./keyring/probe.ts')).probeKeyring(deadline, { childPath: options.keyringChild });
 
+  const remember = (name: BackendName): void => {
+    if (name === 'memory') return;
+    const isOther = options.configured !== 'auto' && options.configured !== name;
+    const instead = isOther ? options.configured : undefined;
+    if (name === remembered && instead === inPlaceOf) return;
+    try {
+      replaceDurably(note, instead ? `${name}\nin place of ${instead}\n` : `${name}\n`);
+    } catch (error) {
+      throw storageFault(error, 'note the backend in', note).fault;
+    }
+    remembered = name;
+    inPlaceOf = instead;
+  };
+
   const choose = async (): Promise<BackendName> => {
-    if (options.configured !== 'auto') return options.configured;
+    const { configured } = options;
+    if (configured !== 'auto' && configured !== inPlaceOf) {
+      // A setting that was changed since the migrate is newer than that, also if it is changed back later.
+      if (inPlaceOf !== undefined) remember(configured);
+      return configured;
+    }
     if (remembered) return remembered;
     const keyring = await probe(CHOICE_DEADLINE);
     // No answer is not the answer that there is no keyring: the first store would bind the user to the vault for good.
@@ -92,15 +111,7 @@ export function openBackends(options: BackendsOptions): Backends {
   return {
     openChosen: async () => openers[await choose()](options),
     open: (name) => openers[name](options),
-    remember(name) {
-      if (name === remembered || name === 'memory') return;
-      try {
-        replaceDurably(note, `${name}\n`);
-      } catch (error) {
-        throw storageFault(error, 'note the backend in', note).fault;
-      }
-      remembered = name;
-    },
+    remember,
     async survey() {
       const keyring = await probe(SURVEY_DEADLINE);
       return backendNames.map((name) => {
@@ -112,11 +123,11 @@ export function openBackends(options: BackendsOptions): Backends {
   };
 }
 
-function read(note: string): BackendName | undefined {
+/** The backend that the note names, and the setting that stood in the configuration when a migrate left it. */
+function read(note: string): { name: BackendName | undefined; inPlaceOf: string | undefined } {
   try {
-    const name = readFileSync(note, 'latin1').trim();
-    return isBackendName(name) ? name : undefined;
-  } catch {
-    return undefined;
-  }
+    const [name = '', more = ''] = readFileSync(note, 'latin1').split('\n');
+    if (isBackendName(name)) return { name, inPlaceOf: /^in place of (\w+)$/.exec(more)?.[1] };
+  } catch {}
+  return { name: undefined, inPlaceOf: undefined };
 }

@@ -76,6 +76,7 @@ export class Core {
     profiles = () => noProfiles,
     services = [],
     eraseKeep = 7 * 86_400,
+    open = async () => backend,
   }: {
     backend?: FakeBackend;
     marked?: boolean;
@@ -83,6 +84,8 @@ export class Core {
     profiles?: () => Profiles;
     services?: readonly Manifest[];
     eraseKeep?: number;
+    /** How a backend is chosen and opened; `backend` without it. */
+    open?: () => Promise<Backend>;
   } = {}) {
     this.backend = backend;
     const mark = {
@@ -113,8 +116,9 @@ export class Core {
     const { tombstones } = this;
     this.bin = new RestoreBin({ custody, tombstones, clock, log, keep: eraseKeep });
     this.agent = new Agent({ custody, clock, log, profiles, tombstones, waiters, bin: this.bin });
-    this.migrate = (next, beforeFarewell) => migrate(this.custody, next, beforeFarewell, log);
-    void this.custody.open(async (): Promise<Backend> => backend);
+    this.migrate = (next, beforeFarewell) =>
+      migrate(this.custody, next, { begin() {}, commit: beforeFarewell, end() {} }, log);
+    void this.custody.open(open);
   }
 
   async get(fields: Fields = {}): Promise<string> {

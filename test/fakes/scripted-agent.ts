@@ -10,7 +10,7 @@ import { fromWire, toWire } from '../../protocol/text.ts';
 
 /** What an agent was asked, as text that assertions can compare. */
 export type Asked = { readonly action: string; readonly attributes: Record<string, string | string[]> };
-type Answer =
+export type Answer =
   | CredentialReply
   | ((asked: Asked, request: CredentialRequest) => CredentialReply | Promise<CredentialReply>);
 

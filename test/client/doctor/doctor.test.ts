@@ -2,7 +2,7 @@ import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Shadow } from '../../../client/doctor/shadows.ts';
-import { type Asked, ok, startScriptedAgent } from '../../fakes/scripted-agent.ts';
+import { type Answer, type Asked, ok, startScriptedAgent } from '../../fakes/scripted-agent.ts';
 import { emptyHome, keyhold } from '../keyhold.ts';
 
 const item = (host: string, storedAt = 2_000) => ['item[]', { id: host, protocol: 'https', host, storedAt }] as const;
@@ -122,5 +122,37 @@ describe('keyhold doctor on what stands beside the agent', () => {
     const { same: _, ...older } = holding({ 'gitlab.com': 'x-EXAMPLE' });
     await using agent = await startScriptedAgent(older);
     expect((await told(agent, { GITLAB_TOKEN: 'x-EXAMPLE' })).shadows).toMatchObject([{ relation: 'unknown' }]);
+  });
+});
+
+describe('keyhold doctor --repair', () => {
+  const status = ok([
+    ['version', '9.9.9'],
+    ['state', 'open'],
+    ['backend', 'vault'],
+  ]);
+  const repaired = async (repair: Answer) => {
+    await using agent = await startScriptedAgent({ status, list: ok(), repair });
+    const { stdout } = await keyhold(['doctor', '--repair', '--json', '--no-input'], agent);
+    const { findings } = JSON.parse(stdout) as Told;
+    return findings.find(({ check }) => check === 'repair');
+  };
+
+  test('says how many copies a cut migrate had left, or that there were none', async () => {
+    const left = (removed: string) => ok([['removed', removed] as const, ['left', '0'] as const]);
+    expect(await repaired(left('39'))).toMatchObject({
+      state: 'ok',
+      what: 'removed 39 copies that a migrate left over',
+    });
+    expect(await repaired(left('0'))).toMatchObject({ state: 'ok', what: 'nothing was left over' });
+  });
+
+  test('says why they cannot be removed, and what to do', async () => {
+    const message = 'cannot remove copies from the vault: it needs its passphrase; run: keyhold doctor --repair';
+    expect(await repaired({ status: 'interaction-required', message })).toMatchObject({
+      state: 'mend',
+      what: 'cannot remove copies from the vault: it needs its passphrase',
+      remedy: 'run: keyhold doctor --repair',
+    });
   });
 });

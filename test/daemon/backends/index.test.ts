@@ -6,12 +6,18 @@ import { heapSecret } from '../../../protocol/secret.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { temporaryFolder } from '../../temporary.ts';
 
-function backendsIn(keyringChild = '/nonexistent/child') {
-  const { path: state, remove } = temporaryFolder('backends');
+type Given = {
+  readonly keyringChild: string;
+  readonly configured: 'auto' | 'vault' | 'memory';
+  readonly given: string;
+};
+
+function backendsIn({ keyringChild = '/nonexistent/child', configured = 'auto', given }: Partial<Given> = {}) {
+  const { path: state, remove } = given === undefined ? temporaryFolder('backends') : { path: given, remove() {} };
   onTestFinished(remove);
   const options = {
     state,
-    configured: 'auto',
+    configured,
     keyringChild,
     keep: heapSecret,
     clock: new FakeClock(),
@@ -21,7 +27,7 @@ function backendsIn(keyringChild = '/nonexistent/child') {
 
 describe('the choice of a backend', () => {
   it('is not made where the keyring gives no answer, for the first store would bind the user to it', async () => {
-    const { state, backends } = backendsIn(writeSilentChild());
+    const { state, backends } = backendsIn({ keyringChild: writeSilentChild() });
     vi.stubEnv('DBUS_SESSION_BUS_ADDRESS', 'unix:path=/nonexistent/bus');
     onTestFinished(() => void vi.unstubAllEnvs());
     await expect(backends.openChosen()).rejects.toMatchObject({ code: 'backend_hung' });
@@ -55,6 +61,20 @@ describe('the note of where credentials rest', () => {
     expect(readdirSync(state)).toEqual([]);
     backends.remember('vault');
     expect(readFileSync(join(state, 'backend'), 'utf8')).toBe('vault\n');
+  });
+
+  it('outranks the setting that a migrate found, until the setting is changed', async () => {
+    const { state, backends } = backendsIn({ configured: 'memory' });
+    backends.remember('vault');
+    const chosen = async (configured: 'auto' | 'vault' | 'memory') => {
+      const backend = await backendsIn({ configured, given: state }).backends.openChosen();
+      await backend.dispose();
+      return backend.name;
+    };
+    expect(await chosen('memory')).toBe('vault');
+    expect(await chosen('auto')).toBe('vault');
+    expect(await chosen('vault')).toBe('vault');
+    expect(await chosen('memory')).toBe('memory');
   });
 
   it('that cannot be written is a fault of ours, and leaves nothing behind', () => {

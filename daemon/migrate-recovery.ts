@@ -1,0 +1,188 @@
+import { asFault, KeyholdError } from '../protocol/errors.ts';
+import type { Secret } from '../protocol/secret.ts';
+import type { Backend, BackendName, Degradation } from './backends/backend.ts';
+import type { Backends } from './backends/index.ts';
+import type { Log } from './log.ts';
+import type { MigrateSteps } from './migrate.ts';
+import type { MigrateJournal, MigrateRecord } from './migrate-journal.ts';
+
+export type MigrateRecoveryParts = {
+  readonly journal: MigrateJournal;
+  readonly backends: Backends;
+  readonly log: Log;
+};
+
+/** What a recovery did: how many copies it removed, how many it could not (at least), and why. */
+export type Recovered = {
+  readonly removed: number;
+  readonly left: number;
+  readonly fault?: KeyholdError | undefined;
+};
+
+/**
+ * Finishes or undoes a migrate that was cut, by its journal. Cut before the switch, the copies in the new backend are
+ * removed; cut after it, those in the old one. The backend in use is whole either way, so requests need not wait for
+ * this. It runs at every opening and for `keyhold doctor --repair`, until nothing is left over.
+ */
+export class MigrateRecovery {
+  readonly #journal: MigrateJournal;
+  readonly #backends: Backends;
+  readonly #log: Log;
+  #running: Promise<Recovered> | undefined;
+  #disposed = false;
+  /** Why the last attempt ended early. */
+  #fault: KeyholdError | undefined;
+
+  constructor({ journal, backends, log }: MigrateRecoveryParts) {
+    this.#journal = journal;
+    this.#backends = backends;
+    this.#log = log;
+  }
+
+  /**
+   * Opens the backend that is whole: while a migrate is unfinished its journal says which, else the setting and the note
+   * do. Throws what opening throws.
+   */
+  async open(): Promise<Backend> {
+    const record = this.#read();
+    if (!record) return this.#backends.openChosen();
+    const isGone = record.to === 'memory' || (record.from === 'memory' && record.phase === 'copying');
+    if (isGone) {
+      // What was in memory ended with its process: copies at rest are all that is left of it, and they stay.
+      this.#journal.clear();
+      return this.#backends.openChosen();
+    }
+    const inUse = record.phase === 'copying' ? record.from : record.to;
+    this.#backends.remember(inUse);
+    return this.#backends.open(inUse);
+  }
+
+  /** The steps of a migrate, written into the journal as it makes them. */
+  steps(from: BackendName, to: BackendName): MigrateSteps {
+    return {
+      begin: (kept) => this.#journal.write({ from, to, phase: 'copying', kept }),
+      commit: (kept) => {
+        this.#journal.write({ from, to, phase: 'removing', kept });
+        this.#backends.remember(to);
+      },
+      end: () => {
+        this.#fault = undefined;
+        this.#journal.clear();
+      },
+    };
+  }
+
+  /**
+   * Removes what an unfinished migrate left. Concurrent calls share one run. It does not throw: what stays is counted,
+   * named by `degradations`, and tried again at the next call. `passphrase` opens a vault that needs one; it is borrowed.
+   */
+  settle(passphrase?: Secret): Promise<Recovered> {
+    this.#running ??= this.#settle(passphrase).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  /** Throws why an unfinished migrate keeps another from beginning. */
+  async settleFirst(): Promise<void> {
+    this.#journal.read();
+    const { left } = await this.settle();
+    if (left === 0) return;
+    const why = this.#fault ? ` (${this.#fault.message})` : '';
+    throw new KeyholdError(
+      'backend_failed',
+      `cannot migrate: copies of an earlier migrate could not be removed yet${why}; run: keyhold doctor --repair`,
+    );
+  }
+
+  degradations(): readonly Degradation[] {
+    let record: MigrateRecord | undefined;
+    try {
+      record = this.#journal.read();
+    } catch (error) {
+      const [what = '', remedy = ''] = asFault(error).message.split('; ');
+      return [{ code: 'migrate-journal', what, remedy }];
+    }
+    if (!record || record.to === 'memory' || record.from === 'memory') return [];
+    const { from, to, phase } = record;
+    const [where, state] = phase === 'copying' ? [to, 'was undone'] : [from, 'is done'];
+    const why = this.#fault ? `: ${this.#fault.message.split('; ')[0]}` : '';
+    return [
+      {
+        code: 'migrate-leftovers',
+        what: `a migrate from ${from} to ${to} was cut and ${state}; copies that are not served remain in ${where}${why}`,
+        remedy: 'run: keyhold doctor --repair',
+      },
+    ];
+  }
+
+  /** Waits for a removal under way; what is left is removed after the next start. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    await this.#running;
+  }
+
+  #read(): MigrateRecord | undefined {
+    try {
+      return this.#journal.read();
+    } catch (error) {
+      this.#log('migrate-journal', { code: asFault(error).code });
+      return undefined;
+    }
+  }
+
+  async #settle(passphrase: Secret | undefined): Promise<Recovered> {
+    const record = this.#read();
+    if (!record || this.#disposed) return { removed: 0, left: 0 };
+    const { from, to, phase, kept } = record;
+    const name = phase === 'copying' ? to : from;
+    if (name === 'memory') {
+      this.#journal.clear();
+      return { removed: 0, left: 0 };
+    }
+    this.#fault = undefined;
+    let removed = 0;
+    let left = 0;
+    try {
+      const backend = await this.#backends.open(name);
+      try {
+        if (backend.needsPassphrase) await unlockBy(backend, passphrase);
+        const keep = new Set(kept);
+        const leftovers = (await backend.list()).filter(({ id }) => !keep.has(id));
+        for (const held of leftovers) {
+          if (this.#disposed) return { removed, left: leftovers.length - removed };
+          try {
+            await backend.remove(held);
+            removed++;
+          } catch (error) {
+            this.#fault ??= asFault(error);
+            left++;
+          }
+          // Each removal is made durable, and requests come first.
+          await new Promise(setImmediate);
+        }
+      } finally {
+        await backend.dispose();
+      }
+      if (left === 0) this.#journal.clear();
+    } catch (error) {
+      this.#fault = asFault(error);
+      left = Math.max(left, 1);
+    }
+    this.#log('migrate-recovered', {
+      backend: name,
+      state: phase,
+      count: removed,
+      outcome: left > 0 ? 'unfinished' : 'done',
+    });
+    return { removed, left, fault: this.#fault };
+  }
+}
+
+function unlockBy(backend: Backend, passphrase: Secret | undefined): Promise<void> {
+  if (passphrase) return backend.unlock({ passphrase, mayPrompt: false });
+  throw new KeyholdError(
+    'interaction_required',
+    `cannot remove copies from the ${backend.name}: it needs its passphrase; run: keyhold doctor --repair`,
+  );
+}
