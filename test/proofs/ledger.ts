@@ -1,0 +1,106 @@
+import type { ProofAgent } from './agent.ts';
+
+/** Requests that a check sends before it waits for their answers. */
+const AT_ONCE = 64;
+
+/**
+ * What an agent acknowledged, over all its lives: for each host the value that must be served, or none. A change that was
+ * under way at a kill may have been made or not; the check takes either, and what it found counts from then on.
+ */
+export class Ledger {
+  readonly #values = new Map<string, string | undefined>();
+  readonly #open = new Map<string, (string | undefined)[]>();
+  #made = 0;
+  #number = 0;
+  readonly #prefix: string;
+
+  /** `prefix` tells the values of one run from those of another. */
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  /** How many changes were acknowledged. */
+  get acknowledged(): number {
+    return this.#made;
+  }
+  get hosts(): readonly string[] {
+    return [...this.#values.keys()];
+  }
+  get held(): number {
+    return [...this.#values.values()].filter((value) => value !== undefined).length;
+  }
+
+  /** A value that no host had before. */
+  fresh(): string {
+    return `${this.#prefix}-${this.#number++}-EXAMPLE`;
+  }
+
+  /** Notes what a host has without asking: a home that was filled before. */
+  know(host: string, value: string): void {
+    this.#values.set(host, value);
+  }
+
+  async store(agent: ProofAgent, host: string, value = this.fresh()): Promise<void> {
+    await this.#change(host, value, agent.ask(...storeLines(host, value)), /^status=ok/);
+  }
+
+  async erase(agent: ProofAgent, host: string): Promise<void> {
+    const lines = ['action=erase', 'capability[]=keyhold', 'protocol=https', `host=${host}`];
+    await this.#change(host, undefined, agent.ask(...lines), /^status=(ok|not-found)/);
+  }
+
+  /** Asks for each of the hosts, and says what is not as acknowledged. */
+  async check(agent: ProofAgent, hosts: readonly string[] = this.hosts): Promise<string[]> {
+    const wrong: string[] = [];
+    for (let at = 0; at < hosts.length; at += AT_ONCE) {
+      await Promise.all(
+        hosts.slice(at, at + AT_ONCE).map(async (host) => {
+          const found = await this.#found(agent, host);
+          const should = this.#values.get(host);
+          const may = this.#open.get(host) ?? [];
+          if (found instanceof Error) wrong.push(`${host}: ${found.message}`);
+          else if (found !== should && !may.includes(found)) {
+            wrong.push(`${host}: served ${found ?? 'nothing'}, acknowledged ${should ?? 'an erase'}`);
+          } else {
+            this.#values.set(host, found);
+            this.#open.delete(host);
+          }
+        }),
+      );
+    }
+    return wrong;
+  }
+
+  async #change(host: string, value: string | undefined, asked: Promise<string>, isDone: RegExp): Promise<void> {
+    const open = this.#open.get(host) ?? [];
+    open.push(value);
+    this.#open.set(host, open);
+    const answer = await asked.catch(() => undefined);
+    // Cut off, locked or unavailable: it may have been made all the same, and stays open.
+    if (answer === undefined || !isDone.test(answer)) return;
+    this.#made++;
+    this.#values.set(host, value);
+    this.#open.delete(host);
+  }
+
+  async #found(agent: ProofAgent, host: string): Promise<string | undefined | Error> {
+    const answer = await agent
+      .ask('action=get', 'capability[]=keyhold', 'protocol=https', `host=${host}`)
+      .catch((error: Error) => error);
+    if (answer instanceof Error) return answer;
+    if (answer.startsWith('status=not-found')) return undefined;
+    const value = /^password=(.*)$/m.exec(answer)?.[1];
+    return value ?? new Error(answer.replaceAll('\n', ' '));
+  }
+}
+
+export function storeLines(host: string, value: string): string[] {
+  return [
+    'action=store',
+    'capability[]=keyhold',
+    'protocol=https',
+    `host=${host}`,
+    'username=ada',
+    `password=${value}`,
+  ];
+}
