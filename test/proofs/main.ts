@@ -20,7 +20,9 @@ const numbers = Object.entries(values).map(([key, text]) => [key, Number(text)] 
 const bad = numbers.find(([, number]) => !Number.isSafeInteger(number) || number < 0);
 if (!proof || positionals.length !== 1 || bad) {
   const what = bad ? `--${bad[0]} takes a number` : `there is no proof ${JSON.stringify(name)}`;
-  console.error(`proof: ${what}; run: npm run proof -- ${Object.keys(proofs).join('|')} [--seed N] [--kills N] [--held N]`);
+  console.error(
+    `proof: ${what}; run: npm run proof -- ${Object.keys(proofs).join('|')} [--seed N] [--kills N] [--held N]`,
+  );
   process.exit(2);
 }
 
