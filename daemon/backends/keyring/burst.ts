@@ -7,13 +7,13 @@ import type { Breaker } from './breaker.ts';
 import { type Operation, type Outcome, outcomes } from './operations.ts';
 import { childEnvironment, type SessionEnvironment, sessionBus } from './session-bus.ts';
 
-/** Milliseconds that an ordinary operation may take, the child's start included, so that a caller hears within 1 s. */
+/** Milliseconds that the keyring may take for an ordinary operation. The start of our own child does not count. */
 export const CALL_DEADLINE = 900;
 /** Milliseconds that `unlock` may take: a person is asked. */
 export const UNLOCK_DEADLINE = 120_000;
 /** Milliseconds without an operation after which the child is let go. */
 const IDLE = 2_000;
-/** Milliseconds after which a child that has not come up is given up. */
+/** Milliseconds that our own child may take to come up, and to begin an operation: a busy machine's time. */
 const START_DEADLINE = 10_000;
 /** Milliseconds that a child may take to end by itself once its input has. */
 const END_DEADLINE = 1_000;
@@ -28,12 +28,20 @@ export type ChildOptions = {
   readonly env?: SessionEnvironment | undefined;
   /** Whether the desktop may ask the person: passes on where the display is. @default {false} */
   readonly mayPrompt?: boolean | undefined;
+  /** Milliseconds that the child may take to come up and to begin. @default {START_DEADLINE} */
+  readonly startDeadline?: number | undefined;
 };
 
 /** How an operation ended and what it answered: views of one buffer, for the caller to wipe. */
 export type Answer = { readonly outcome: Outcome; readonly value: Uint8Array | undefined };
 
-type Waiting = { readonly replyKey: Uint8Array; resolve: (answer: Answer) => void; reject: (error: Error) => void };
+type Waiting = {
+  readonly replyKey: Uint8Array;
+  /** The child has turned to the keyring: from here on the time is the keyring's. */
+  begun: () => void;
+  resolve: (answer: Answer) => void;
+  reject: (error: Error) => void;
+};
 
 /** A child, and whether it has said that it listens. */
 type Running = { readonly child: ChildProcess; readonly start: Promise<void>; ready: boolean };
@@ -50,6 +58,8 @@ export class Burst {
   #waiting: Waiting | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
+  /** How and when (performance.now()) the last child fell that did not come up. */
+  #startFailure: { readonly at: number; readonly error: KeyholdError } | undefined;
 
   constructor(options: ChildOptions, breaker?: Breaker) {
     this.#options = options;
@@ -62,18 +72,35 @@ export class Burst {
   }
 
   /**
-   * Asks the child for one operation. The parts are copied at once and stay the caller's. Throws `backend_absent`
-   * without a session bus, `backend_hung` after `deadline` milliseconds, `backend_failed` when the child fell.
+   * Settles when the child is up; starts it where none is. `asked`: since when the caller waits (performance.now()), for
+   * callers that waited for one failed start do not each wait for another. Throws `backend_absent` or `backend_failed`.
+   */
+  async start(asked = performance.now()): Promise<void> {
+    if (this.#breaker?.open) throw hung();
+    if (this.#startFailure && asked < this.#startFailure.at) throw this.#startFailure.error;
+    const running = this.#running();
+    if (!running.ready) await running.start;
+  }
+
+  /**
+   * Asks the child for one operation. The parts are copied at once and stay the caller's. `deadline` milliseconds are the
+   * keyring's: they count from when the child turns to it. Throws `backend_absent` without a session bus, `backend_hung`
+   * after the deadline, `backend_failed` when the child fell or did not come up within 10 s.
    */
   request(operation: Operation, parts: readonly Uint8Array[] = [], deadline = CALL_DEADLINE): Promise<Answer> {
     const replyKey = randomBytes(REPLY_KEY_LENGTH);
     const bytes = frame([Buffer.from(operation), replyKey, ...parts]);
-    const answer = this.#last.then(() => this.#ask(bytes, replyKey, deadline));
+    const asked = performance.now();
+    const answer = this.#last.then(() => this.#ask(bytes, replyKey, deadline, asked));
     this.#last = answer.catch(() => {});
     return answer.finally(() => {
       bytes.fill(0);
       replyKey.fill(0);
     });
+  }
+
+  get #startDeadline(): number {
+    return this.#options.startDeadline ?? START_DEADLINE;
   }
 
   /** Ends the child in the middle of what it does: `backend_failed` to who waits for it. */
@@ -87,45 +114,34 @@ export class Burst {
     this.#letGo();
   }
 
-  async #ask(bytes: Buffer, replyKey: Uint8Array, deadline: number): Promise<Answer> {
-    if (this.#breaker?.open) throw hung();
+  async #ask(bytes: Buffer, replyKey: Uint8Array, deadline: number, asked: number): Promise<Answer> {
     clearTimeout(this.#idle);
-    const begun = performance.now();
+    await this.start(asked);
     const running = this.#running();
     try {
-      await this.#started(running, deadline);
       clearTimeout(this.#idle);
-      const left = deadline - (performance.now() - begun);
-      // With less, it may have been the start that took the time.
-      return await this.#exchange(running, bytes, replyKey, left, left > deadline / 2);
+      return await this.#exchange(running, bytes, replyKey, deadline);
     } finally {
       if (running.ready) this.#rest();
     }
   }
 
-  /** A slow start is the machine's fault, not the keyring's: it costs this call, but neither the child nor a pause. */
-  async #started(running: Running, deadline: number): Promise<void> {
-    if (running.ready) return;
-    let timer: IoDeadline | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = new IoDeadline(deadline, () => reject(hung()));
-    });
-    try {
-      await Promise.race([running.start, late]);
-    } finally {
-      timer?.clear();
-    }
-  }
-
-  #exchange({ child }: Running, bytes: Buffer, replyKey: Uint8Array, deadline: number, fair: boolean): Promise<Answer> {
+  #exchange({ child }: Running, bytes: Buffer, replyKey: Uint8Array, deadline: number): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
-      const timer = new IoDeadline(deadline, () => {
+      const fell = (error: KeyholdError) => {
         child.kill('SIGKILL');
-        if (fair) this.#breaker?.hung();
-        this.#fell(child, hung());
-      });
+        this.#fell(child, error);
+      };
+      let timer = new IoDeadline(this.#startDeadline, () => fell(notUp(this.#startDeadline)));
       this.#waiting = {
         replyKey,
+        begun: () => {
+          timer.clear();
+          timer = new IoDeadline(deadline, () => {
+            this.#breaker?.hung();
+            fell(hung());
+          });
+        },
         resolve: (answer) => {
           timer.clear();
           resolve(answer);
@@ -167,10 +183,15 @@ export class Burst {
       }),
     };
     running.start.catch(() => {});
-    const startTimer = new IoDeadline(START_DEADLINE, () => child.kill('SIGKILL')).unref();
+    let isLate = false;
+    const startTimer = new IoDeadline(this.#startDeadline, () => {
+      isLate = true;
+      child.kill('SIGKILL');
+    }).unref();
     const fell = () => {
       startTimer.clear();
-      const error = new KeyholdError('backend_failed', 'cannot use the keyring: its child process ended early');
+      const error = isLate ? notUp(this.#startDeadline) : fallen();
+      if (!running.ready) this.#startFailure = { at: performance.now(), error };
       failed(error);
       this.#fell(child, error);
     };
@@ -184,7 +205,9 @@ export class Burst {
       try {
         let next = bodies.next();
         for (; !next.done; next = bodies.next()) {
-          if (running.ready) {
+          if (running.ready && next.value.length === 0) {
+            this.#waiting?.begun();
+          } else if (running.ready) {
             this.#take(next.value);
           } else {
             startTimer.clear();
@@ -237,6 +260,17 @@ export class Burst {
     const timer = new IoDeadline(END_DEADLINE, () => child.kill('SIGKILL')).unref();
     child.once('exit', () => timer.clear());
   }
+}
+
+function fallen(): KeyholdError {
+  return new KeyholdError('backend_failed', 'cannot use the keyring: its child process ended early; see: keyhold logs');
+}
+
+function notUp(milliseconds: number): KeyholdError {
+  return new KeyholdError(
+    'backend_failed',
+    `cannot use the keyring: our own child process did not begin within ${milliseconds / 1_000} s; the machine is busy, try again`,
+  );
 }
 
 function hung(): KeyholdError {

@@ -35,12 +35,13 @@ process.stdin.on('data', (bytes: Buffer) => {
 // more behind the back of the next one; exit() would wait for the library's thread, which may wait for ever.
 process.stdin.on('end', () => process.kill(process.pid, 'SIGKILL'));
 
-// The empty frame: the library is loaded, from here on time is the keyring's.
+// An empty frame: the library is loaded. Another in front of each operation: from there on the time is the keyring's.
 process.stdout.write(frame([]));
 
 async function answer([operation, key, ...parts]: readonly Buffer[]): Promise<void> {
   if (key?.length !== REPLY_KEY_LENGTH) process.exit(1);
   const name = operations.find((name) => name === operation?.toString('latin1'));
+  process.stdout.write(frame([]));
   const [outcome, ...values] = name === undefined ? (['failed'] as const) : await perform(name, parts);
   process.stdout.write(sealReply(key, [Buffer.from(outcome), ...values]));
   for (const value of values) value.fill(0);

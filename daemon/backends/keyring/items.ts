@@ -15,12 +15,17 @@ export interface KeyringItems {
   exist(names: readonly ItemName[]): Promise<readonly boolean[]>;
 }
 
-/** Begins a call's dealings with the keyring. Its methods throw `KeyholdError`s: `backend_locked`, `…hung`, … */
-export function itemsBy(burst: Burst, milliseconds: number = CALL_DEADLINE): KeyringItems {
-  const until = performance.now() + milliseconds;
+/**
+ * Begins a call's dealings with the keyring, which gets `milliseconds` for all of them together. They count from when our
+ * own child is up; `asked` is since when the caller waits. Its methods throw `KeyholdError`s: `backend_locked`, `…hung`, …
+ */
+export function itemsBy(burst: Burst, milliseconds = CALL_DEADLINE, asked = performance.now()): KeyringItems {
+  let until: number | undefined;
 
   async function ask(operation: Operation, names: readonly ItemName[], value?: Uint8Array) {
     const parts = names.flatMap(({ service, account }) => [Buffer.from(service), Buffer.from(account)]);
+    await burst.start(asked);
+    until ??= performance.now() + milliseconds;
     const left = Math.max(1, until - performance.now());
     const answer = await burst.request(operation, value ? [...parts, value] : parts, left);
     if (answer.outcome === 'ok' || answer.outcome === 'missing') return answer;

@@ -14,7 +14,7 @@ export type KeySourceOptions = ChildOptions & {
 
 /**
  * A vault's key in one keyring item (service `keyhold`, account `vault`). Only its `unlock` prompts. Throws
- * `backend_locked`, `backend_hung`, `backend_absent` and `backend_failed`, each within a second.
+ * `backend_locked`, `backend_hung`, `backend_absent` and `backend_failed`, the keyring's part each within a second.
  */
 export function keyringKeySource(options: KeySourceOptions): KeySource {
   const { keep, deadline } = options;

@@ -182,11 +182,10 @@ class KeyringBackend implements Backend {
 
   #inOrder<T>(work: (index: Index, items: KeyringItems) => Promise<T>): Promise<T> {
     const { deadline = CALL_DEADLINE } = this.#options;
-    const called = performance.now();
+    const asked = performance.now();
     const done = this.#last.then(async () => {
       if (this.#locked) throw new KeyholdError('backend_locked', 'cannot use the keyring: keyhold is locked');
-      // Those who wait for one slow start wait for it together.
-      const items = itemsBy(this.#burst, this.#burst.ready ? deadline : deadline - (performance.now() - called));
+      const items = itemsBy(this.#burst, deadline, asked);
       try {
         const answer = await work(await this.#opened(items), items);
         this.#trouble = undefined;
