@@ -58,6 +58,8 @@ export class Burst {
   #waiting: Waiting | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
+  /** Whether our own child was too late the last time: that says nothing about the keyring. */
+  late = false;
   /** How and when (performance.now()) the last child fell that did not come up. */
   #startFailure: { readonly at: number; readonly error: KeyholdError } | undefined;
 
@@ -132,7 +134,10 @@ export class Burst {
         child.kill('SIGKILL');
         this.#fell(child, error);
       };
-      let timer = new IoDeadline(this.#startDeadline, () => fell(notUp(this.#startDeadline)));
+      let timer = new IoDeadline(this.#startDeadline, () => {
+        this.late = true;
+        fell(notUp(this.#startDeadline));
+      });
       this.#waiting = {
         replyKey,
         begun: () => {
@@ -141,6 +146,7 @@ export class Burst {
             this.#breaker?.hung();
             fell(hung());
           });
+          this.late = false;
         },
         resolve: (answer) => {
           timer.clear();
@@ -186,6 +192,7 @@ export class Burst {
     let isLate = false;
     const startTimer = new IoDeadline(this.#startDeadline, () => {
       isLate = true;
+      this.late = true;
       child.kill('SIGKILL');
     }).unref();
     const fell = () => {

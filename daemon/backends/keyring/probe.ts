@@ -14,7 +14,9 @@ export async function probeKeyring(
     const { outcome } = await burst.request('probe', [], deadline);
     return outcome === 'ok' ? 'usable' : outcome === 'locked' ? 'locked' : 'absent';
   } catch (error) {
-    return error instanceof KeyholdError && error.code === 'backend_hung' ? 'hung' : 'absent';
+    const isHung = error instanceof KeyholdError && error.code === 'backend_hung';
+    // Our own child was too late: nothing is known of the keyring.
+    return isHung || burst.late ? 'hung' : 'absent';
   } finally {
     await burst.dispose();
   }

@@ -50,7 +50,10 @@ function writeSilentChild(): string {
   const { path, remove } = temporaryFolder('silent-child');
   onTestFinished(remove);
   const program = join(path, 'child.cjs');
-  writeFileSync(program, 'process.stdout.write(Buffer.alloc(4)); setInterval(() => {}, 60_000);');
+  writeFileSync(
+    program,
+    'const empty = () => process.stdout.write(Buffer.alloc(4)); process.stdin.on("data", empty); empty();',
+  );
   return program;
 }
 
