@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../protocol/config.ts';
 import type { CredentialReply, Detail, Handler } from '../protocol/handler.ts';
 import type { Places } from '../protocol/places.ts';
@@ -40,6 +41,8 @@ import { type LookAt, WorkingFolders } from './working-folder.ts';
 
 /** Milliseconds that running conversations get to end when the agent does. */
 const DRAIN_DEADLINE = 2_000;
+/** Milliseconds that a request gets to keep what a service has answered, when the agent ends. */
+const KEEP_DEADLINE = 5_000;
 /** Seconds that the events process stays when nobody listens: somebody who comes again finds it warm. */
 const EVENTS_IDLE = 5;
 
@@ -81,6 +84,8 @@ export type Composed = {
   readonly admin: Attendant;
   /** What happens, for connections of events.sock. */
   readonly events: Herald;
+  /** Milliseconds that ending may take because a service has not answered yet; 0 if none was asked for a change. */
+  readonly outFor: () => number;
   /** Answers what has begun, keeps what was acknowledged, wipes what is in memory. */
   readonly dispose: () => Promise<void>;
 };
@@ -228,6 +233,16 @@ export function compose({
     backupCost,
     stop,
     restart,
+    outFor: () => upstream.outFor,
+  };
+  /** What asks a service for a person: what the service gives is kept before the agent ends. */
+  const asking = new Set<Promise<unknown>>();
+  const underWay = <T>(answer: Promise<T> | undefined): Promise<T> | undefined => {
+    if (!answer) return undefined;
+    const over = () => void asking.delete(answer);
+    asking.add(answer);
+    answer.then(over, over);
+    return answer;
   };
   const handler: Handler = (request) => {
     switch (request.action) {
@@ -243,7 +258,7 @@ export function compose({
       case 'same':
         return request.capabilities.keyhold ? same(custody, request) : unknown;
       default:
-        return manage(management, request) ?? calls.answer(request) ?? signIn.answer(request) ?? unknown;
+        return manage(management, request) ?? underWay(calls.answer(request) ?? signIn.answer(request)) ?? unknown;
     }
   };
   const witness = new Witness({ handler, audit, clock, meter });
@@ -266,6 +281,7 @@ export function compose({
     reception,
     admin,
     events,
+    outFor: () => upstream.outFor,
     async dispose() {
       // Who waits for a person is answered, not cut off.
       waiters.dispose();
@@ -274,6 +290,9 @@ export function compose({
       );
       bin.dispose();
       refresher.dispose();
+      // A token that was spent or made meanwhile is lost unless its answer is awaited, also where no request waits for it.
+      await upstream.drain();
+      await Promise.race([Promise.allSettled(asking), sleep(KEEP_DEADLINE, undefined, { ref: false })]);
       signIn.dispose();
       calls.dispose();
       await recovery.dispose();

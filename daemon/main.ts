@@ -20,15 +20,18 @@ import { version } from './version.ts';
 
 /** Milliseconds that an agent which is just ending gets to let go of the lock. */
 const LOCK_PATIENCE = 3_000;
-/** Milliseconds that the agent before us, which is draining, gets: nobody else would serve its socket. */
-const HANDED_ON_PATIENCE = 30_000;
+/**
+ * Milliseconds that the agent before us, which is draining, gets: nobody else would serve its socket. It may wait for a
+ * service as long as the longest `upstream.deadline` allows.
+ */
+const HANDED_ON_PATIENCE = 180_000;
 /** Milliseconds between two looks whether our socket is still where clients look for it. */
 const REACHABLE_PERIOD = 5_000;
 /** Milliseconds between two attempts to take it. */
 const LOCK_PERIOD = 20;
 /** Milliseconds after which the logger is loaded and thrift begins: whoever started us has had an answer by then. */
 const LOG_AFTER = 1_000;
-/** Milliseconds that ending may take: less than a service manager or `keyhold stop` waits, more than any backend does. */
+/** Milliseconds that ending may take, beside what a service takes to answer: less than a service manager or `keyhold stop` waits, more than any backend does. */
 const END_DEADLINE = 15_000;
 
 const [argument] = process.argv.slice(2);
@@ -78,7 +81,10 @@ async function main(): Promise<void> {
     if (stopping) return;
     stopping = true;
     log('stopping', { reason });
-    native?.notify(manager ?? '', 'STOPPING=1');
+    const more = composed.outFor();
+    // Without it the service manager would kill us before a service has answered (sd_notify(3)).
+    const extend = more > 0 ? `\nEXTEND_TIMEOUT_USEC=${(more + END_DEADLINE) * 1_000}` : '';
+    native?.notify(manager ?? '', `STOPPING=1${extend}`);
     // One turn later, so that the answer to `stop` is out before its connection is drained.
     setImmediate(() => void end());
   };
@@ -138,7 +144,7 @@ async function main(): Promise<void> {
     void attached.then(beThrifty);
   }, LOG_AFTER);
   const end = async () => {
-    setTimeout(() => fail(tooSlow), END_DEADLINE);
+    setTimeout(() => fail(tooSlow), END_DEADLINE + composed.outFor());
     clearTimeout(logTimer);
     for (const one of [...beside, listener]) await one?.close(handedOn);
     // An agent that ends early has something to say too; a log that cannot be had must not keep it from ending.

@@ -53,6 +53,8 @@ export type Management = {
   readonly degradations: () => readonly Degradation[];
   /** What the passphrase of a backup may cost. @default defaultArgon2 */
   readonly backupCost?: Argon2Params | undefined;
+  /** Milliseconds that ending may take because a service has not answered yet. */
+  readonly outFor: () => number;
   /** Drains and ends the process, once the answer is out. */
   readonly stop: () => void;
   /** Starts the custody that comes after this one, then does as `stop`. Throws where it cannot; this one goes on then. */
@@ -122,14 +124,16 @@ const acts: Readonly<Record<string, Act>> = {
     return done;
   },
 
-  async stop({ stop }) {
+  async stop({ stop, outFor }) {
+    const answer = ending(outFor());
     stop();
-    return done;
+    return answer;
   },
 
-  async restart({ restart }) {
+  async restart({ restart, outFor }) {
+    const answer = ending(outFor());
     await restart();
-    return done;
+    return answer;
   },
 
   async 'backend-list'({ custody, backends }) {
@@ -245,6 +249,11 @@ const acts: Readonly<Record<string, Act>> = {
   'audit-verify': ({ audit }, { attributes }) => auditActs.verify(audit, attributes),
   usage: ({ audit }, { attributes }) => auditActs.usage(audit, attributes),
 };
+
+/** The answer to who ends the agent, and how many seconds more than usual that may take. */
+function ending(outFor: number): CredentialReply {
+  return outFor > 0 ? { status: 'ok', details: [['within', String(Math.ceil(outFor / 1_000))]] } : done;
+}
 
 /** Answers a management action; undefined if there is none of that name. */
 export function manage(management: Management, request: CredentialRequest): Promise<CredentialReply> | undefined {

@@ -266,11 +266,16 @@ export const actions = {
     answers: '',
     statuses: ['ok', 'interaction-required', 'denied', 'unavailable'],
   },
-  stop: { summary: 'drain and end', reads: '', answers: '', statuses: ['ok'] },
-  restart: {
-    summary: 'hand the socket on to a fresh agent, drain and end; what comes meanwhile waits',
+  stop: {
+    summary: 'drain and end; within: seconds that it may take longer, because a service has not answered yet',
     reads: '',
-    answers: '',
+    answers: 'within?',
+    statuses: ['ok'],
+  },
+  restart: {
+    summary: 'hand the socket on to a fresh agent, drain and end; what comes meanwhile waits; within: as of stop',
+    reads: '',
+    answers: 'within?',
     statuses: ['ok', 'unavailable', 'unsupported'],
   },
   'backend-list': { summary: 'the backends and which could serve', reads: '', answers: 'item[]', statuses: ['ok'] },

@@ -8,7 +8,7 @@ import { findServiceManager } from '../setup/service-manager.ts';
 import { isManaged, SERVICE_UNIT } from '../setup/systemd.ts';
 import { memoryOnlyNames, presenceOn, type Running } from './presence.ts';
 import { startAgent } from './start.ts';
-import { stopAgent } from './stop.ts';
+import { longer, stopAgent } from './stop.ts';
 import { until } from './until.ts';
 
 /** Milliseconds that an agent may take to answer what it has begun and to leave its socket to the next one. */
@@ -43,12 +43,12 @@ async function hasHandedOn(ground: Ground, program: string): Promise<boolean> {
   if (before.kind !== 'running' || !isSame(successorOf(ground, before), program)) return false;
   using agent = await dial({ socket: ground.places.agentSocket });
   // An agent from before this action says that it is unsupported.
-  const { status } = await agent(requestOf('restart', {}));
-  if (status !== 'ok') return false;
+  const reply = await agent(requestOf('restart', {}));
+  if (reply.status !== 'ok') return false;
   return await until(async () => {
     const now = await presenceOn(ground);
     return now.kind === 'running' && now.pid !== before.pid;
-  }, DEADLINE);
+  }, DEADLINE + longer(reply));
 }
 
 /** What a running agent would start: what `install` points to, else the launcher beside its own bundle. */

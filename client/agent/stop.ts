@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { KeyholdError } from '../../protocol/errors.ts';
-import { ask } from '../cli/agent.ts';
+import type { Detail } from '../../protocol/handler.ts';
+import { ask, detail } from '../cli/agent.ts';
 import { dial } from '../dial.ts';
 import type { Ground } from '../install/ground.ts';
 import { foreignFault, presenceOn } from './presence.ts';
@@ -19,17 +20,23 @@ export async function stopAgent(ground: Ground): Promise<{ readonly pid: number 
   if (presence.kind === 'foreign') throw foreignFault(ground, presence.listener);
   if (presence.kind === 'silent') throw hungFault(presence.listener?.pid);
   const { pid } = presence;
+  let within = 0;
   try {
     using agent = await dial({ socket: ground.places.agentSocket });
-    await ask(agent, 'stop');
+    within = longer(await ask(agent, 'stop'));
   } catch (error) {
     // It may end before its answer is read.
     const isOver = error instanceof KeyholdError && ['closed', 'agent_unreachable'].includes(error.code);
     if (!isOver) throw error;
   }
   // An agent that a service manager or a client starts meanwhile has another pid: that one is not waited for.
-  if (!(await until(() => !isAlive(pid), DEADLINE))) throw hungFault(pid);
+  if (!(await until(() => !isAlive(pid), DEADLINE + within))) throw hungFault(pid);
   return { pid };
+}
+
+/** Milliseconds that an agent may take longer to end, because a service has not answered it yet (PROTOCOL.md, `stop`). */
+export function longer({ details }: { readonly details?: readonly Detail[] | undefined }): number {
+  return Number(detail(details, 'within') ?? 0) * 1_000;
 }
 
 /** Why an agent that listens and does not answer cannot be ended by asking. */

@@ -32,7 +32,7 @@ export type DeskParts = {
   readonly tombstones: Tombstones;
   /** Keeps what a service gave out, as any other store. */
   readonly agent: Agent;
-  readonly upstream: Pick<Upstream, 'run' | 'dispose'>;
+  readonly upstream: Pick<Upstream, 'run'>;
   /** How services are reached at the moment. Throws where they must not be. */
   readonly route: () => Route;
   /** The services of the moment. */

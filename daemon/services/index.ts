@@ -48,6 +48,5 @@ export class Services {
   dispose(): void {
     this.#logins.dispose();
     this.desk.rechecks.dispose();
-    this.desk.parts.upstream.dispose();
   }
 }

@@ -36,7 +36,10 @@ export class Upstream {
   readonly #parts: UpstreamParts;
   readonly #waiting: (() => void)[] = [];
   readonly #kill = new Set<() => void>();
+  /** Calls that may change something at a service, and when each is over at the latest (performance.now()). */
+  readonly #changing = new Map<Promise<unknown>, number>();
   #running = 0;
+  #isClosing = false;
 
   constructor(parts: UpstreamParts) {
     this.#parts = parts;
@@ -44,11 +47,11 @@ export class Upstream {
 
   /**
    * Has a child do one operation. The secrets are borrowed until it is under way. It always answers: what went wrong is a
-   * `failure` of the reply.
+   * `failure` of the reply, and `unreachable` means that nothing was sent. A plan that only reads has the method GET.
    */
   async run<R = Reply>(
     operation: string,
-    plan: { readonly deadline: number },
+    plan: { readonly deadline: number; readonly method?: string | undefined },
     secrets: Readonly<Partial<Record<SecretName, Secret>>>,
   ): Promise<UpstreamAnswer<R>> {
     const replyKey = randomBytes(REPLY_KEY_LENGTH);
@@ -56,7 +59,10 @@ export class Upstream {
     try {
       await this.#turn();
       try {
-        return (await this.#run(request, replyKey, plan.deadline)) as UpstreamAnswer<R>;
+        if (this.#isClosing) return { reply: { failure: 'unreachable' } as R, secrets: new Map() };
+        const answered = this.#run(request, replyKey, plan.deadline);
+        if (plan.method !== 'GET') this.#change(answered, plan.deadline);
+        return (await answered) as UpstreamAnswer<R>;
       } finally {
         this.#running--;
         this.#waiting.shift()?.();
@@ -67,9 +73,30 @@ export class Upstream {
     }
   }
 
+  /** Milliseconds until every call that may change something is over at the latest; 0 if none is out. */
+  get outFor(): number {
+    return Math.max(0, ...[...this.#changing.values()].map((until) => until - performance.now()));
+  }
+
+  /**
+   * Sends nothing from now on, and settles when every call that may change something has its answer: what a service has spent
+   * or made meanwhile could not be had again. Each ends by its own deadline.
+   */
+  async drain(): Promise<void> {
+    this.#isClosing = true;
+    while (this.#changing.size > 0) await Promise.allSettled(this.#changing.keys());
+  }
+
   /** Ends every child in the middle of what it does. */
   dispose(): void {
+    this.#isClosing = true;
     for (const kill of this.#kill) kill();
+  }
+
+  #change(answered: Promise<unknown>, deadline: number): void {
+    this.#changing.set(answered, performance.now() + START_DEADLINE + deadline + GRACE);
+    const over = () => void this.#changing.delete(answered);
+    void answered.then(over, over);
   }
 
   async #turn(): Promise<void> {

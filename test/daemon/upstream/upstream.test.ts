@@ -342,6 +342,48 @@ describe.skipIf(!need('openssl', 'apt-get install openssl'))('TLS', () => {
   });
 });
 
+describe('an agent that ends', () => {
+  /** An upstream of its own, and a server that answers when it is let. */
+  const held = async () => {
+    const goesOn = Promise.withResolvers<void>();
+    const { got, origin } = await serve(async (_, response) => {
+      await goesOn.promise;
+      response.writeHead(201).end('{"id":"7"}');
+    });
+    return { own: new Upstream({ childPath, keep: heapSecret }), got, origin, goesOn };
+  };
+  const creation = (origin: string) => planFor(origin, { operation: 'create', method: 'POST', fields: { id: '/id' } });
+
+  test('waits for a call that makes something, until its answer is there', async () => {
+    const { own, got, origin, goesOn } = await held();
+    const made = own.run('call', creation(origin), {});
+    await expect.poll(() => got.length).toBe(1);
+    expect(own.outFor).toBeGreaterThan(0);
+    let isOver = false;
+    const drained = own.drain().then(() => {
+      isOver = true;
+    });
+    await new Promise(setImmediate);
+    expect(isOver).toBe(false);
+    goesOn.resolve();
+    await drained;
+    expect((await made).reply).toEqual({ status: 201, read: { id: '7' } });
+    expect(own.outFor).toBe(0);
+  });
+
+  test('does not wait for one that only reads, and sends nothing more', async () => {
+    const { own, got, origin, goesOn } = await held();
+    const looked = own.run('call', planFor(origin), {});
+    await expect.poll(() => got.length).toBe(1);
+    await own.drain();
+    expect((await own.run('call', creation(origin), {})).reply).toEqual({ failure: 'unreachable' });
+    own.dispose();
+    expect((await looked).reply).toEqual({ failure: 'fell' });
+    expect(got).toHaveLength(1);
+    goesOn.resolve();
+  });
+});
+
 describe('the child', () => {
   test('has no environment, no descriptor of ours, and no secret on its command line', async () => {
     const variable = process.env['HTTPS_PROXY'];
