@@ -76,12 +76,25 @@ class Machine {
   #mortal(name: BackendName, lives: () => boolean): Backend {
     const store = this.stores[name as 'vault'];
     const forever = new Promise<never>(() => {});
-    return Object.assign(Object.create(store), {
-      put: async (...args: Parameters<Backend['put']>) => (lives() ? store.put(...args) : forever),
-      remove: async (held: Parameters<Backend['remove']>[0]) => (lives() ? store.remove(held) : forever),
+    const mortal =
+      <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+      (...args: A): Promise<R> =>
+        lives() ? call.apply(store, args) : forever;
+    return {
+      name: store.name,
+      durable: true,
+      needsPassphrase: false,
+      degradations: () => [],
       list: () => store.list(),
-      get: (held: Parameters<Backend['get']>[0]) => store.get(held),
-    });
+      get: (held) => store.get(held),
+      put: mortal(store.put),
+      annotate: mortal(store.annotate),
+      move: mortal(store.move),
+      remove: mortal(store.remove),
+      unlock: (means) => store.unlock(means),
+      lock: () => store.lock(),
+      dispose: async () => {},
+    };
   }
 }
 
