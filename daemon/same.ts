@@ -11,11 +11,14 @@ export const SAME_MAX = 16;
  * a copy. It says no more than a `get` would, and that only to who has the whole value: every candidate is compared, each
  * in constant time (PROTOCOL.md §3.4, ADR 0016).
  */
-export async function same(custody: Custody, { target, secret }: CredentialRequest): Promise<CredentialReply> {
+export async function same(custody: Custody, { target, secret, id }: CredentialRequest): Promise<CredentialReply> {
   if (!secret) throw new KeyholdError('bad_request', 'cannot compare: there is no password to compare with');
   const refusal = await custody.refusal();
   if (refusal) return refusal;
-  const candidates = custody.findAll(target!).slice(-SAME_MAX);
+  const candidates = custody
+    .findAll(target!)
+    .filter((entry) => id === undefined || entry.id === id)
+    .slice(-SAME_MAX);
   if (candidates.length === 0) return { status: 'not-found', message: 'no credential is held for this target' };
   const ids: string[] = [];
   for (const entry of candidates) {

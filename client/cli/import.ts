@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { identityOf } from '../../protocol/credential.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
 import type { Connection } from '../dial.ts';
 import { searchPlaintext } from '../import/find.ts';
@@ -106,12 +107,31 @@ async function takeAll(
     throw new CommandFailure(exitCodeOf('unsupported'), `cannot take tokens out of files: ${why}`);
   }
   const taker = await Taker.open(agent);
-  const outcomes: Outcome[] = [];
-  for (const candidate of chosen) {
+  const outcomes = new Map<Candidate, Outcome>();
+  for (const { candidate, isFirst } of inTakingOrder(chosen)) {
     const origin = `keyhold import from ${candidate.searched.file}`;
-    outcomes.push({ ...candidate, taking: await taker.take(candidate.entry, { replace, origin }) });
+    const taking = await taker.take(candidate.entry, { replace: replace && isFirst, origin });
+    outcomes.set(candidate, { ...candidate, taking });
   }
-  return outcomes;
+  return chosen.map((candidate) => outcomes.get(candidate)!);
+}
+
+/**
+ * The order in which tokens are given to the agent, so that afterwards it serves what the programs used before. Of several for
+ * one place and user the first found is the one; of several users the first found is stored last, because among equals the
+ * agent serves the one stored last. `isFirst`: it may take the place of one that is held.
+ */
+export function inTakingOrder(chosen: readonly Candidate[]): { candidate: Candidate; isFirst: boolean }[] {
+  const firsts = new Map<string, Candidate>();
+  for (const candidate of chosen) {
+    const place = identityOf(candidate.entry.target);
+    if (!firsts.has(place)) firsts.set(place, candidate);
+  }
+  const first = new Set(firsts.values());
+  return [
+    ...[...first].reverse().map((candidate) => ({ candidate, isFirst: true })),
+    ...chosen.filter((candidate) => !first.has(candidate)).map((candidate) => ({ candidate, isFirst: false })),
+  ];
 }
 
 /** Takes those out of their files that are held for certain, and of the others nothing. */

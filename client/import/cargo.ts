@@ -3,12 +3,15 @@ import type { Target } from '../../protocol/credential.ts';
 import type { Format } from '../plaintext/read.ts';
 import { at, Found, type Place, type Source, targetOfUrl } from './source.ts';
 
-/** cargo's credentials.toml: tokens by the names of registries, whose indexes stand in config.toml. */
+/**
+ * cargo's credentials.toml: tokens by the names of registries, whose indexes stand in config.toml. Of each file cargo takes the
+ * one without the ending where both are there (rust-lang/cargo, src/cargo/util/context, get_file_path).
+ */
 export const cargo: Source = {
   name: 'cargo',
   title: 'cargo',
   format: 'toml',
-  files: (place) => ['credentials.toml', 'credentials'].map((name) => join(homeOf(place), name)),
+  files: (place) => ['credentials', 'credentials.toml'].map((name) => join(homeOf(place), name)),
   async find(leaves, place) {
     const found = new Found();
     const configured = await configurationOf(place);
@@ -36,7 +39,7 @@ function targetOfIndex(index: string): Target | undefined {
 }
 
 async function configurationOf(place: Place) {
-  for (const name of ['config.toml', 'config']) {
+  for (const name of ['config', 'config.toml']) {
     const leaves = await place.leavesOf(join(homeOf(place), name), 'toml' satisfies Format);
     if (leaves.length > 0) return leaves;
   }

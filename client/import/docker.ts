@@ -11,11 +11,14 @@ export const docker: Source = {
   name: 'docker',
   title: 'docker, podman, buildah, skopeo',
   format: 'json',
+  // docker reads its own; podman and its like the file of this session before the lasting one (containers-auth.json(5)).
   files: ({ home, environment }) => [
     join(environment['DOCKER_CONFIG'] || join(home, '.docker'), 'config.json'),
-    environment['REGISTRY_AUTH_FILE'] ||
-      join(environment['XDG_CONFIG_HOME'] || join(home, '.config'), 'containers/auth.json'),
+    ...(environment['REGISTRY_AUTH_FILE'] ? [environment['REGISTRY_AUTH_FILE']] : []),
     ...(environment['XDG_RUNTIME_DIR'] ? [join(environment['XDG_RUNTIME_DIR'], 'containers/auth.json')] : []),
+    ...(environment['REGISTRY_AUTH_FILE']
+      ? []
+      : [join(environment['XDG_CONFIG_HOME'] || join(home, '.config'), 'containers/auth.json')]),
   ],
   find(leaves) {
     const found = new Found();

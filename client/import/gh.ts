@@ -2,7 +2,10 @@ import { join } from 'node:path';
 import type { Leaf } from '../plaintext/leaf.ts';
 import { at, Found, type Source } from './source.ts';
 
-/** GitHub's own program: hosts.yml has a section for each host, and in newer versions one for each user in it. */
+/**
+ * GitHub's own program: hosts.yml has a section for each host, and in newer versions one for each user in it. `user` of a host
+ * names the one that gh uses (cli/cli, internal/config/config.go, AuthConfig.ActiveUser).
+ */
 export const gh: Source = {
   name: 'gh',
   title: "GitHub's gh",
@@ -30,6 +33,7 @@ export const gh: Source = {
       if (path.length !== 2 || ofUsers.some((leaf) => leaf.path[0] === host && leaf.value === value)) continue;
       found.add({ protocol: 'https', host, username: at(leaves, host, 'user') }, value, [path]);
     }
+    found.putFirst(({ target: { host, username } }) => username !== undefined && username === at(leaves, host, 'user'));
     return found;
   },
 };

@@ -1,8 +1,13 @@
 import { join } from 'node:path';
 import type { Target } from '../../protocol/credential.ts';
+import type { Leaf } from '../plaintext/leaf.ts';
 import { at, basicOf, Found, type Source, targetOfUrl } from './source.ts';
 
-/** npm's and pnpm's user configuration: `//HOST/PATH/:_authToken=…`. Of a `${VARIABLE}` nothing is in the file. */
+/**
+ * npm's and pnpm's user configuration: `//HOST/PATH/:_authToken=…`. Of a `${VARIABLE}` nothing is in the file. Of a key that stands
+ * there twice npm takes the last (npm/ini, lib/ini.js, decode), and of one registry a token before a password
+ * (npm-registry-fetch, lib/auth.js).
+ */
 export const npm: Source = {
   name: 'npm',
   title: 'npm, pnpm, yarn 1',
@@ -12,7 +17,11 @@ export const npm: Source = {
   ],
   find(leaves) {
     const found = new Found();
-    for (const { path, value } of leaves) {
+    const overridden = new Set<Leaf['path']>();
+    const last = new Map(leaves.map((leaf) => [leaf.path[0], leaf]));
+    for (const leaf of leaves) {
+      const { path, value } = leaf;
+      if (last.get(path[0]) !== leaf) overridden.add(path);
       const [key = ''] = path;
       const [, registry, word] = /^(\/\/.+?)\/?:(_authToken|_auth|_password)$/.exec(key) ?? [];
       if (registry === undefined || value.includes('${')) continue;
@@ -27,6 +36,8 @@ export const npm: Source = {
         else found.pass(path, 'it is not base64 of a user and a password');
       }
     }
+    found.putFirst(({ removes: [path] }) => path !== undefined && !overridden.has(path));
+    found.putFirst(({ removes: [path] }) => path?.[0]?.endsWith(':_authToken') ?? false);
     return found;
   },
 };

@@ -7,7 +7,7 @@ const known: Readonly<Record<string, string>> = {
   testpypi: 'https://test.pypi.org/legacy/',
 };
 
-/** twine's .pypirc: a section for each repository. */
+/** twine's .pypirc: a section for each repository. Without --repository twine uses `pypi` (twine/settings.py). */
 export const pypi: Source = {
   name: 'pypi',
   title: 'twine, flit, hatch (.pypirc)',
@@ -22,6 +22,7 @@ export const pypi: Source = {
       if (repository === undefined) found.pass(path, 'its section names no repository');
       else found.add(targetOfUrl(repository, at(leaves, section, 'username') ?? '__token__'), value, [path]);
     }
+    found.putFirst(({ removes: [path] }) => path?.[0] === 'pypi');
     return found;
   },
 };

@@ -5,7 +5,7 @@ import type { Leaf } from '../plaintext/leaf.ts';
 import { pathsOf } from '../plaintext/paths.ts';
 import { pick } from '../plaintext/read.ts';
 import { sources } from './index.ts';
-import { Found, type Source } from './source.ts';
+import { Found, type Source, targetOfUrl } from './source.ts';
 
 /** The files of services, as their manifests describe them: one source for each, called by the service's id. */
 export function serviceSources(manifests: readonly Manifest[]): Source[] {
@@ -37,12 +37,15 @@ function sourceOf(manifest: Manifest, files: readonly CredentialFile[]): Source 
       const found = new Found();
       for (const { fields = {} } of files) {
         for (const leaf of pick(leaves, fields['value']!)) {
-          const beside = (field: string) => besideOf(leaves, leaf, fields['value']!, fields[field]);
-          const target = targetOf(manifest, nameIn(leaf, fields['value']!), beside('user'));
-          if (target) found.add(target, leaf.value, [leaf.path], dateOf(beside('expiresAt')));
-          else found.pass(leaf.path, `it does not say which server of ${manifest.title} it is for`);
+          const beside = (field: string) => besideOf(leaves, leaf, fields['value']!, fields[field])?.value;
+          const target = targetOf(manifest, nameIn(leaf, fields['value']!), beside('user'), beside('endpoint'));
+          if (typeof target === 'string') found.pass(leaf.path, target);
+          else found.add(target, leaf.value, [leaf.path], dateOf(beside('expiresAt')));
         }
       }
+      // What stands outside of profiles is in force where none is chosen, as is the profile of that name.
+      const named = (path: Leaf['path']) => path.length > 2 && !path.includes('default');
+      found.putFirst(({ removes: [path = []] }) => !named(path));
       return found;
     },
   };
@@ -54,22 +57,42 @@ function nameIn({ path }: Leaf, pointer: string): string | undefined {
   return at < 0 ? undefined : path[at];
 }
 
-/** The value of another field of the same entry: with the same names in the place of each `*`. */
-function besideOf(leaves: readonly Leaf[], leaf: Leaf, own: string, pointer: string | undefined): string | undefined {
+/** Another field of the same entry, which a pointer leads to: with the same name in the place of its `*`. `own` leads to `leaf`. */
+export function besideOf(
+  leaves: readonly Leaf[],
+  leaf: Leaf,
+  own: string,
+  pointer: string | undefined,
+): Leaf | undefined {
   if (pointer === undefined) return undefined;
   const name = nameIn(leaf, own);
-  return pick(leaves, pointer).find((other) => nameIn(other, pointer) === name)?.value;
+  return pick(leaves, pointer).find((other) => nameIn(other, pointer) === name);
 }
 
-/** A name that is a server of the service is the host; else the one certain host, for the account of that name. */
-function targetOf(manifest: Manifest, name: string | undefined, user: string | undefined): Target | undefined {
+/**
+ * Where a token of the file belongs: the server that the file names beside it; else a name that is itself a server of the
+ * service; else the service's one certain host, for the account of that name. A text says why it cannot be told, or must not
+ * be: a token that the file gives to another server is not kept for the service's own.
+ */
+function targetOf(
+  manifest: Manifest,
+  name: string | undefined,
+  user: string | undefined,
+  endpoint: string | undefined,
+): Target | string {
+  const own = user ?? name;
+  if (endpoint !== undefined && endpoint !== '') {
+    const place = targetOfUrl(endpoint, own);
+    if (!place || !belongsTo(endpoint, manifest)) return `the server that its file names is none of ${manifest.title}`;
+    return place;
+  }
   if (name?.includes('.') && belongsTo(`https://${name}`, manifest)) {
     return { protocol: 'https', host: name, username: user };
   }
   const rule = manifest.hosts.find(({ host, port }) => !host.startsWith('*') && port !== 'any');
-  if (!rule) return undefined;
+  if (!rule) return `it does not say which server of ${manifest.title} it is for`;
   const { protocol = 'https', host, port } = rule;
-  return { protocol, host: toWire(port === undefined ? host : `${host}:${port}`), username: user ?? name };
+  return { protocol, host: toWire(port === undefined ? host : `${host}:${port}`), username: own };
 }
 
 /** A date as people and programs write it; undefined where it is none. */

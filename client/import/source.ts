@@ -27,7 +27,7 @@ export type Entry = {
 /** A token that a file holds and keyhold cannot take, and why. */
 export type Passed = { readonly path: Leaf['path']; readonly why: string };
 
-/** What a file has to give. */
+/** What a file has to give, in the order in which the tool's own program would choose: what it uses first stands first. */
 export type Finds = { readonly entries: readonly Entry[]; readonly passed: readonly Passed[] };
 
 /** A tool's file in which tokens lie in plaintext. One file of ours is one of these; index.ts lists them. */
@@ -36,7 +36,7 @@ export type Source = {
   readonly name: string;
   readonly title: string;
   readonly format: Format;
-  /** The files, in the tool's own order; most are not there. */
+  /** The files in the order in which the tool's own program looks into them; most are not there. */
   readonly files: (place: Omit<Place, 'leavesOf'>) => readonly string[];
   /** What lies in one of them. Pure, but for the other files that it asks the place for. */
   readonly find: (leaves: readonly Leaf[], place: Place) => Promise<Finds> | Finds;
@@ -56,6 +56,11 @@ export class Found implements Finds {
 
   pass(path: Leaf['path'], why: string): void {
     this.passed.push({ path, why });
+  }
+
+  /** Puts what the program uses first before the others: the active account, the default profile. The rest keeps its order. */
+  putFirst(isFirst: (entry: Entry) => boolean): void {
+    this.entries.sort((one, other) => Number(isFirst(other)) - Number(isFirst(one)));
   }
 }
 

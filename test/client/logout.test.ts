@@ -38,7 +38,9 @@ test("logout shows first what it would take out of the service's own file, and t
   const asked = await run(logout);
   expect(asked).toMatchObject({ code: 6, stderr: expect.stringContaining('--yes') });
   expect(asked.stdout).toContain(`To be taken out of ${file}: `);
-  for (const field of ['auth.token', 'auth.expires', 'profiles.work.token']) expect(asked.stdout).toContain(field);
+  expect(asked.stdout.replace(/\s+/g, ' ')).toContain(
+    `${file}: auth.token, auth.expires To be left there, because it is another token: profiles.work.token`,
+  );
   expect(`${asked.stdout}${asked.stderr}`).not.toContain('EXAMPLE');
   expect(readFileSync(file, 'utf8')).toBe(before);
   expect((await run(['token', 'print', 'ada'])).stdout).toBe(`${TOKEN}\n`);
@@ -52,17 +54,65 @@ test('logout removes the token here and in that file, and leaves all else in it 
   expect(said).toMatchObject({ revoked: false, removed: true, cleared: [file] });
   expect(said.upstream).toContain('revoke it on the account page');
   const left = readFileSync(file, 'utf8');
-  expect(left).not.toContain('EXAMPLE');
-  for (const kept of ['# mine', 'output: json', 'project: p-42']) expect(left).toContain(kept);
+  expect(left).not.toContain(TOKEN);
+  for (const kept of ['# mine', 'output: json', 'token: podstack_work-EXAMPLE', 'project: p-42']) {
+    expect(left).toContain(kept);
+  }
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect((await run(['token', 'print', 'ada'])).code).toBe(4);
   expect((await run([...logout, '--yes'])).stdout).toBe('Nobody was signed in.\n');
 });
 
-test('logout of somebody who is signed in only in that file clears it all the same', async () => {
+test('logout takes nothing out of a file whose tokens keyhold never held', async () => {
   const done = await run([...logout, '--yes']);
-  expect(done).toMatchObject({ code: 0, stdout: expect.stringContaining(`Taken out of ${file}.`) });
-  expect(readFileSync(file, 'utf8')).not.toContain('EXAMPLE');
+  expect(done).toMatchObject({ code: 0, stdout: 'Nobody was signed in.\n' });
+  expect(readFileSync(file, 'utf8')).toBe(before);
+  await run(['token', 'set', '--service', 'podstack', '--label', 'ada'], 'podstack_another-EXAMPLE\n');
+  expect(JSON.parse((await run([...logout, '--yes', '--json'])).stdout)).toMatchObject({ removed: true, cleared: [] });
+  expect(readFileSync(file, 'utf8')).toBe(before);
+});
+
+test('logout takes the token out of the profile that holds it, and leaves the other profiles', async () => {
+  await run(['token', 'set', '--service', 'podstack', '--label', 'ada'], 'podstack_work-EXAMPLE\n');
+  const done = await run([...logout, '--yes', '--json']);
+  expect(JSON.parse(done.stdout)).toMatchObject({ removed: true, cleared: [file] });
+  const left = readFileSync(file, 'utf8');
+  expect(left).not.toContain('podstack_work-EXAMPLE');
+  for (const kept of [`token: ${TOKEN} # from the page`, 'expires: 2030-12-01', 'project: p-42']) {
+    expect(left).toContain(kept);
+  }
+});
+
+test("a login's end and refresh token go with it; a user or tenant only where it is that login's", async () => {
+  const item = {
+    id: 'a1',
+    protocol: 'https',
+    host: 'pangolin.example',
+    username: 'ada',
+    service: 'pangolin',
+    made: 'login',
+    storedAt: 1_767_225_600,
+  };
+  await using scripted = await startScriptedAgent({
+    list: ok([['item[]', item]]),
+    same: ok([['same', 'true']]),
+    revoke: ok([['upstream', 'revoked']]),
+  });
+  const vendor = join(scripted.home, '.config/pangolin/cli/config.json');
+  mkdirSync(join(scripted.home, '.config/pangolin/cli'), { recursive: true });
+  writeFileSync(
+    vendor,
+    JSON.stringify({
+      base_url: 'https://pangolin.example',
+      username: 'ada',
+      tenant_id: 't-1',
+      auth_token: 'x-EXAMPLE',
+    }),
+  );
+  const server = ['--for', 'https://pangolin.example', '--service', 'pangolin'];
+  const done = await keyhold(['auth', 'logout', ...server, '--yes', '--json'], scripted);
+  expect(JSON.parse(done.stdout)).toMatchObject({ removed: true, cleared: [vendor] });
+  expect(JSON.parse(readFileSync(vendor, 'utf8'))).toEqual({ base_url: 'https://pangolin.example', tenant_id: 't-1' });
 });
 
 test('a file that cannot be taken apart is left as it is; the token here is removed', async () => {

@@ -1,6 +1,11 @@
 import type { Manifest } from '../../../protocol/services/index.ts';
 import { exitCodeOf } from '../../../protocol/status.ts';
+import { fromWire } from '../../../protocol/text.ts';
+import type { Connection } from '../../dial.ts';
+import { besideOf } from '../../import/services.ts';
+import { secretOf } from '../../import/source.ts';
 import { writeWhole } from '../../install/files.ts';
+import type { Leaf } from '../../plaintext/leaf.ts';
 import { pathsOf } from '../../plaintext/paths.ts';
 import { type Format, openFile, pick, readLeaves } from '../../plaintext/read.ts';
 import { removeLeaves } from '../../plaintext/remove.ts';
@@ -9,22 +14,24 @@ import type { AuthOptions } from '../auth.ts';
 import { confirm } from '../confirm.ts';
 import { CommandFailure } from '../failure.ts';
 import { show } from '../page.ts';
-import { targetOfItem, tokenItems } from '../token/item.ts';
+import { type TokenItem, targetOfItem, tokenItems } from '../token/item.ts';
 import { SERVICE_DEADLINE, servicePlace } from '../token/service-place.ts';
 import type { DestructiveOptions } from '../verb.ts';
 import { currentOf, spokenAccount } from './current.ts';
 
-/** What of a service's own file would be taken out: where, and which fields; never a value. */
+/** What of a service's own file would be taken out, and what stays there: the names of fields, never a value. */
 type Clearing = {
   readonly path: string;
   readonly fields: readonly string[];
+  /** Other tokens in the file, which are not the one that is logged out. */
+  readonly left: readonly string[];
   readonly bytes: Buffer;
   readonly mode: number;
 };
 
 /**
  * `keyhold auth logout`: ends the token at the service where that can be done, removes it here, and takes it out of the file of the
- * service's own program. What is going to happen is shown first. Silent where nobody is signed in.
+ * service's own program, if that holds the same value. What is going to happen is shown first. Silent where nobody is signed in.
  */
 export async function logout(options: AuthOptions & DestructiveOptions): Promise<void> {
   await withAgent(async (agent) => {
@@ -34,41 +41,40 @@ export async function logout(options: AuthOptions & DestructiveOptions): Promise
       const names = found.map(spokenAccount).join(', ');
       throw new CommandFailure(2, `cannot tell which account is meant: ${names}; give --service NAME or --for URL`);
     }
-    const manifest = found[0] ? found[0].manifest : manifestOf(options, held);
-    const clearings = manifest ? await clearingsOf(manifest) : [];
-    const item = found[0]?.item;
-    if (!item && clearings.length === 0) {
+    const [current] = found;
+    if (!current) {
+      // Checks that the service and the server that were named are known.
+      if (options.service !== undefined || options.for !== undefined) servicePlace(options, held);
       show(options.json, { revoked: false, removed: false, cleared: [] }, (page) => page.line('Nobody was signed in.'));
       return;
     }
+    const { item, manifest } = current;
+    // Before the token ends: afterwards there is nothing left to compare a file's values with.
+    const clearings = manifest ? await clearingsOf(agent, manifest, item) : [];
     if (!options.json) {
       show(false, undefined, (page) => {
-        if (item)
-          page.line(`To be ended and removed: the token of ${item.account ?? item.label ?? item.username ?? item.id}`);
-        for (const { path, fields } of clearings) page.line(`To be taken out of ${path}: ${fields.join(', ')}`);
+        page.line(`To be ended and removed: the token of ${item.account ?? item.label ?? item.username ?? item.id}`);
+        for (const { path, fields, left } of clearings) {
+          page.line(`To be taken out of ${path}: ${fields.join(', ')}`);
+          if (left.length > 0) page.line(`To be left there, because it is another token: ${left.join(', ')}`);
+        }
       });
     }
     await confirm('Sign out?', options);
-    let upstream = 'none';
-    let probe: string | undefined;
-    if (item) {
-      const reply = await agent(requestOf('revoke', { attributes: { id: item.id, reason: 'signed out' } }));
-      // Nobody stays signed in because a service has no call for the end, or takes the token no more.
-      const isLocal = ['unsupported', 'bad-request', 'interaction-required', 'expired', 'revoked'].includes(
-        reply.status,
-      );
-      if (reply.status !== 'ok' && !isLocal) throw new CommandFailure(exitCodeOf(reply.status), reply.message);
-      if (reply.status !== 'ok') {
-        await ask(agent, 'erase', { target: targetOfItem(item), id: item.id, attributes: { purge: '1' } });
-      }
-      upstream = reply.status === 'ok' ? 'revoked' : `kept: ${reply.message}`;
-      probe = detail(reply.details, 'probe');
+    const reply = await agent(requestOf('revoke', { attributes: { id: item.id, reason: 'signed out' } }));
+    // A service without a call for the end, or one that refuses the token, must not keep the person signed in here.
+    const isLocal = ['unsupported', 'bad-request', 'interaction-required', 'expired', 'revoked'].includes(reply.status);
+    if (reply.status !== 'ok' && !isLocal) throw new CommandFailure(exitCodeOf(reply.status), reply.message);
+    if (reply.status !== 'ok') {
+      await ask(agent, 'erase', { target: targetOfItem(item), id: item.id, attributes: { purge: '1' } });
     }
+    const upstream = reply.status === 'ok' ? 'revoked' : `kept: ${reply.message}`;
+    const probe = detail(reply.details, 'probe');
     for (const { path, bytes, mode } of clearings) writeWhole(path, bytes, mode);
     const cleared = clearings.map(({ path }) => path);
     const isAlive = probe === 'alive';
     const isRevoked = upstream === 'revoked';
-    show(options.json, { revoked: isRevoked, removed: item !== undefined, cleared, upstream, probe }, (page) => {
+    show(options.json, { revoked: isRevoked, removed: true, cleared, upstream, probe }, (page) => {
       const isDead = isRevoked && !isAlive;
       page.line(isDead ? 'Signed out; the token is dead there, too.' : 'Signed out here.', 'green');
       if (upstream.startsWith('kept')) page.line(upstream.replace(/^kept: /, ''), 'yellow');
@@ -82,46 +88,88 @@ export async function logout(options: AuthOptions & DestructiveOptions): Promise
   }, SERVICE_DEADLINE);
 }
 
-function manifestOf(options: AuthOptions, held: Parameters<typeof servicePlace>[1]): Manifest | undefined {
-  return options.service === undefined && options.for === undefined ? undefined : servicePlace(options, held).manifest;
+/** The service's own files that hold this very token, and what they would be without it. Contacts the agent only. */
+async function clearingsOf(agent: Connection, { files = [] }: Manifest, item: TokenItem): Promise<Clearing[]> {
+  const places = files.flatMap((file) =>
+    file.clearable && file.format !== 'binary' && file.fields?.['value'] !== undefined
+      ? pathsOf(file.path, process.env).map((path) => ({ path, format: file.format as Format, fields: file.fields! }))
+      : [],
+  );
+  const clearings: Clearing[] = [];
+  for (const [path, inFile] of Map.groupBy(places, (place) => place.path)) {
+    const clearing = await clearingOf(agent, path, inFile, item);
+    if (clearing) clearings.push(clearing);
+  }
+  return clearings;
 }
 
-/** The service's own files that hold a token, and what they would be without it. */
-async function clearingsOf({ files = [] }: Manifest): Promise<Clearing[]> {
-  const clearings = new Map<string, Clearing>();
-  for (const { path: template, format, fields = {}, clearable } of files) {
-    if (!clearable || format === 'binary') continue;
-    for (const path of pathsOf(template, process.env)) {
-      const clearing = await clearingOf(path, format, Object.values(fields), clearings.get(path));
-      if (clearing) clearings.set(path, clearing);
+type PlaceInFile = { readonly format: Format; readonly fields: Readonly<Record<string, string>> };
+
+/** One file; undefined where it does not hold the token. Throws a `CommandFailure` where it does and no cut takes it out. */
+async function clearingOf(
+  agent: Connection,
+  path: string,
+  places: readonly PlaceInFile[],
+  item: TokenItem,
+): Promise<Clearing | undefined> {
+  const { format } = places[0]!;
+  const opened = openFile(path);
+  if (opened.status !== 'ok') return undefined;
+  const read = await readLeaves(format, opened.bytes);
+  if (read.status !== 'ok') return undefined;
+  const gone: Leaf[] = [];
+  const left: Leaf[] = [];
+  for (const { fields } of places) {
+    for (const leaf of pick(read.leaves, fields['value']!)) {
+      if (await isValueOf(agent, item, leaf.value)) gone.push(leaf, ...besideIt(read.leaves, leaf, fields, item));
+      else left.push(leaf);
     }
   }
-  return [...clearings.values()];
-}
-
-/** One file, on the ground of what is to be taken out of it already. */
-async function clearingOf(
-  path: string,
-  format: Format,
-  pointers: readonly string[],
-  before: Clearing | undefined,
-): Promise<Clearing | undefined> {
-  const opened = before ? undefined : openFile(path);
-  if (opened && opened.status !== 'ok') return undefined;
-  const bytes = before?.bytes ?? opened!.bytes;
-  const read = await readLeaves(format, bytes);
-  if (read.status !== 'ok') return undefined;
-  const leaves = pointers.flatMap((pointer) => pick(read.leaves, pointer));
-  if (leaves.length === 0) return undefined;
+  if (gone.length === 0) return undefined;
   const removed = await removeLeaves(
     format,
-    bytes,
-    leaves.map((leaf) => leaf.path),
+    opened.bytes,
+    gone.map((leaf) => leaf.path),
   );
   if (removed.status !== 'ok') {
     throw new CommandFailure(1, `cannot take the token out of ${path}: ${removed.why}; nothing was changed`);
   }
-  const names = leaves.map((leaf) => leaf.path.join('.'));
-  const mode = before?.mode ?? opened!.stats.mode & 0o777;
-  return { path, fields: [...(before?.fields ?? []), ...names], bytes: removed.bytes, mode };
+  const names = (leaves: readonly Leaf[]) => leaves.map((leaf) => leaf.path.join('.'));
+  const mode = opened.stats.mode & 0o777;
+  return { path, fields: names(gone), left: names(left), bytes: removed.bytes, mode };
+}
+
+/** Whether a value is the one that is held under this id. The agent compares; no held value comes here. */
+async function isValueOf(agent: Connection, item: TokenItem, value: string): Promise<boolean> {
+  if (value === '') return false;
+  const secret = secretOf(value);
+  try {
+    const reply = await agent(requestOf('same', { target: targetOfItem(item), id: item.id, secret }));
+    return reply.status === 'ok' && detail(reply.details, 'same') === 'true';
+  } finally {
+    secret.dispose();
+  }
+}
+
+/**
+ * What goes with the token: the end and the refresh token of the same login, and the user and tenant where they are those of
+ * the one that is logged out.
+ */
+function besideIt(
+  leaves: readonly Leaf[],
+  leaf: Leaf,
+  { value, ...others }: Readonly<Record<string, string>>,
+  { username, account, tenant }: TokenItem,
+): Leaf[] {
+  const own: Readonly<Record<string, readonly (string | undefined)[]>> = {
+    user: [username, account],
+    tenant: [tenant],
+    // A setting of the program, and no part of a login.
+    endpoint: [],
+  };
+  return Object.entries(others).flatMap(([name, pointer]) => {
+    const found = besideOf(leaves, leaf, value!, pointer);
+    if (!found) return [];
+    return own[name] === undefined || own[name].includes(fromWire(found.value)) ? [found] : [];
+  });
 }

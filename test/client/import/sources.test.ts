@@ -78,6 +78,76 @@ describe('the tokens that lie in plaintext', () => {
     expect(files.map(({ name }) => name)).toEqual(sources.map(({ name }) => name));
   });
 
+  it.each<[string, string, Record<string, string>, string[]]>([
+    [
+      'git: the first line of a host',
+      'git',
+      { '.git-credentials': 'https://ada:g0-EXAMPLE@h.example\nhttps://bob:g1-EXAMPLE@h.example\n' },
+      ['ada g0-EXAMPLE', 'bob g1-EXAMPLE'],
+    ],
+    [
+      'gh: the active account',
+      'gh',
+      {
+        '.config/gh/hosts.yml':
+          'h.example:\n  users:\n    ada:\n      oauth_token: h0-EXAMPLE\n    bob:\n      oauth_token: h1-EXAMPLE\n  oauth_token: h1-EXAMPLE\n  user: bob\n',
+      },
+      ['bob h1-EXAMPLE', 'ada h0-EXAMPLE'],
+    ],
+    [
+      'kubectl: the user of the current context',
+      'kubectl',
+      {
+        '.kube/config': [
+          'current-context: second',
+          'clusters: [{ name: one, cluster: { server: "https://k.example" } }]',
+          'contexts:',
+          '- { name: first, context: { cluster: one, user: ada } }',
+          '- { name: second, context: { cluster: one, user: bob } }',
+          'users:',
+          '- { name: ada, user: { token: k0-EXAMPLE } }',
+          '- { name: bob, user: { token: k1-EXAMPLE } }',
+        ].join('\n'),
+      },
+      [' k1-EXAMPLE', ' k0-EXAMPLE'],
+    ],
+    [
+      'npm: the last line of a key, and a token before a password',
+      'npm',
+      {
+        '.npmrc': `//h.example/:_auth=${Buffer.from('ada:n0-EXAMPLE').toString('base64')}\n//h.example/:_authToken=n1-EXAMPLE\n//h.example/:_authToken=n2-EXAMPLE\n`,
+      },
+      [' n2-EXAMPLE', ' n1-EXAMPLE', 'ada n0-EXAMPLE'],
+    ],
+    [
+      'twine: the section pypi',
+      'pypi',
+      {
+        '.pypirc':
+          '[work]\nrepository = https://upload.pypi.org/legacy/\npassword = p0-EXAMPLE\n[pypi]\npassword = p1-EXAMPLE\n',
+      },
+      ['__token__ p1-EXAMPLE', '__token__ p0-EXAMPLE'],
+    ],
+    [
+      'cargo: the file without the ending',
+      'cargo',
+      {
+        '.cargo/credentials.toml': '[registry]\ntoken = "c0-EXAMPLE"\n',
+        '.cargo/credentials': '[registry]\ntoken = "c1-EXAMPLE"\n',
+      },
+      [' c1-EXAMPLE', ' c0-EXAMPLE'],
+    ],
+  ])('come in the order in which their own program chooses. %s', async (_, name, texts, expected) => {
+    const home = aHome();
+    for (const [path, text] of Object.entries(texts)) {
+      mkdirSync(join(home, dirname(path)), { recursive: true });
+      writeFileSync(join(home, path), text);
+    }
+    const searched = await searchPlaintext({ home, environment: {} }, [name]);
+    const entries = searched.flatMap((one) => (one.status === 'ok' ? one.entries : []));
+    expect(entries.map(({ target, secret }) => `${target.username ?? ''} ${textOf(secret)}`)).toEqual(expected);
+  });
+
   it('are found where variables lead', async () => {
     const home = aHome();
     const elsewhere = aHome();
@@ -206,6 +276,27 @@ describe("the files of services' own programs", () => {
       '.config/pangolin/cli/config.json',
       '{"auth_token":"x-EXAMPLE"}',
       ['pangolin it does not say which server of Pangolin it is for'],
+    ],
+    [
+      'a token goes with the server that stands beside it, the default profile first',
+      '.podstack/config.yaml',
+      'profiles:\n  work:\n    token: w-EXAMPLE\n    api_endpoint: https://api.work.podstack.ai\n  default:\n    token: d-EXAMPLE\n',
+      [
+        'podstack https://default@api.podstack.ai = d-EXAMPLE ',
+        'podstack https://work@api.work.podstack.ai = w-EXAMPLE ',
+      ],
+    ],
+    [
+      'a token with a foreign server is not kept for the own one',
+      '.podstack/config.yaml',
+      'profiles:\n  work:\n    token: w-EXAMPLE\n    api_endpoint: https://podstack.evil.example\n',
+      ['podstack the server that its file names is none of Podstack'],
+    ],
+    [
+      "a server of one's own, with its port",
+      '.config/pangolin/cli/config-work.json',
+      '{"base_url":"http://127.0.0.1:8080","auth_token":"x-EXAMPLE","username":"ada"}',
+      ['pangolin http://ada@127.0.0.1:8080 = x-EXAMPLE '],
     ],
   ])('%s: %s', async (_, path, text, expected) => {
     expect(await foundIn(path, text)).toEqual(expected);
