@@ -44,7 +44,8 @@ async function print(plan: Plan, shell: Shell): Promise<void> {
   try {
     for (const { name } of plan.remove) lines.push(removal(shell, name));
     for (const { name, value } of plan.plain) lines.push(assignment(shell, name, Buffer.from(value)));
-    for (const { variables, bytes } of fetched) {
+    for (const { variables, bytes, endpoints = [] } of fetched) {
+      for (const { name, value } of endpoints) lines.push(assignment(shell, name, Buffer.from(value)));
       for (const name of variables) lines.push(assignment(shell, name, bytes));
     }
     // All or nothing: an assignment that cannot be written must not leave half of them set.

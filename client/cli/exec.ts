@@ -171,6 +171,15 @@ export function showPlan(plan: Plan, { words, environment, choice, json }: Shown
         replaces: replaced(name),
       })),
     ),
+    ...plan.grants.flatMap(({ endpoints = [], targets, from }) =>
+      endpoints.map(({ name }) => ({
+        name,
+        holds: 'setting',
+        from,
+        for: targets.map((target) => ({ url: urlOf(target), ...targetDocument(target) })),
+        replaces: replaced(name),
+      })),
+    ),
     ...plan.plain.map(({ name, from }) => ({ name, holds: 'setting', from, for: [], replaces: replaced(name) })),
   ];
   const removed = plan.remove.filter(({ name }) => replaced(name));

@@ -51,7 +51,8 @@ export function childEnvironment(original: Environment, plan: Plan, fetched: rea
   for (const { name } of plan.remove) delete environment[name];
   for (const { name, value } of plan.plain) environment[name] = value;
   const named: string[] = [];
-  for (const { variables, bytes } of fetched) {
+  for (const { variables, bytes, endpoints = [] } of fetched) {
+    for (const { name, value } of endpoints) environment[name] = value;
     const value = textOf(bytes, variables[0]!);
     for (const name of variables) environment[name] = value;
     named.push(...variables);

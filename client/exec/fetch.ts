@@ -6,8 +6,12 @@ import { targetDocument, urlOf } from '../cli/target.ts';
 import type { Connection } from '../dial.ts';
 import type { Grant } from './plan.ts';
 
-/** A token's bytes, the caller's to wipe, and the variables that get it. */
-export type Fetched = { readonly variables: readonly string[]; readonly bytes: Uint8Array };
+/** A token's bytes, the caller's to wipe, the variables that get it, and those that say which server it is for. */
+export type Fetched = {
+  readonly variables: readonly string[];
+  readonly bytes: Uint8Array;
+  readonly endpoints?: readonly { readonly name: string; readonly value: string }[];
+};
 
 /**
  * The tokens that a plan grants. Throws a `CommandFailure` with the exit code of the first that cannot be had; then
@@ -16,7 +20,7 @@ export type Fetched = { readonly variables: readonly string[]; readonly bytes: U
 export async function fetchTokens(agent: Connection, grants: readonly Grant[]): Promise<Fetched[]> {
   const fetched: Fetched[] = [];
   try {
-    for (const grant of grants) fetched.push({ variables: grant.variables, bytes: await fetchOne(agent, grant) });
+    for (const grant of grants) fetched.push(await fetchOne(agent, grant));
     return fetched;
   } catch (error) {
     wipe(fetched);
@@ -28,8 +32,8 @@ export function wipe(fetched: readonly Fetched[]): void {
   for (const { bytes } of fetched) bytes.fill(0);
 }
 
-async function fetchOne(agent: Connection, { targets, from }: Grant): Promise<Uint8Array> {
-  for (const target of targets) {
+async function fetchOne(agent: Connection, { variables, targets, endpoints = [], from }: Grant): Promise<Fetched> {
+  for (const [at, target] of targets.entries()) {
     const reply = await agent(requestOf('get', { target }));
     if (reply.status === 'not-found') continue;
     if (reply.status !== 'ok') {
@@ -39,7 +43,8 @@ async function fetchOne(agent: Connection, { targets, from }: Grant): Promise<Ui
     refreshToken?.dispose();
     if (!secret) continue;
     try {
-      return expose(secret);
+      const named = endpoints.map(({ name, values }) => ({ name, value: values[at]! }));
+      return { variables, bytes: expose(secret), endpoints: named };
     } finally {
       secret.dispose();
     }

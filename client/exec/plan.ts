@@ -1,7 +1,8 @@
 import type { Target } from '../../protocol/credential.ts';
 import { accountFor, type Profile, settingFor } from '../../protocol/profiles.ts';
-import { belongsTo, environmentOf, type Manifest } from '../../protocol/services/index.ts';
+import { belongsTo, endpointTemplate, environmentOf, type Manifest } from '../../protocol/services/index.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
+import { fromWire } from '../../protocol/text.ts';
 import { CommandFailure } from '../cli/failure.ts';
 import { targetOf } from '../cli/target.ts';
 
@@ -13,6 +14,11 @@ export type Grant = {
   readonly variables: readonly string[];
   /** Where a token may be held for it: the first that has one is taken. */
   readonly targets: readonly Target[];
+  /**
+   * Variables that say which server the token is for, with a value for each of `targets`: a token must not meet the endpoint that
+   * a file in the working directory names.
+   */
+  readonly endpoints?: readonly { readonly name: string; readonly values: readonly string[] }[];
   /** `service pogo`, or `--env`. */
   readonly from: string;
 };
@@ -44,7 +50,8 @@ export function planOf({ services, pairs, profile = new Map() }: PlanQuestion): 
     ...pairs.map(({ name, url }) => ({ variables: [checkedName(name)], targets: [targetOf(url)], from: '--env' })),
   ];
   const plain = parts.flatMap((part) => part.plain);
-  const names = [...grants.flatMap(({ variables }) => variables), ...plain.map(({ name }) => name)];
+  const endpoints = parts.flatMap(({ grant }) => grant.endpoints ?? []);
+  const names = [...grants.flatMap(({ variables }) => variables), ...[...endpoints, ...plain].map(({ name }) => name)];
   const twice = names.find((name, at) => names.indexOf(name) < at);
   if (twice !== undefined) throw unclear(`two sources are named for ${twice}`);
   return { grants, plain, remove: parts.flatMap(({ remove }) => remove).filter(({ name }) => !names.includes(name)) };
@@ -71,7 +78,18 @@ function planOfService(manifest: Manifest, profile: Profile, isOnly: boolean): O
     ['username', account],
   ];
   return {
-    grant: { variables: token, targets, from },
+    grant: {
+      variables: token,
+      targets,
+      from,
+      // What the profile names is a setting of its own, below.
+      ...(endpoint === undefined && {
+        endpoints: (plain.endpoint ?? []).map((name) => ({
+          name,
+          values: targets.map((target) => writtenFor(target, endpointTemplate(manifest, name))),
+        })),
+      }),
+    },
     plain: [
       ...settings.flatMap(([holds, value]) =>
         value === undefined ? [] : (plain[holds] ?? []).map((name) => ({ name, value, from: 'the profile' })),
@@ -80,6 +98,12 @@ function planOfService(manifest: Manifest, profile: Profile, isOnly: boolean): O
     ],
     remove: remove.map((name) => ({ name, from })),
   };
+}
+
+/** A server as a variable of the service's program takes it; `target` is where the token is held. */
+function writtenFor({ protocol, host }: Target, template: string): string {
+  const name = fromWire(host);
+  return template.replaceAll('{origin}', `${protocol}://${name}`).replaceAll('{host}', name);
 }
 
 /** The server that the profile names for a service. One for all is a guess as soon as several services are meant. */

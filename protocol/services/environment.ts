@@ -33,6 +33,11 @@ export function environmentOf(manifest: Manifest, kindName = manifest.kinds[0]?.
   return { token, plain, fixed, remove };
 }
 
+/** How a variable that holds the endpoint writes the server of the token: `{origin}` and `{host}` are to be filled in. */
+export function endpointTemplate({ env }: Manifest, name: string): string {
+  return env?.variables?.find((variable) => variable.name === name)?.value ?? '{origin}';
+}
+
 /** Every variable of a service that may hold a secret: what `doctor` looks for, and what must never be printed. */
 export function secretVariables(manifest: Manifest): string[] {
   return (manifest.env?.variables ?? []).filter(({ holds }) => holds === 'token').map(({ name }) => name);

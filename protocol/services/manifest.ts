@@ -114,7 +114,10 @@ export type Source = 'flag' | 'environment' | 'file' | 'keyring' | 'helper';
 export type Variable = {
   readonly name: string;
   readonly holds: 'token' | 'endpoint' | 'username' | 'account' | 'project' | 'profile' | 'tenant' | 'output' | 'fixed';
-  /** What `fixed` holds. Never a secret. */
+  /**
+   * What `fixed` holds, never a secret; of an `endpoint` how the server of the token is written: `{origin}` and `{host}` are
+   * filled in. Without it an endpoint is `{origin}`.
+   */
   readonly value?: string;
   readonly kinds?: readonly string[];
   /** Set beside the first one that holds the same, for programs that read only this. */
@@ -233,6 +236,7 @@ export const fields = [
   'lastUsedAt',
   'uses',
   'user',
+  'endpoint',
   'account',
   'tenant',
   'refreshToken',

@@ -117,7 +117,7 @@ function environment(manifest: Manifest): Problem[] {
     if (variables.findIndex(({ name }) => name === variable.name) < at) {
       problems.push(problem([...path, 'name'], 'stands there twice'));
     }
-    if ((variable.holds === 'fixed') !== (variable.value !== undefined)) {
+    if (variable.holds !== 'endpoint' && (variable.holds === 'fixed') !== (variable.value !== undefined)) {
       const rule =
         variable.value === undefined
           ? 'lacks the field "value": what it holds'

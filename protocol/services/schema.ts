@@ -124,7 +124,12 @@ export const manifestSchema: Schema = {
                   ['token', 'endpoint', 'username', 'account', 'project', 'profile', 'tenant', 'output', 'fixed'],
                   'What it is for.',
                 ),
-                value: { type: 'string', pattern: '^[ -~]{0,256}$', description: 'What a `fixed` one holds.' },
+                value: {
+                  type: 'string',
+                  pattern: '^[ -~]{0,256}$',
+                  description:
+                    'What a `fixed` one holds; of an `endpoint` how the server is written, with `{origin}` and `{host}`.',
+                },
                 kinds: kindNames('The kinds that it may hold; all without it.'),
                 alsoSet: yes('Set beside the first that holds the same, for programs that read only this one.'),
                 note: ref('text', 'What to know.'),

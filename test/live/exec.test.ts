@@ -304,6 +304,8 @@ describe('keyhold exec', () => {
         APKG_REGISTRY: 'https://left.example',
       });
       expect(other.stdout).toContain('APKG_TOKEN=apkg_EXAMPLE\n');
+      // Not the server that the environment or a file in this folder names: the one that the token is held for.
+      expect(other.stdout).toContain('APKG_REGISTRY=https://api.apkg.ai\n');
     });
 
     test.each([

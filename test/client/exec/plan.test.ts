@@ -41,6 +41,7 @@ describe('the plan of a service', () => {
           { protocol: 'https', host: 'one.example:8443', path: 'v1' },
         ],
         from: 'service one',
+        endpoints: [{ name: 'ONE_URL', values: ['https://api.one.example', 'https://one.example:8443'] }],
       },
     ]);
     expect(plainly(plain)).toEqual({ ONE_MODE: 'token' });
@@ -57,6 +58,24 @@ describe('the plan of a service', () => {
       ONE_USER: 'ada',
       ONE_MODE: 'token',
     });
+  });
+
+  it('writes the endpoint of the token as the service says, and the one of the profile as the person wrote it', () => {
+    const written = (value: string) => ({
+      variables: [
+        { name: 'ONE_TOKEN', holds: 'token' } as const,
+        { name: 'ONE_URL', holds: 'endpoint', value } as const,
+      ],
+    });
+    const values = (value: string) =>
+      planOf({ ...none, services: [aService({ env: written(value) })] }).grants[0]!.endpoints![0]!.values;
+    expect(values('{origin}/v1')).toEqual(['https://api.one.example/v1', 'https://one.example:8443/v1']);
+    expect(values('{host}')).toEqual(['api.one.example', 'one.example:8443']);
+    expect(values('one.example')).toEqual(['one.example', 'one.example']);
+    const settings = profile({ endpoint: 'https://eu.one.example/base' });
+    const { grants, plain } = planOf({ ...none, services: [aService({ env: written('{host}') })], profile: settings });
+    expect(grants[0]!.endpoints).toBeUndefined();
+    expect(plainly(plain)).toEqual({ ONE_URL: 'https://eu.one.example/base' });
   });
 
   it('keeps the path of an endpoint where the service tells tokens apart by it', () => {
