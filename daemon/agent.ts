@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { type About, aboutPlace, mergeAbout, saysMore } from '../protocol/about.ts';
+import { accountsOf } from '../protocol/choice.ts';
 import type { Target } from '../protocol/credential.ts';
 import type { CredentialReply, CredentialRequest } from '../protocol/handler.ts';
 import { madeAfter } from '../protocol/made.ts';
 import type { Profiles } from '../protocol/profiles.ts';
 import type { Secret } from '../protocol/secret.ts';
+import { fromWire } from '../protocol/text.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
@@ -13,7 +15,7 @@ import type { RestoreBin } from './erased/restore-bin.ts';
 import { explain } from './explain.ts';
 import type { Log } from './log.ts';
 import { acceptorOf, isExpired, isMeant, isSame } from './meant.ts';
-import { type Preference, preferenceOf, preferredTarget } from './profiles.ts';
+import { type Preference, preferenceOf } from './profiles.ts';
 import { RoundState } from './round.ts';
 import { newestDate, slotOf } from './slot.ts';
 import { refusalOf, revokedReply, type Tombstone } from './tombstones/tombstone.ts';
@@ -94,7 +96,7 @@ export class Agent {
   #getNow(request: CredentialRequest): Promise<CredentialReply> {
     if (!this.#custody.isServing) return this.#getWhenOpen(request);
     if (request.profile !== undefined || this.#profiles().profiles.size > 0) return this.#getByProfile(request);
-    return this.#answer(this.#newest(request.target!, request), request);
+    return this.#answer(this.#first(request.target!, request), request);
   }
 
   #answer(found: Entry | undefined, request: CredentialRequest): Promise<CredentialReply> {
@@ -218,20 +220,26 @@ export class Agent {
     return this.#answer(this.#choose(request, preferenceOf(this.#profiles(), request)), request);
   }
 
-  /** The match of the account that a profile prefers, if it has one, living or not; else the newest of all. */
+  /** The match of the account that is preferred, living or not, where there is one; else the first of all. */
   #choose(request: CredentialRequest, preference: Preference): Entry | undefined {
-    const preferred = preferredTarget(request.target!, preference);
-    return (preferred && this.#newest(preferred, request)) ?? this.#newest(request.target!, request);
+    const target = request.target!;
+    for (const account of accountsOf(preference)) {
+      const found =
+        this.#first({ ...target, username: account }, request) ??
+        this.#first(target, request, ({ about }) => about?.account === fromWire(account));
+      if (found) return found;
+    }
+    return this.#first(target, request);
   }
 
-  /** The newest match that this caller can take; one that has expired only where none lives. */
-  #newest(target: Target, request: CredentialRequest): Entry | undefined {
-    const accepts = acceptorOf(request);
-    const newest = this.#custody.find(target, accepts);
-    if (!newest || !isExpired(newest, this.#clock, request.minTtl) || this.#refresher?.canRefresh(newest))
-      return newest;
+  /** The first match in the order of choice that this caller can take; one that has expired only where none lives. */
+  #first(target: Target, request: CredentialRequest, isWanted?: (entry: Entry) => boolean): Entry | undefined {
+    const fits = acceptorOf(request);
+    const accepts = isWanted ? (entry: Entry) => isWanted(entry) && fits(entry) : fits;
+    const first = this.#custody.find(target, accepts);
+    if (!first || !isExpired(first, this.#clock, request.minTtl) || this.#refresher?.canRefresh(first)) return first;
     const isLive = (entry: Entry) => accepts(entry) && !isExpired(entry, this.#clock, request.minTtl);
-    return this.#custody.find(target, isLive) ?? newest;
+    return this.#custody.find(target, isLive) ?? first;
   }
 
   /** Waits for what is being opened, and for nobody. */

@@ -192,6 +192,7 @@ export function compose({
     upstream,
     route,
     services,
+    profiles: profiles.current,
     clock,
     keep: region.keep,
     log,

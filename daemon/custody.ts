@@ -110,7 +110,7 @@ export class Custody {
     return this.#state === 'open' && !this.#isSessionOver();
   }
 
-  /** The newest entry for `target` that `accepts` takes. */
+  /** The first in the order of choice for `target` that `accepts` takes. */
   find(target: Target, accepts: (entry: Entry) => boolean): Entry | undefined {
     return this.#set.find(target, accepts);
   }

@@ -1,3 +1,4 @@
+import { accountsOf, type Choosable, type OrderRule, ruleBetween } from '../protocol/choice.ts';
 import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
 import type { Detail } from '../protocol/handler.ts';
 import type { Status } from '../protocol/status.ts';
@@ -27,7 +28,7 @@ export type Explained = {
   /** Where the target has no path, a credential with one is another. */
   readonly exactPath: boolean;
   readonly now: EpochSeconds;
-  /** Everything held for the protocol and host, newest last. */
+  /** Everything held for the protocol and host in the order of choice, the first one last. */
   readonly candidates: readonly Candidate[];
   /** The one that `get` would choose. */
   readonly chosen: Held | undefined;
@@ -42,25 +43,28 @@ export type Explained = {
 };
 
 /**
- * Which rule chose: `only` one matched; the `profile`'s account; or, among several, the one stored `last`. Path and
- * username are no rules of choice: what they rule out does not match.
+ * Which rule chose: `only` one matched; the `profile`'s account; the account that was `remembered` for the place where the
+ * request comes from; or what put it before the next in line (protocol/choice.ts). A path or username in the request is no
+ * rule of choice: what it rules out does not match.
  */
-type Rule = 'only' | 'profile' | 'last';
+type Rule = 'only' | 'profile' | 'remembered' | OrderRule;
 type Verdict = 'given' | 'expired' | 'next' | 'other-path' | 'other-username' | 'authtype-not-offered';
 
 /** The details of an answer to `explain`, and never a value. Candidates come in the order in which they are in line. */
 export function explain(explained: Explained): Detail[] {
   const { candidates, chosen, preference, agent } = explained;
   const { account, choice } = preference;
+  const accounts = accountsOf(preference);
   const judged = candidates
     .map((candidate) => ({ candidate, verdict: judge(candidate, explained) }))
     .reverse()
-    .sort((one, other) => rankOf(one, account) - rankOf(other, account));
+    .sort((one, other) => rankOf(one, accounts) - rankOf(other, accounts));
   const outcome = outcomeOf(explained);
-  const rivals = judged.filter(({ verdict }) => (outcome === 'expired' ? isMatch(verdict) : isAlive(verdict))).length;
+  const isRival = ({ verdict }: Judged) => (outcome === 'expired' ? isMatch(verdict) : isAlive(verdict));
+  const rivals = judged.filter(isRival).map(({ candidate }) => candidate.held);
   const details: [string, string | undefined][] = [
     ['outcome', outcome],
-    ['rule', chosen && ruleOf(chosen, rivals, account)],
+    ['rule', chosen && ruleOf(chosen, rivals, preference)],
     ['profile', choice?.name],
     ['profile_by', choice?.by],
     ['profile_folder', choice?.folder === undefined ? undefined : toWire(choice.folder)],
@@ -99,18 +103,30 @@ function isAlive(verdict: Verdict): boolean {
   return verdict === 'given' || verdict === 'next';
 }
 
-function rankOf(
-  { candidate, verdict }: { candidate: Candidate; verdict: Verdict },
-  account: string | undefined,
-): number {
-  if (!isMatch(verdict)) return 4;
-  const others = account !== undefined && candidate.held.username === account ? 0 : 2;
-  return verdict === 'expired' ? others + 1 : others;
+type Judged = { readonly candidate: Candidate; readonly verdict: Verdict };
+
+/** Of the preferred accounts first, then those that live. `accounts` are wire values. */
+function rankOf({ candidate, verdict }: Judged, accounts: readonly string[]): number {
+  if (!isMatch(verdict)) return Number.POSITIVE_INFINITY;
+  const at = accounts.findIndex((account) => isOf(candidate.held, account));
+  return 2 * (at < 0 ? accounts.length : at) + (verdict === 'expired' ? 1 : 0);
 }
 
-function ruleOf(chosen: Held, rivals: number, account: string | undefined): Rule {
-  if (rivals <= 1) return 'only';
-  return account !== undefined && chosen.username === account ? 'profile' : 'last';
+function ruleOf(chosen: Held, rivals: readonly Held[], { account, remembered }: Preference): Rule {
+  if (rivals.length <= 1) return 'only';
+  if (account !== undefined && isOf(chosen, account)) return 'profile';
+  if (remembered !== undefined && isOf(chosen, remembered)) return 'remembered';
+  const next = rivals.find(({ id }) => id !== chosen.id);
+  return next ? ruleBetween(choosable(chosen), choosable(next)) : 'only';
+}
+
+/** Whether a credential is that account's, a wire value: by its username, or by what its service calls its account. */
+function isOf({ username, about }: Held, account: string): boolean {
+  return username === account || about?.account === fromWire(account);
+}
+
+function choosable({ path, made, about, storedAt }: Held): Choosable {
+  return { path, made, label: about?.label, storedAt };
 }
 
 function outcomeOf(explained: Explained): Status {

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import type { Target } from '../protocol/credential.ts';
 import { asFault } from '../protocol/errors.ts';
 import type { CredentialRequest } from '../protocol/handler.ts';
 import {
@@ -78,8 +77,14 @@ function parse(text: string): unknown {
   }
 }
 
-/** Whose credential a request prefers, as a wire value, and the profile that says so. */
-export type Preference = { readonly account?: string | undefined; readonly choice?: ProfileChoice | undefined };
+/** Whose credential a request prefers where it names no username itself. Accounts are wire values. */
+export type Preference = {
+  /** The account that the profile in force names. */
+  readonly account?: string | undefined;
+  /** The account that was approved before where the request comes from; it is asked for after the profile's. */
+  readonly remembered?: string | undefined;
+  readonly choice?: ProfileChoice | undefined;
+};
 
 const none: Preference = {};
 
@@ -93,11 +98,6 @@ export function preferenceOf(profiles: Profiles, { target, profile, cwd, boundar
   if (!choice || target!.username !== undefined) return { choice };
   const account = accountFor(choice.profile, target!);
   return { choice, account: account === undefined ? undefined : toWire(account) };
-}
-
-/** A target with the username that is preferred for it. */
-export function preferredTarget(target: Target, { account }: Preference): Target | undefined {
-  return account === undefined ? undefined : { ...target, username: account };
 }
 
 function textOf(value: string | undefined): string | undefined {

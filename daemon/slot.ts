@@ -19,7 +19,7 @@ export function slotOf(custody: Pick<Custody, 'find'>, { target, about }: Creden
 }
 
 /** The date of what is stored now: later than any that a request could confuse it with, even in the same second. */
-export function newestDate(custody: Pick<Custody, 'find'>, clock: Clock, { protocol, host }: Target): EpochSeconds {
-  const newest = custody.find({ protocol, host }, () => true);
-  return Math.max(clock.now(), newest ? newest.storedAt + STORED_APART : 0);
+export function newestDate(custody: Pick<Custody, 'findAll'>, clock: Clock, { protocol, host }: Target): EpochSeconds {
+  const newest = custody.findAll({ protocol, host }).reduce((latest, { storedAt }) => Math.max(latest, storedAt), 0);
+  return Math.max(clock.now(), newest > 0 ? newest + STORED_APART : 0);
 }

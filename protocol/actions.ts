@@ -100,7 +100,7 @@ export const actions = {
   },
   same: {
     summary: 'whether a value is one that is held for a target; no lease is extended and no use counted',
-    reads: 'protocol host path? username? password',
+    reads: 'protocol host path? username? id? password',
     answers: 'same compared',
     statuses: ['ok', 'not-found', 'locked', 'denied', 'unavailable', 'bad-request'],
   },
@@ -134,7 +134,7 @@ export const actions = {
   },
   'remote-list': {
     summary: "a service's own list of tokens, beside what is held; never a value",
-    reads: 'protocol host path? service? kind? user? as?',
+    reads: 'protocol host path? service? kind? user? as? profile? cwd?',
     answers: 'item[] active limit?',
     statuses: [
       'ok',
@@ -151,7 +151,7 @@ export const actions = {
   },
   'remote-show': {
     summary: 'what a service says of a held token; what: whoami, show, introspect, usage, audit',
-    reads: 'id what?',
+    reads: 'id what? profile? cwd?',
     answers: 'item[]',
     statuses: [
       'ok',
@@ -168,7 +168,8 @@ export const actions = {
   },
   create: {
     summary: 'have a service make a token, and keep it; with check=1 only whether and how that could be',
-    reads: 'protocol host path? service? kind? label expires_in? scopes? limit? account? tenant? as? check?',
+    reads:
+      'protocol host path? service? kind? label expires_in? scopes? limit? account? tenant? as? check? profile? cwd?',
     answers: 'item[] warning[] | way why? page? kind warning[]',
     statuses: [
       'ok',
@@ -186,7 +187,7 @@ export const actions = {
   },
   revoke: {
     summary: 'have a service end a token; then a tombstone stands here, and a probe tells whether it is dead',
-    reads: 'id | protocol host token_id service? kind?, as? reason? actor?',
+    reads: 'id | protocol host token_id service? kind?, as? reason? actor? profile? cwd?',
     answers: 'upstream probe? recheck[] note? watched?',
     statuses: [
       'ok',
@@ -204,7 +205,7 @@ export const actions = {
   rotate: {
     summary:
       'put a new token in the place of one: made, proved, swapped in, the old one revoked and proved dead; again: go on; undo=1: go back; check=1: only tell',
-    reads: 'id expires_in? scopes? limit? as? password? shorter? deleted? check? undo? actor?',
+    reads: 'id expires_in? scopes? limit? as? password? shorter? deleted? check? undo? actor? profile? cwd?',
     answers:
       'step upstream? probe? serves? expires_at? page? why? delete_at? recheck[] note? watched? | way why? page? kind? expires_in? old_life? new_life? shorter? warning[] step? stands? began_at?',
     statuses: [

@@ -49,6 +49,16 @@ export async function ask<Action extends string>(
 /** The actions whose answer depends on the profile in force (PROTOCOL.md §6.3). */
 const goesByProfile: ReadonlySet<string> = new Set(['get', 'explain']);
 
+/** Those in which the account of the profile in force decides which login makes the calls to a service. */
+const actsByProfile: ReadonlySet<string> = new Set([
+  'remote-list',
+  'remote-show',
+  'create',
+  'revoke',
+  'rotate',
+  'refresh',
+]);
+
 /** A request of ours; for those who look at other statuses than `ok` themselves. */
 export function requestOf<Action extends string>(action: Action, asked: QuestionOf<Action>): CredentialRequest {
   const { attributes = {}, ...question } = asked as Question;
@@ -56,6 +66,9 @@ export function requestOf<Action extends string>(action: Action, asked: Question
   for (const [key, value] of Object.entries(attributes)) {
     if (Array.isArray(value)) for (const each of value) gathered.add(`${key}[]`, each);
     else if (value !== undefined) gathered.add(key, value as string | Secret);
+  }
+  if (actsByProfile.has(action)) {
+    for (const [key, value] of Object.entries(hereAndNow())) if (value !== undefined) gathered.add(key, value);
   }
   return {
     action,

@@ -139,6 +139,9 @@ function draw(page: Page, target: Target, { details }: Ok, { service, helpers, s
 const rules: Readonly<Record<string, string>> = {
   only: 'nothing else matches',
   profile: 'the account of the profile comes first',
+  remembered: 'the account that was used before in this folder comes first',
+  scope: 'one that is kept for the whole host comes before one for a path',
+  purpose: 'a login comes before a token that was made for a purpose',
   last: 'of several that match, the one stored last',
 };
 

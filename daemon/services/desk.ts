@@ -1,7 +1,9 @@
 import type { Attributes } from '../../protocol/attributes.ts';
+import { type Actable, compareActing, mayAct } from '../../protocol/choice.ts';
 import type { Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
-import type { Refusal } from '../../protocol/handler.ts';
+import type { CredentialRequest, Refusal } from '../../protocol/handler.ts';
+import type { Profiles } from '../../protocol/profiles.ts';
 import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import {
   belongsTo,
@@ -13,12 +15,14 @@ import {
   type Read,
   serviceFor,
 } from '../../protocol/services/index.ts';
+import { fromWire } from '../../protocol/text.ts';
 import type { Agent } from '../agent.ts';
 import type { Audit } from '../audit/audit.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
 import type { Log } from '../log.ts';
+import { preferenceOf } from '../profiles.ts';
 import type { Tombstones } from '../tombstones/tombstones.ts';
 import type { Entry } from '../unlocked/set.ts';
 import type { FailureName, Route, SecretName } from '../upstream/plan.ts';
@@ -37,6 +41,8 @@ export type DeskParts = {
   readonly route: () => Route;
   /** The services of the moment. */
   readonly services: () => readonly Manifest[];
+  /** The profiles of the moment; without them no account is preferred. */
+  readonly profiles?: (() => Profiles) | undefined;
   readonly clock: Clock;
   readonly keep: SecretKeeper;
   readonly log: Log;
@@ -86,10 +92,17 @@ export type Probe = { readonly isAlive: boolean | undefined; readonly holder?: H
 export class Desk {
   readonly parts: DeskParts;
   readonly rechecks: Rechecks;
+  readonly #request: CredentialRequest | undefined;
 
-  constructor(parts: DeskParts) {
+  constructor(parts: DeskParts, rechecks?: Rechecks, request?: CredentialRequest) {
     this.parts = parts;
-    this.rechecks = new Rechecks(this);
+    this.rechecks = rechecks ?? new Rechecks(this);
+    this.#request = request;
+  }
+
+  /** The same, for one request: among several logins the account that its caller's profile names makes the calls. */
+  actingFor(request: CredentialRequest): Desk {
+    return new Desk(this.parts, this.rechecks, request);
   }
 
   /** The held credential that a request names by `id`. Throws `not_found`. */
@@ -132,8 +145,9 @@ export class Desk {
   }
 
   /**
-   * The credential that makes a call about others: the one that is named, else a session of the same place, else the newest
-   * whose kind may make it. What has expired makes none.
+   * The credential that makes a call about others: the one that is named, else the first in the order of acting tokens
+   * (protocol/choice.ts) whose kind may make it. A token that was created for a purpose makes calls about itself only, and one
+   * that has expired makes none. Undefined: the person has to sign in. Throws `bad_request` for a profile that is not there.
    */
   actorFor(
     { manifest, operation, kind, target }: Question,
@@ -146,10 +160,24 @@ export class Desk {
     const now = this.parts.clock.now();
     const fit = this.heldAt(manifest, target).filter((entry) => {
       const isAlive = entry.expiresAt === undefined || entry.expiresAt > now;
-      return entry !== except && isAlive && (call === undefined || mayMake(call, this.kindOf(manifest, entry)));
+      const isFit = call === undefined || mayMake(call, this.kindOf(manifest, entry));
+      return entry !== except && isAlive && isFit;
     });
-    const isSession = (entry: Entry) => entry.about?.kind === 'session';
-    return fit.find(isSession) ?? fit[0];
+    const compare = compareActing(this.#preferredAccount(target));
+    const [first] = fit.filter(mayAct).sort((one, other) => compare(actable(one), actable(other)));
+    const about = this.#request?.attributes.text('id');
+    return first ?? fit.find(({ id }) => id === about);
+  }
+
+  /** The account, as text for people, that the caller's profile names for a place. */
+  #preferredAccount({ protocol, host }: Target): string | undefined {
+    const { attributes } = this.#request ?? {};
+    const profiles = this.parts.profiles?.();
+    if (!attributes || !profiles) return undefined;
+    const [profile, cwd] = [attributes.text('profile'), attributes.text('cwd')];
+    const asked = { target: { protocol, host }, profile, cwd } as CredentialRequest;
+    const { account } = preferenceOf(profiles, asked);
+    return account === undefined ? undefined : fromWire(account);
   }
 
   kindOf(manifest: Manifest, { about }: Entry): Kind {
@@ -250,4 +278,17 @@ export function dateIn(value: unknown): number | undefined {
   if (typeof value !== 'string') return undefined;
   const parsed = Date.parse(value);
   return Number.isNaN(parsed) ? undefined : Math.floor(parsed / 1_000);
+}
+
+function actable({ path, username, made, about, storedAt }: Entry): Actable {
+  const { label, account, kind } = about ?? {};
+  return {
+    path,
+    made,
+    label,
+    storedAt,
+    account,
+    kind,
+    username: username === undefined ? undefined : fromWire(username),
+  };
 }

@@ -34,7 +34,7 @@ export class Services {
     const act = Object.hasOwn(this.#acts, request.action) ? this.#acts[request.action] : undefined;
     // git's cache client could ask for none of these by mistake and be understood.
     if (!act || !request.capabilities.keyhold || this.#isOfLogin(request)) return undefined;
-    return act(this.desk, request);
+    return act(this.desk.actingFor(request), request);
   }
 
   /** A login by OAuth is refreshed by who began it. */

@@ -55,8 +55,9 @@ export class Rotations {
     }));
   }
 
-  async #answer({ attributes }: CredentialRequest, id: string): Promise<CredentialReply> {
-    const desk = this.#desk;
+  async #answer(request: CredentialRequest, id: string): Promise<CredentialReply> {
+    const { attributes } = request;
+    const desk = this.#desk.actingFor(request);
     const rotation = this.#book.of(id);
     const entry = this.#held(id) ?? (rotation && remnantOf(rotation));
     if (!entry) throw new KeyholdError('not_found', 'cannot rotate: nothing with that id is held');

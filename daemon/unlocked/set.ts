@@ -1,3 +1,4 @@
+import { type Choosable, compareChoice } from '../../protocol/choice.ts';
 import { identityOf, type Seconds, type Target } from '../../protocol/credential.ts';
 import type { Held, Secrets } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
@@ -25,7 +26,7 @@ export type Entry = Held & {
  */
 export class UnlockedSet {
   readonly #byIdentity = new Map<string, Entry>();
-  readonly #index = new TargetIndex<Entry>();
+  readonly #index = new TargetIndex<Entry>((one, other) => compareChoice(choosable(one), choosable(other)));
   #unlocked = 0;
 
   /** How many credentials are known, and of how many the secrets are in memory. */
@@ -42,11 +43,12 @@ export class UnlockedSet {
     return this.#byIdentity.get(identityOf(target));
   }
 
-  /** The newest entry that a request for `target` may be answered with. */
+  /** The entry that comes first in the order of choice (protocol/choice.ts) among those that match and are accepted. */
   find(target: Target, accepts: (entry: Entry) => boolean): Entry | undefined {
     return this.#index.find(target, accepts);
   }
 
+  /** Every match, the one to choose first last. */
   findAll(target: Target): readonly Entry[] {
     return this.#index.findAll(target);
   }
@@ -91,10 +93,13 @@ export class UnlockedSet {
     if (entry.secrets) entry.secrets = secrets;
   }
 
-  /** What is known of an entry from now on. Its target and its date stay. */
+  /** What is known of an entry from now on, which may change its place in the order of choice. Its target and its date stay. */
   note(entry: Entry, held: Held): void {
     const { about, expiresAt, made, fronts, shown } = held;
+    const isIn = this.at(entry) === entry;
+    if (isIn) this.#index.remove(entry);
     Object.assign(entry, { about, expiresAt, made, fronts, shown });
+    if (isIn) this.#index.add(entry);
     if (entry.resting) entry.resting = held;
   }
 
@@ -164,4 +169,8 @@ export class UnlockedSet {
     entry.lease = undefined;
     this.#unlocked--;
   }
+}
+
+function choosable({ path, made, about, storedAt }: Entry): Choosable {
+  return { path, made, label: about?.label, storedAt };
 }

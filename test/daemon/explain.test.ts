@@ -36,7 +36,7 @@ describe('explain', () => {
       human: 'nothing',
       candidates: '4',
     });
-    expect(line).toEqual(['mia given', 'b.git bob next', 'ada next', 'eve authtype-not-offered']);
+    expect(line).toEqual(['mia given', 'ada next', 'b.git bob next', 'eve authtype-not-offered']);
     expect((await explained(core, { path: 'b.git' })).line).toEqual([
       'b.git bob given',
       'mia other-path',
@@ -79,6 +79,34 @@ describe('explain', () => {
     });
     expect(line).toEqual(['ada given', 'bob next']);
     expect((await explained(core)).facts).toMatchObject({ rule: 'last', profile: 'home', profile_by: 'default' });
+  });
+
+  it('tells which rule put the chosen one before the next in line, and chooses as get does', async () => {
+    const core = new Core();
+    const told = async () => {
+      const { facts, line } = await explained(core);
+      const [given] = line;
+      expect(await core.get()).toBe(`${given!.split(' ').at(-2)} pass-EXAMPLE`);
+      return [facts['rule'], ...line];
+    };
+    await core.store({ username: 'ada' });
+    await core.store({ username: 'narrow', path: 'b.git' });
+    expect(await told()).toEqual(['scope', 'ada given', 'b.git narrow next']);
+    await core.store({ username: 'ci', made: 'created', about: { label: 'ci' } });
+    expect(await told()).toEqual(['purpose', 'ada given', 'ci next', 'b.git narrow next']);
+    await core.store({ username: 'job', made: 'set', about: { label: 'job' } });
+    expect(await told()).toEqual(['purpose', 'ada given', 'job next', 'ci next', 'b.git narrow next']);
+    await core.store({ username: 'bob', made: 'login', about: { label: 'laptop' } });
+    expect(await told()).toEqual(['last', 'bob given', 'ada next', 'job next', 'ci next', 'b.git narrow next']);
+  });
+
+  it("finds the profile's account also by what the service calls it", async () => {
+    const profiles = readProfiles({ default: 'work', profiles: { work: { account: 'ada@work.example' } } });
+    const core = new Core({ profiles: () => profiles });
+    await core.store({ username: 'first', about: { account: 'ada@work.example' } });
+    await core.store({ username: 'bob', about: { account: 'bob@work.example' } });
+    expect(await core.get()).toBe('first pass-EXAMPLE');
+    expect((await explained(core)).facts).toMatchObject({ rule: 'profile', account: 'ada@work.example' });
   });
 
   it('tells an expired one as get does', async () => {

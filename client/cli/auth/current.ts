@@ -1,3 +1,4 @@
+import { compareActing, isOfAccount, mayAct } from '../../../protocol/choice.ts';
 import { accountFor } from '../../../protocol/profiles.ts';
 import type { Manifest } from '../../../protocol/services/index.ts';
 import { serviceFor } from '../../../protocol/services/index.ts';
@@ -22,26 +23,33 @@ export type Current = {
 };
 
 /**
- * The token that stands for each account: at each place of a service the profile's account before others, a session before
- * other tokens, the one kept last before earlier ones.
+ * Who is signed in: at each place of a service the token that acts there, by the order of the agent's own calls
+ * (protocol/choice.ts). A token that a service created for a purpose is the one only where `--username` names it.
  */
 export function currentOf(held: readonly TokenItem[], options: AuthOptions): Current[] {
+  const profile = profileInForce(loadProfiles())?.profile;
+  return accountsOf(held, options).map((all) => {
+    const preferred = profile && accountFor(profile, targetOfItem(all[0]!.item));
+    const compare = compareActing(preferred);
+    return all.toSorted((one, other) => compare(one.item, other.item))[0]!;
+  });
+}
+
+/** Every token that could act for the person, by service and place. Each list has one member or more, in no order. */
+export function accountsOf(held: readonly TokenItem[], options: AuthOptions): Current[][] {
   const { manifests } = readCatalogue();
   const isNamed = options.service !== undefined || options.for !== undefined;
   const place = isNamed ? currentPlace(options, held, manifests) : undefined;
-  const profile = profileInForce(loadProfiles())?.profile;
   const candidates = held.flatMap((item): Current[] => {
     const manifest = manifestOf(item, manifests);
-    if ((!manifest && item.refresh === undefined) || (place && !isAt(item, manifest, place))) return [];
-    if (options.username !== undefined && ![item.username, item.account].includes(options.username)) return [];
+    if (!manifest && item.refresh === undefined) return [];
+    if (place && !isAt(item, manifest, place)) return [];
+    if (options.username === undefined ? !mayAct(item) : !isOfAccount(item, options.username)) return [];
     return [{ item, manifest }];
   });
-  const byPlace = Map.groupBy(candidates, ({ item, manifest }) => `${manifest?.id} ${item.protocol}://${item.host}`);
-  return [...byPlace.values()].map((all) => {
-    const preferred = profile && accountFor(profile, targetOfItem(all[0]!.item));
-    const rank = ({ item }: Current) => Number(item.username === preferred) * 2 + Number(item.kind === 'session');
-    return all.toSorted((one, other) => rank(other) - rank(one) || other.item.storedAt - one.item.storedAt)[0]!;
-  });
+  return [
+    ...Map.groupBy(candidates, ({ item, manifest }) => `${manifest?.id} ${item.protocol}://${item.host}`).values(),
+  ];
 }
 
 /** The one that is meant. Throws a `CommandFailure` with 6 where nobody is signed in, and with 2 where several are. */

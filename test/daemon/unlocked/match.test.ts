@@ -45,6 +45,20 @@ describe('TargetIndex', () => {
     expect(index.findAll(target())).toEqual([]);
   });
 
+  it('keeps the order that it was given, whenever a member came', () => {
+    type Ranked = Target & { readonly rank: number };
+    const ranked = (username: string, rank: number): Ranked => ({ ...target(undefined, username), rank });
+    const members = [ranked('ada', 2), ranked('bob', 1), ranked('eve', 2), ranked('mia', 3), ranked('joe', 1)];
+    const index = new TargetIndex<Ranked>((one, other) => other.rank - one.rank);
+    for (const member of members) index.add(member);
+    const order = () => index.findAll(target()).map(({ username }) => username);
+    expect(order()).toEqual(['bob', 'joe', 'ada', 'eve', 'mia']);
+    expect(index.find(target(), ({ rank }) => rank < 3)?.username).toBe('eve');
+    index.remove(members[4]!);
+    index.add(members[4]!);
+    expect(order()).toEqual(['bob', 'joe', 'ada', 'eve', 'mia']);
+  });
+
   it('never takes values that run into each other for one', () => {
     const index = new TargetIndex<Target>();
     index.add({ protocol: 'https', host: 'a', path: 'b', username: 'c' });

@@ -248,6 +248,35 @@ describe('pangolin', () => {
     expect((await rig.run(['auth', 'revoke', '--yes', ...at])).code).toBe(6);
   });
 
+  test('a login acts, whatever was created since; created tokens are never who is signed in', async () => {
+    const { admin } = server.users;
+    expect((await login(admin)).code).toBe(0);
+    for (const name of ['laptop-tool', 'ci-deploy']) {
+      const { created } = await rig.json(['token', 'create', name, ...at]);
+      expect(created).toMatchObject({ label: name, made: 'created' });
+      const sent = server.requests.filter(({ method, path }) => method === 'POST' && path === '/api/v1/tokens').at(-1)!;
+      expect(JSON.parse(sent.body)).toMatchObject({ username: admin.username });
+    }
+    expect((await rig.json(['auth', 'status', ...at]))['accounts']).toMatchObject([{ account: admin.username }]);
+    expect((await rig.run(['auth', 'whoami', ...at])).stdout).toBe(`${admin.username}\n`);
+    // An administrator's verb, without a profile's account and with it.
+    expect((await rig.run(['token', 'list', '--remote', '--user', server.users.user.id, ...at])).code).toBe(0);
+    const ci = await printed('ci-deploy');
+    const session = await printed(admin.username);
+    expect(await printed('--for', server.url)).toBe(session);
+    const revoked = await rig.json(['auth', 'revoke', '--yes', ...at]);
+    expect(revoked).toMatchObject({ results: [{ exitCode: 0, upstream: 'revoked' }] });
+    expect([await opens(session), await opens(ci)]).toEqual([401, 200]);
+    // Nobody is signed in now: a created token does not stand in.
+    expect((await rig.run(['auth', 'status', ...at])).code).toBe(6);
+    const more = await rig.run(['token', 'create', 'ci-third', ...at]);
+    expect(more).toMatchObject({ code: 6, stderr: expect.stringContaining('keyhold auth login') });
+    expect((await login(admin)).code).toBe(0);
+    for (const name of ['laptop-tool', 'ci-deploy']) await rig.json(['token', 'revoke', name, '--yes']);
+    expect(await opens(ci)).toBe(401);
+    await rig.json(['auth', 'revoke', '--yes', ...at]);
+  });
+
   test('work, then log out: the token dies, and the file of pangolin-admin is cleared (G10, G20, G24)', async () => {
     const { user } = server.users;
     await login(user);

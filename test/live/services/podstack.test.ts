@@ -133,13 +133,13 @@ describe('podstack, as its documents have it', () => {
   test('podstack auth logout: removed here and from the file of podstack (S8, S13, S21)', async () => {
     const file = join(rig.home, '.podstack/config.yaml');
     mkdirSync(join(rig.home, '.podstack'));
-    const token = 'podstack_abcdefgh_in-the-file-EXAMPLE';
-    const config = `auth:\n  token: ${token}\n  expires: 2030-12-31T00:00:00Z\ndefaults:\n  project: my-project\n`;
+    const { PODSTACK_API_TOKEN: token } = await environment();
+    const config = `auth:\n  token: ${token}\n  expires: 2030-12-31T00:00:00Z\nprofiles:\n  work:\n    token: podstack_abcdefgh_another-EXAMPLE\ndefaults:\n  project: my-project\n`;
     writeFileSync(file, config, { mode: 0o600 });
     const out = await rig.json(['auth', 'logout', '--yes', ...at]);
     expect(out).toMatchObject({ removed: true, cleared: [file] });
     expect(readFileSync(file, 'utf8')).not.toContain(token);
-    expect(readFileSync(file, 'utf8')).toContain('my-project');
+    for (const kept of ['my-project', 'another-EXAMPLE']) expect(readFileSync(file, 'utf8')).toContain(kept);
   });
 });
 
