@@ -1,5 +1,6 @@
 import { accountsOf, type Choosable, type OrderRule, ruleBetween } from '../protocol/choice.ts';
 import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
+import { documentLine } from '../protocol/document-line.ts';
 import type { Detail } from '../protocol/handler.ts';
 import type { Status } from '../protocol/status.ts';
 import { fromWire, toWire } from '../protocol/text.ts';
@@ -75,10 +76,7 @@ export function explain(explained: Explained): Detail[] {
     ['candidates', String(candidates.length)],
     ...judged
       .slice(0, CANDIDATES_MAX)
-      .map(({ candidate, verdict }): [string, string] => [
-        'candidate[]',
-        toWire(JSON.stringify(documentOf(candidate, verdict))),
-      ]),
+      .map(({ candidate, verdict }): [string, string] => ['candidate[]', documentLine(documentOf(candidate, verdict))]),
   ];
   return details.filter((detail): detail is [string, string] => detail[1] !== undefined);
 }

@@ -1,7 +1,7 @@
-import { mergeAbout } from '../protocol/about.ts';
 import type { Attributes } from '../protocol/attributes.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
+import { linesOfRecord } from '../protocol/record-lines.ts';
 import type { SecretKeeper } from '../protocol/secret.ts';
 import { toWire } from '../protocol/text.ts';
 import { auditActs } from './audit/acts.ts';
@@ -15,7 +15,7 @@ import {
   isBackendName,
   type Secrets,
 } from './backends/backend.ts';
-import { openBackup, sealBackup } from './backends/backup.ts';
+import { sealBackup } from './backends/backup.ts';
 import type { Backends } from './backends/index.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import type { Argon2Params } from './backends/vault/passphrase.ts';
@@ -29,8 +29,9 @@ import type { Meter } from './metrics/meter.ts';
 import { migrate } from './migrate.ts';
 import type { MigrateRecovery } from './migrate-recovery.ts';
 import type { ProfileBook } from './profiles.ts';
+import { restore } from './restore.ts';
 import { tokenActs } from './tokens.ts';
-import { isBackedUp, isOwn } from './tombstones/own-records.ts';
+import { isBackedUp } from './tombstones/own-records.ts';
 import type { Tombstones } from './tombstones/tombstones.ts';
 import { version, WIRE_VERSION } from './version.ts';
 
@@ -216,34 +217,16 @@ const acts: Readonly<Record<string, Act>> = {
       // What was locked away meanwhile would be missing, and nobody would know.
       custody.refuseLocked('back up');
       const { header, records } = await sealBackup(passphrase, items, backupCost);
-      return { status: 'ok', details: [['header', header], ...records.map((record): Detail => ['record[]', record])] };
+      return {
+        status: 'ok',
+        details: [['header', header], ...records.flatMap(linesOfRecord).map((record): Detail => ['record[]', record])],
+      };
     } finally {
       for (const { secrets } of items) disposeSecrets(secrets);
     }
   },
 
-  async restore(management, { attributes }) {
-    const { custody, keep } = management;
-    const passphrase = requiredPassphrase(attributes, 'restore');
-    await custody.ready();
-    const backup = await openBackup(passphrase, attributes.text('header') ?? '', keep);
-    const items = [];
-    try {
-      items.push(...backup.read(attributes.list('record[]')));
-      for (const { held, secrets } of items) await restoreOne(held, secrets, management);
-    } finally {
-      for (const { secrets } of items) disposeSecrets(secrets);
-      backup.dispose();
-    }
-    const own = items.filter(({ held }) => isOwn(held)).length;
-    return {
-      status: 'ok',
-      details: [
-        ['restored', String(items.length - own)],
-        ['own', String(own)],
-      ],
-    };
-  },
+  restore: (management, request) => restore(management, requiredPassphrase(request.attributes, 'restore'), request),
 
   'audit-list': ({ audit }, { attributes }) => auditActs.list(audit, attributes),
   'audit-verify': ({ audit }, { attributes }) => auditActs.verify(audit, attributes),
@@ -280,23 +263,6 @@ async function carry({ custody, backends, recovery, log }: Management, name: Bac
     await next.dispose();
     throw error;
   }
-}
-
-/** A credential is marked anew: the key of marks here may be another. */
-async function restoreOne(
-  held: Held,
-  secrets: Secrets,
-  { custody, tombstones, keep, clock }: Management,
-): Promise<void> {
-  if (isOwn(held)) {
-    if (custody.own.has(held) || !isBackedUp(held)) return;
-    const { secret } = copySecrets({ secret: secrets.secret }, keep);
-    // As the newest: a key that is here already stays the one that new marks are made with.
-    await custody.own.put(secret ? { ...held, storedAt: clock.now() } : held, secret);
-    return;
-  }
-  const noted = secrets.secret && (await tombstones.marks.note(secrets.secret, held, held.about, true));
-  await custody.take({ ...held, about: mergeAbout(held.about, noted?.about ?? {}) }, secrets);
 }
 
 /** Told by the name, because the vault's own module is loaded only where a vault is used. */

@@ -3,10 +3,11 @@ import { mergeAbout, readAbout } from '../protocol/about.ts';
 import type { Attributes } from '../protocol/attributes.ts';
 import { linesOf, namesLine } from '../protocol/columns.ts';
 import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
+import { documentLine } from '../protocol/document-line.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import type { Grant } from '../protocol/grant.ts';
 import type { Detail } from '../protocol/handler.ts';
-import { fromWire, toWire } from '../protocol/text.ts';
+import { fromWire } from '../protocol/text.ts';
 import type { Audit } from './audit/audit.ts';
 import type { Use } from './audit/usage.ts';
 import type { Custody } from './custody.ts';
@@ -225,7 +226,7 @@ function targetItem({ protocol, host, path, username }: Target): Record<string, 
 }
 
 function line(document: Record<string, unknown>): string {
-  return toWire(JSON.stringify(document));
+  return documentLine(document);
 }
 
 /** `ours`: it is refreshed here; `begun`: one is under way, or was cut off; `ended`: somebody has to sign in again. */

@@ -312,9 +312,10 @@ export const actions = {
     statuses: ['ok', 'locked', 'unavailable', 'bad-request'],
   },
   restore: {
-    summary: 'take records of a backup back in; up to 1,000 a request',
-    reads: 'passphrase header record[]',
-    answers: 'restored own',
+    summary:
+      'take records of a backup back in; up to 1,000 a request; where another value is held the one stored later stays, unless older=1',
+    reads: 'passphrase header record[] older?',
+    answers: 'restored own differs[]',
     statuses: ['ok', 'locked', 'denied', 'unavailable', 'bad-request'],
   },
   'audit-list': {

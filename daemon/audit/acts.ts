@@ -1,4 +1,5 @@
 import type { Attributes } from '../../protocol/attributes.ts';
+import { documentLine } from '../../protocol/document-line.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { CredentialReply, Detail } from '../../protocol/handler.ts';
 import { toWire } from '../../protocol/text.ts';
@@ -104,7 +105,7 @@ function dayOf(minute: number): string {
 }
 
 function item(document: object): Detail {
-  return ['item[]', toWire(JSON.stringify(document))];
+  return ['item[]', documentLine(document)];
 }
 
 function bool(key: string, value: boolean): Detail {

@@ -116,17 +116,25 @@ export class RestoreBin {
         id: isFree ? found.id : randomBytes(10).toString('hex'),
         storedAt: newestDate(custody, clock, found),
       };
-      // Both lie in the bin for a moment: cut here, nothing is lost.
-      const replaced = there && this.#takes(there) ? await this.take(there) : undefined;
-      if (there && !replaced) await custody.remove(there);
-      try {
-        await custody.bringBack(record, held);
-      } catch (error) {
-        if (replaced) await custody.bringBack(recordOf(replaced), heldOf(replaced));
-        throw error;
-      }
+      await this.replacing(there, () => custody.bringBack(record, held));
       return held;
     });
+  }
+
+  /**
+   * Runs `keep`, which puts another value in the place of `there`: that goes into the bin first, and back where it was if `keep`
+   * throws. Cut in between, both values rest. In the turn of their target.
+   */
+  async replacing(there: Entry | undefined, keep: () => Promise<void>): Promise<void> {
+    const { custody } = this.#parts;
+    const replaced = there && this.#takes(there) ? await this.take(there) : undefined;
+    try {
+      await keep();
+    } catch (error) {
+      if (replaced) await custody.bringBack(recordOf(replaced), heldOf(replaced));
+      throw error;
+    }
+    if (replaced) await this.#tidy((one) => one.name !== replaced.name && isSameTarget(one, replaced));
   }
 
   /** Removes for good what a request names: its target, and the id where it has one. Answers how many that were. */

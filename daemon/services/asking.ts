@@ -1,5 +1,6 @@
 import type { Attributes } from '../../protocol/attributes.ts';
 import { type Target, whyNoTarget } from '../../protocol/credential.ts';
+import { documentLine } from '../../protocol/document-line.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../../protocol/handler.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
@@ -43,7 +44,7 @@ export function isSet(attributes: Attributes, key: string): boolean {
 
 /** A document of an answer. */
 export function item(document: object): Detail {
-  return ['item[]', toWire(JSON.stringify(document))];
+  return ['item[]', documentLine(document)];
 }
 
 /** One text of an answer; none where it is undefined. */

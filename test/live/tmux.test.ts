@@ -287,6 +287,39 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     expect(agent.asked.filter(({ action }) => action === 'erase')).toHaveLength(count);
   });
 
+  test.each([
+    ['Enter', ['older none'], 'Kept the newer one that is here'],
+    ['y Enter', ['older none', 'older 1'], 'Replaced here'],
+  ])('restore lists what is newer here and asks: %s asks the agent %j', async (keys, asked, said) => {
+    await using agent = await startScriptedAgent({
+      restore: ({ attributes }) => {
+        const outcome = attributes['older'] === '1' ? 'replaced' : 'kept';
+        const differs = JSON.stringify({ ...item, storedAt: 1_000_000_000, heldAt: item.storedAt, outcome });
+        return ok([
+          ['restored', outcome === 'kept' ? '0' : '1'],
+          ['own', '0'],
+          ['differs[]', differs],
+        ]);
+      },
+    });
+    writeFileSync(join(agent.home, 'out'), '{"count":1}\nsealed\n');
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type('keyhold restore out; echo "ended $?"');
+    terminal.press('Enter');
+    await terminal.until(/The passphrase: /);
+    terminal.type('passphrase EXAMPLE');
+    terminal.press('Enter');
+    const screen = await terminal.until(/Replace the newer token here by the older one of the backup\? \[y\/N\] /);
+    expect(screen).toMatch(
+      /ada for https:\/\/git\.example: the one here is of 2026-01-01[\s\S]*that of\s+the\s+backup of 2001-09-09/,
+    );
+    for (const key of keys.split(' ')) terminal.press(key);
+    await terminal.until(/ended 0/);
+    expect(terminal.screen()).toContain(said);
+    expect(agent.asked.map(({ attributes }) => `older ${attributes['older'] ?? 'none'}`)).toEqual(asked);
+  });
+
   test.each(['keyhold status', 'y', 'yes'])('%j without Enter answers nothing', async (pasted) => {
     await using agent = await startScriptedAgent({ list: ok([['item[]', item]]), erase: ok([['erased', '1']]) });
     using terminal = new Terminal(agent);
