@@ -117,9 +117,15 @@ async function undoFile({ file, existed, after, made }: FileEntry, dryRun: boole
   const isOurs = digestOf(now) === after;
   const rest = isOurs ? unmake(text, made) : await withdrawAll(text, made).catch(ignoreConflict(text));
   if (!isOurs && rest === text) return { file, how: 'nothing' };
-  const isGone = !existed && rest.trim() === '';
-  if (!dryRun) replaceFile(target, now, isGone || (isOurs && !existed) ? undefined : Buffer.from(rest, 'latin1'));
-  return { file, how: isOurs ? 'restored' : 'removed-lines' };
+  // A file that was not there before goes only if nothing of another's is in it.
+  const isGone = !existed && holdsNothing(rest);
+  if (!dryRun) replaceFile(target, now, isGone ? undefined : Buffer.from(rest, 'latin1'));
+  return { file, how: isOurs && (existed || isGone) ? 'restored' : 'removed-lines' };
+}
+
+/** Nothing but white space, or an empty JSON object, which is how a program writes a file without settings. */
+function holdsNothing(text: string): boolean {
+  return /^\s*(?:\{\s*\}\s*)?$/.test(text);
 }
 
 /** What others have made of a file may not be readable any more; then nothing in it can be called ours. */
@@ -148,7 +154,8 @@ async function changeOf(
       .filter((edit) => !edits.some((one) => isSamePlace(one, edit)));
     const { text: wanted, made } = await makeAll(base, [...kept, ...edits]);
     const after = Buffer.from(wanted, 'latin1');
-    const existed = now !== undefined && (prior?.existed ?? true);
+    // What others wrote into a file of ours since makes it theirs.
+    const existed = now !== undefined && (prior === undefined || prior.existed || !holdsNothing(base));
     return { target, now, after, entry: { file, existed, after: digestOf(after), made } };
   } catch (error) {
     if (!(error instanceof Conflict)) throw error;

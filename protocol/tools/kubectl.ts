@@ -9,17 +9,21 @@ import { rfc3339 } from './dates.ts';
 import { JsonObject, writeJsonSecret } from './json.ts';
 import { isJsonSecret, openJsonSecret, writeJsonSecretWith } from './json-secret.ts';
 import { readPemPair } from './pem.ts';
-import { targetOfUrl } from './url.ts';
+import { isServerOf, targetOfUrl } from './url.ts';
 
 const INFO = 'KUBERNETES_EXEC_INFO';
 const GROUP = 'client.authentication.k8s.io';
 const versions: readonly string[] = [`${GROUP}/v1`, `${GROUP}/v1beta1`];
-const USAGE = 'usage: keyhold-helper kubectl get URL, run by kubectl; or kubectl store URL < PEM (certificate and key)';
+const USAGE =
+  'usage: keyhold-helper kubectl get URL [--server URL], run by kubectl; or kubectl store URL < PEM (certificate and key)';
 
 /**
  * The exec credential plugin of kubectl and everything built on client-go: `kubectl get URL` answers a token, or a
  * client certificate with its key, in the version that was asked for. It never needs the terminal that
  * `interactiveMode` may offer. `kubectl store URL` takes a certificate and its key as PEM.
+ *
+ * A token goes to no other server than the one that it is kept for, or that `--server` names: with `provideClusterInfo`
+ * kubectl says in the exec info which one it will send it to, and a kubeconfig may have been changed since.
  */
 export const kubectl: Adapter = {
   name: 'kubectl',
@@ -33,8 +37,10 @@ export const kubectl: Adapter = {
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [operation, url = '', ...more] = invocation.arguments;
-    const target = more.length === 0 ? targetOfUrl(url) : undefined;
-    if (!target || (operation !== 'get' && operation !== 'store')) {
+    const isPinned = operation === 'get' && more.length === 2 && more[0] === '--server';
+    const target = more.length === 0 || isPinned ? targetOfUrl(url) : undefined;
+    const pinned = isPinned ? targetOfUrl(more[1]!) : target;
+    if (!target || !pinned || (operation !== 'get' && operation !== 'store')) {
       invocation.warn(USAGE);
       return exitCodeOf('bad-request');
     }
@@ -48,10 +54,20 @@ export const kubectl: Adapter = {
         secret.dispose();
       }
     }
-    const version = versionAsked(invocation);
-    if (version === undefined) {
+    const asked = readInfo(invocation);
+    if (asked === undefined) {
       invocation.warn(`cannot answer: ${INFO} asks for no ExecCredential of version v1 or v1beta1`);
       return 1;
+    }
+    const { version, server } = asked;
+    if (server === undefined && !isPinned) invocation.warn(UNSAID);
+    const sentTo = server === undefined ? pinned : targetOfUrl(server);
+    if (!sentTo || !isServerOf(sentTo, pinned)) {
+      const allowed = isPinned ? `, which may go to ${more[1]}` : '';
+      invocation.warn(
+        `cannot give kubectl the token kept for ${url}${allowed}: kubectl would send it to ${server}; to allow that, run: keyhold setup kubectl --context CONTEXT --for ${url} --server ${server}`,
+      );
+      return exitCodeOf('denied');
     }
     const reply = await ask(handler, { action: 'get', target, takesAuthtype: true });
     if (reply.status !== 'ok') {
@@ -65,14 +81,22 @@ export const kubectl: Adapter = {
   },
 };
 
-/** The version that kubectl wants, which is the only one that it takes. */
-function versionAsked({ environment }: Invocation): string | undefined {
+const UNSAID =
+  'kubectl does not say which server it sends this token to; run once more: keyhold setup kubectl --context CONTEXT';
+
+/** The version that kubectl wants, which is the only one that it takes, and the server that it will send the answer to. */
+function readInfo({
+  environment,
+}: Invocation): { readonly version: string; readonly server: string | undefined } | undefined {
   const info = environment.get(INFO);
   if (info === undefined) return undefined;
   try {
     const object = JsonObject.read(Buffer.from(info, 'latin1'));
-    const version = object.text('apiVersion');
-    return object.text('kind') === 'ExecCredential' && versions.includes(version ?? '') ? version : undefined;
+    const version = object.text('apiVersion') ?? '';
+    if (object.text('kind') !== 'ExecCredential' || !versions.includes(version)) return undefined;
+    const cluster = object.object('spec')?.object('cluster');
+    // A cluster without a readable server is one that the token is not for.
+    return { version, server: cluster && (cluster.text('server') ?? 'no server') };
   } catch (error) {
     if (asFault(error).code === 'bad_request') return undefined;
     throw error;

@@ -15,4 +15,13 @@ export function targetOfUrl(url: string): Target | undefined {
   return { protocol: protocol!, host: host!, path: trimmed === '' ? undefined : trimmed, username };
 }
 
+/**
+ * Whether `server` is the one that `kept` stands for: the same protocol and host, byte by byte, and below its path where it
+ * has one.
+ */
+export function isServerOf(server: Target, kept: Target): boolean {
+  if (server.protocol !== kept.protocol || server.host !== kept.host) return false;
+  return kept.path === undefined || `${server.path ?? ''}/`.startsWith(`${kept.path}/`);
+}
+
 const URL_PARTS = /^([^:/?#@\\ ]+):\/\/(?:([^:/?#@\\ ]+)@)?([^/?#@\\ ]+)(?:\/([^?#\\ ]*))?$/;

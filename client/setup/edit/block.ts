@@ -5,14 +5,27 @@ import { type BlockEdit, Conflict, type Editor } from './edit.ts';
 export const block: Editor<BlockEdit> = {
   make(text, { text: human, unless }) {
     const lines = toWire(human);
-    if (text.includes(lines)) return undefined;
+    if (find(text, lines)) return undefined;
     const other = unless === undefined ? undefined : new RegExp(unless, 'm').exec(text)?.[0];
     if (other !== undefined) throw new Conflict(`it has "${other.trim()}" already`);
     return { at: text.length, removed: '', inserted: `${text === '' || text.endsWith('\n') ? '' : '\n'}${lines}` };
   },
   withdraw(text, { text: human }) {
-    const lines = toWire(human);
-    const at = text.indexOf(lines);
-    return at < 0 ? undefined : { at, removed: lines, inserted: '' };
+    const found = find(text, toWire(human));
+    return found && { at: found.at, removed: text.slice(found.at, found.end), inserted: '' };
   },
 };
+
+/** Where `lines` stand in a text, one behind the other, whatever white space is at their ends (an editor's, CR LF). */
+function find(text: string, lines: string): { readonly at: number; readonly end: number } | undefined {
+  const wanted = lines.replace(/\n$/, '').split('\n').map(trimmed);
+  const there = [...text.matchAll(/[^\n]*(?:\n|$)/g)].filter(({ 0: line }) => line !== '');
+  const first = there.findIndex((_, at) => wanted.every((line, ahead) => trimmed(there[at + ahead]?.[0]) === line));
+  if (first < 0) return undefined;
+  const last = there[first + wanted.length - 1]!;
+  return { at: there[first]!.index, end: last.index + last[0].length };
+}
+
+function trimmed(line: string | undefined): string | undefined {
+  return line?.trimEnd();
+}

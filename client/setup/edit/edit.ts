@@ -77,12 +77,18 @@ export function unmake(text: string, made: readonly Made[]): string {
   );
 }
 
-/** A text that others have changed since, without what is left in it of ours. */
+/** Copies of what we wrote that are taken out: others may have copied our line. */
+const COPIES_MAX = 100;
+
+/** A text that others have changed since, without what is left in it of ours, judged by content. */
 export async function withdrawAll(text: string, made: readonly Made[]): Promise<string> {
   let current = text;
   for (const { edit, splice } of [...made].reverse()) {
-    const back = splice && (await editorOf(edit).withdraw(current, edit, splice));
-    if (back) current = spliced(current, back);
+    for (let copies = 0; splice && copies < COPIES_MAX; copies++) {
+      const back = await editorOf(edit).withdraw(current, edit, splice);
+      if (!back) break;
+      current = spliced(current, back);
+    }
   }
   return current;
 }

@@ -9,7 +9,7 @@ export const line: Editor<LineEdit> = {
     const region = regionOf(lines, section);
     const there = region && lines.slice(region.from, region.to).find(({ content }) => keyOf(content) === key);
     if (there) {
-      if (valueIn(there.content) === value) return undefined;
+      if (isSame(valueIn(there.content), value)) return undefined;
       throw new Conflict(`it has a line for ${fromWire(key)} already`);
     }
     const inserted = `${key}${joint}${value}\n`;
@@ -27,7 +27,7 @@ export const line: Editor<LineEdit> = {
     const lines = linesOf(text);
     const region = regionOf(lines, section);
     const own = lines.slice(region?.from, region?.to).find(({ content }) => keyOf(content) === key);
-    if (!region || !own || valueIn(own.content) !== value) return undefined;
+    if (!region || !own || !isSame(valueIn(own.content), value)) return undefined;
     const rest = lines.slice(region.from, region.to).filter((other) => other !== own && other.content.trim() !== '');
     // The head goes with its last line if it came with it.
     const goesWithHead = section !== undefined && made.inserted.includes(`${section}\n`) && rest.length === 0;
@@ -78,6 +78,21 @@ function keyOf(content: string): string | undefined {
 
 function valueIn(content: string): string {
   return content.slice(content.indexOf('=') + 1).trim();
+}
+
+/** The same value, also with a comment behind it, or spaced by a formatter (TOML). */
+function isSame(there: string, ours: string): boolean {
+  const bare = there.replace(/\s+[#;].*$/, '');
+  return there === ours || bare === ours || (parsed(ours) !== undefined && parsed(bare) === parsed(ours));
+}
+
+/** What a text is as JSON, in one form; undefined where it is none. Of TOML's values ours are JSON as well. */
+function parsed(text: string): string | undefined {
+  try {
+    return JSON.stringify(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
 }
 
 function endOf(text: string, lines: readonly Line[], to: number): number {

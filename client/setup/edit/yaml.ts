@@ -1,5 +1,5 @@
 import type { Document, Node, YAMLMap, YAMLSeq } from 'yaml';
-import { toWire } from '../../../protocol/text.ts';
+import { fromWire, toWire } from '../../../protocol/text.ts';
 import { Conflict, type Editor, type Splice, type YamlEdit } from './edit.ts';
 
 /** A step to the member of a list that has this `name`. */
@@ -11,8 +11,7 @@ export const yaml: Editor<YamlEdit> = {
     const tools = await open(text);
     const place = tools.find(path);
     if (place.node) {
-      const there = JSON.stringify(place.node.toJS(tools.document));
-      if (there === JSON.stringify(value)) return undefined;
+      if (holds(place.node.toJS(tools.document), value)) return undefined;
       if (!replaces || !tools.isScalar(place.node)) throw new Conflict(`it has ${path.join(' › ')} already`);
       const [at, end] = place.node.range!;
       return { at, removed: text.slice(at, end), inserted: toWire(JSON.stringify(value)) };
@@ -23,13 +22,42 @@ export const yaml: Editor<YamlEdit> = {
 
   async withdraw(text, { path, value, replaces = false }, made) {
     const tools = await open(text);
+    const isOurs = (node: Node | undefined) => node !== undefined && holds(node.toJS(tools.document), value);
     const { node, parent } = tools.find(path);
-    if (!node || !parent || JSON.stringify(node.toJS(tools.document)) !== JSON.stringify(value)) return undefined;
-    const [at, end] = node.range!;
-    if (replaces) return { at, removed: text.slice(at, end), inserted: made.removed };
-    return tools.removal(parent, node);
+    if (replaces) {
+      // The member that it stood in may have another name now, or a copy (kubectl config rename-context).
+      const ours = isOurs(node) ? node : tools.everywhere(path).find(isOurs);
+      if (!ours) return undefined;
+      const [at, end] = ours.range!;
+      return { at, removed: text.slice(at, end), inserted: made.removed };
+    }
+    return isOurs(node) && parent ? tools.removal(parent, node!) : undefined;
   },
 };
+
+/**
+ * Whether a value of a document, with wire texts in it, is `ours` by its content: a program that rewrites the file puts
+ * members in another order and adds empty ones (kubectl: `env: null`).
+ */
+function holds(there: unknown, ours: unknown): boolean {
+  if (typeof there === 'string') return typeof ours === 'string' && fromWire(there) === ours;
+  if (Array.isArray(ours)) {
+    return Array.isArray(there) && there.length === ours.length && ours.every((one, at) => holds(there[at], one));
+  }
+  if (typeof ours !== 'object' || ours === null) return there === ours;
+  if (typeof there !== 'object' || there === null || Array.isArray(there)) return false;
+  const members = new Map(Object.entries(there).map(([name, value]) => [fromWire(name), value]));
+  const wanted = Object.entries(ours);
+  const others = [...members].filter(([name]) => !Object.hasOwn(ours, name));
+  return (
+    wanted.every(([name, value]) => holds(members.get(name), value)) && others.every(([, value]) => isEmpty(value))
+  );
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === null || value === undefined || value === false || value === '') return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
+}
 
 type Place = {
   readonly node: Node | undefined;
@@ -70,6 +98,17 @@ async function open(text: string) {
       }
       return { node: undefined, parent: undefined, rest: path };
     },
+    /** The nodes of a path with any member of a list in the place of the one that a step names. */
+    everywhere(path: readonly string[]): Node[] {
+      let nodes: Node[] = document.contents ? [document.contents] : [];
+      for (const step of path) {
+        nodes = nodes.flatMap((node) => {
+          if (step.startsWith(BY_NAME)) return isSeq(node) ? (node.items.filter(isMap) as Node[]) : [];
+          return child(node, step) ?? [];
+        });
+      }
+      return nodes;
+    },
     /** One more member of a list in block style, which is how every kubeconfig is written. */
     addition({ parent, rest }: Place, value: unknown): Splice {
       if (!isSeq(parent) || rest.length !== 1) throw new Conflict(`there is no list for ${rest.join(' › ')} in it`);
@@ -83,12 +122,20 @@ async function open(text: string) {
     },
     removal(parent: YAMLMap | YAMLSeq, node: Node): Splice | undefined {
       if (!isSeq(parent)) return undefined;
-      if (parent.flow) return undefined;
       const items = parent.items as Node[];
       const at = items.indexOf(node);
+      const [before, next] = [items[at - 1], items[at + 1]];
+      if (parent.flow) {
+        const start = !next && before ? before.range![1] : node.range![0];
+        const end = next ? next.range![0] : node.range![1];
+        return { at: start, removed: text.slice(start, end), inserted: '' };
+      }
       const from = lineStart(text, text.lastIndexOf('-', node.range![0]));
-      const next = items[at + 1];
       const to = next ? lineStart(text, text.lastIndexOf('-', next.range![0])) : node.range![2];
+      // Without its last member a list in block style would be null.
+      const key = text.lastIndexOf(':', from) + 1;
+      const isAlone = items.length === 1 && key > 0 && text.slice(key, from).trim() === '';
+      if (isAlone) return { at: key, removed: text.slice(key, to), inserted: ' []\n' };
       return { at: from, removed: text.slice(from, to), inserted: '' };
     },
   };

@@ -92,6 +92,17 @@ describe.skipIf(!need('git', 'apt-get install git'))('setup git', () => {
     );
   });
 
+  it('keeps what the person wrote into a file that was not there before, also after a second setup', () => {
+    for (const again of [false, true]) {
+      setup();
+      appendFileSync(file(), '[core]\n\teditor = ed # mine\n');
+      if (again) setup(false, '/opt/newer/git-credential-keyhold');
+      expect(undo().how).not.toBe('nothing');
+      expect(readFileSync(file(), 'utf8').trim()).toBe('[core]\n\teditor = ed # mine');
+      writeFileSync(file(), '');
+    }
+  });
+
   it('takes away its own empty line where the person has one too', () => {
     writeFileSync(file(), '[credential]\n\thelper =\n\thelper = store\n');
     setup();

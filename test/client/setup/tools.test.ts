@@ -176,6 +176,39 @@ describe('setup of', () => {
         args: ['kubectl', 'get', 'https://k8s.example:6443'],
         // The older version of the protocol has no such word.
         ...(expected === 'v1' ? { interactiveMode: 'Never' } : {}),
+        // By this kubectl says which server it will send the token to.
+        provideClusterInfo: true,
+      });
+    });
+
+    it('that cannot say its server gets the address of the cluster as an argument, and the person is told', async () => {
+      const says = await told('kubectl', { context: 'dev' }, kubectlOf(minor('19')));
+      expect(says).toContain('kubectl cannot say which server it asks for (it is older than 1.20)');
+      const pinned = ['kubectl', 'get', 'https://k8s.example:6443', '--server', 'https://k8s.example:6443'];
+      expect(exec()).toMatchObject({ args: pinned });
+      expect(exec()).not.toHaveProperty('provideClusterInfo');
+      const data = `, certificate-authority-data: ${'A'.repeat(60_000)}`;
+      write('.kube/config', KUBECONFIG.replace(':6443"', `:6443"${data}`));
+      const long = await told('kubectl', { context: 'dev' }, kubectlOf(minor('32')));
+      expect(long).toContain("the cluster's certificate authority is too long");
+      expect(exec()).toMatchObject({ args: pinned });
+    });
+
+    it('is not given the token of another server, unless both are named', async () => {
+      const before = tree();
+      const other = { context: 'dev', for: 'https://other.example' };
+      await expect(wire('kubectl', other)).rejects.toThrow(
+        'the token kept for https://other.example would go to https://k8s.example:6443, the address of dev; if that is meant, add: --server https://k8s.example:6443',
+      );
+      const wrong = { ...other, server: 'https://other.example' };
+      await expect(wire('kubectl', wrong)).rejects.toThrow(
+        '--server is https://other.example, and the address of dev is https://k8s.example:6443',
+      );
+      expect(tree()).toEqual(before);
+      await wire('kubectl', { ...other, server: 'https://k8s.example:6443' });
+      expect(exec()).toMatchObject({
+        args: ['kubectl', 'get', 'https://other.example', '--server', 'https://k8s.example:6443'],
+        provideClusterInfo: true,
       });
     });
 

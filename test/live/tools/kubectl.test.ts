@@ -16,10 +16,15 @@ describe.skipIf(!kubectl)('real kubectl, by what setup kubectl wrote', () => {
   let person: Wired;
 
   const config = () => join(person.home, '.kube/config');
-  const version = () =>
-    person.run('kubectl', [`--cache-dir=${person.desk}`, '--request-timeout=10s', 'get', '--raw', '/version'], {
-      expect: 'any',
-    });
+  const ask = (...flags: string[]) =>
+    person.run(
+      'kubectl',
+      [`--cache-dir=${person.desk}`, '--request-timeout=10s', ...flags, 'get', '--raw', '/version'],
+      {
+        expect: 'any',
+      },
+    );
+  const version = () => ask();
   const target = () => ({ protocol: 'https', host: api.url.slice('https://'.length) });
 
   beforeAll(async () => {
@@ -53,6 +58,52 @@ describe.skipIf(!kubectl)('real kubectl, by what setup kubectl wrote', () => {
 
     const { before, after } = await person.undo('kubectl');
     expect(after).toEqual(before);
+  });
+
+  it('gives the token to no other server, whoever changed the address', async () => {
+    await using other = await startKubeApi(authority);
+    await person.forget(target());
+    await person.setup('kubectl', '--context', 'dev');
+    await person.keyhold(['token', 'set', '--for', api.url], { input: api.token });
+    expect(await version()).toMatchObject({ code: 0 });
+
+    const refused = `keyhold: cannot give kubectl the token kept for ${api.url}: kubectl would send it to ${other.url};`;
+    const [heard] = [api.heard.length];
+    const flag = await ask('--server', other.url);
+    expect(flag.code).not.toBe(0);
+    expect(flag.stderr).toContain(refused);
+    await person.run('kubectl', ['config', 'set-cluster', 'lab', '--server', other.url]);
+    const changed = await version();
+    expect(changed.code).not.toBe(0);
+    expect(changed.stderr).toContain(refused);
+    expect(other.heard.filter((by) => by !== 'nobody')).toEqual([]);
+    expect(api.heard.length).toBe(heard);
+
+    // Told so, it goes there and nowhere else.
+    other.token = api.token;
+    await person.keyhold(['setup', 'kubectl', '--context', 'dev', '--for', api.url, '--server', other.url]);
+    expect(await version()).toMatchObject({ code: 0 });
+    expect(other.heard.at(-1)).toBe('token');
+    const back = await ask('--server', api.url);
+    expect(back.stderr).toContain(`which may go to ${other.url}: kubectl would send it to ${api.url};`);
+
+    await person.keyhold(['setup', 'kubectl', '--undo']);
+    writeFileSync(config(), kubeConfig(api.url, authority));
+  });
+
+  it('leaves nothing of keyhold in a file that kubectl has rewritten since, also after a second setup', async () => {
+    const users = () => readFileSync(config(), 'utf8');
+    await person.setup('kubectl', '--context', 'dev');
+    await person.run('kubectl', ['config', 'set-context', 'mine', '--cluster=lab', '--user=ada']);
+    expect(users()).toContain('env: null');
+    await person.keyhold(['setup', 'kubectl', '--context', 'dev']);
+    await person.run('kubectl', ['config', 'rename-context', 'dev', 'lab']);
+    const { stdout } = await person.keyhold(['setup', 'kubectl', '--undo']);
+    expect(stdout).toContain("removed keyhold's lines only, because the file was changed since");
+    expect(users()).not.toContain('keyhold');
+    const view = await person.run('kubectl', ['config', 'view', '-o', 'jsonpath={.contexts[*].context.user}']);
+    expect(view.stdout).toBe('ada ada');
+    writeFileSync(config(), kubeConfig(api.url, authority));
   });
 
   it('shows the client certificate that is kept for the cluster', async () => {
