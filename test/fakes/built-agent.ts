@@ -11,6 +11,9 @@ export const DIST = join(import.meta.dirname, '../../dist');
 export const BUILT: { readonly client: string; readonly addon: boolean } = JSON.parse(
   readFileSync(join(DIST, 'lib/build.json'), 'utf8'),
 );
+if (process.env.CI === 'true' && !BUILT.addon) {
+  throw new Error('dist has no addon; get a C compiler by: apt-get install gcc libc6-dev');
+}
 const AGENT = join(DIST, 'bin/keyhold-agent');
 /** Milliseconds that an agent may take to listen, and any exchange with it to end. */
 const DEADLINE = 25_000;

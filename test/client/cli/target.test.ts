@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { targetOf } from '../../../client/cli/target.ts';
 import { fromWire } from '../../../protocol/text.ts';
+import { need } from '../../need.ts';
 
 /** What git itself makes of a URL; undefined where it refuses it. */
 function byGit(url: string): Record<string, string> | undefined {
@@ -34,7 +35,7 @@ function byUs(url: string): Record<string, string> | undefined {
   }
 }
 
-const hasGit = spawnSync('git', ['--version']).status === 0;
+const hasGit = need('git', 'apt-get install git');
 
 describe('targetOf', () => {
   test
