@@ -4,6 +4,7 @@ import { checkBuild } from '../doctor/build.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { checkGit } from '../doctor/git.ts';
 import { checkHelpers } from '../doctor/helpers.ts';
+import { checkKubectl } from '../doctor/kubectl.ts';
 import { checkPlaces } from '../doctor/places.ts';
 import { repair } from '../doctor/repair.ts';
 import { checkServices } from '../doctor/services.ts';
@@ -32,6 +33,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
     ...checkBuild(),
     ...checkGit(),
     ...(await checkHelpers()),
+    ...(await checkKubectl()),
     ...shadowing,
   ];
   const toMend = findings.filter(({ state }) => state === 'mend').length;
