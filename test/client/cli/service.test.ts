@@ -127,10 +127,13 @@ describe('keyhold service open', () => {
     expect(await opened(home)).toBe('https://docs.pogodoc.com/docs/api-tokens');
   });
 
-  test('still prints it where the desktop has no opener, and with --no-input', async () => {
+  test('still prints it where the opener fails, and with --no-input', async () => {
     const { home } = aHome();
-    const environment = { DISPLAY: ':7', PATH: '/nonexistent' };
-    expect((await keyhold(['service', 'open', 'pogodoc'], { home, environment })).stdout).toMatch(/^https:/);
+    const failing = join(home, 'failing');
+    mkdirSync(failing);
+    writeFileSync(join(failing, 'xdg-open'), '#!/bin/sh\nexit 4\n', { mode: 0o755 });
+    const options = { home, path: failing, environment: { DISPLAY: ':7' } };
+    expect((await keyhold(['service', 'open', 'pogodoc'], options)).stdout).toMatch(/^https:/);
     const { stdout } = await keyhold(['service', 'open', 'pogodoc', '--no-input', '--json'], {
       home,
       path: opener(home),
