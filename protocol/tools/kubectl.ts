@@ -60,7 +60,6 @@ export const kubectl: Adapter = {
       return 1;
     }
     const { version, server } = asked;
-    if (server === undefined && !isPinned) invocation.warn(UNSAID);
     const sentTo = server === undefined ? pinned : targetOfUrl(server);
     if (!sentTo || !isServerOf(sentTo, pinned)) {
       const allowed = isPinned ? `, which may go to ${more[1]}` : '';
@@ -74,6 +73,7 @@ export const kubectl: Adapter = {
       invocation.warn(reply.message);
       return exitCodeOf(reply.status);
     }
+    if (server === undefined && !isPinned) invocation.warn(UNSAID);
     invocation.output.text(`{"apiVersion":"${version}","kind":"ExecCredential","status":`);
     writeStatus(reply.credential!, invocation);
     invocation.output.text('}\n');
