@@ -21,6 +21,9 @@ const WAITING_MAX = 10_000;
 /** Rows looked at between two turns of the event loop. */
 const STEP = 1_000;
 const DAY: Seconds = 86_400;
+/** Entries that the log may hold (60 MB), and how many go at once where there are more. */
+const ENTRIES_MAX = 200_000;
+const SHORTEN_BY = 1_000;
 
 export type AuditParts = {
   readonly file: string;
@@ -63,7 +66,12 @@ export class Audit {
   #dueAt = Number.POSITIVE_INFINITY;
   #immediate: NodeJS.Immediate | undefined;
   #wroteAt = Number.NEGATIVE_INFINITY;
-  #prunedAt: EpochSeconds | undefined;
+  /** When it was pruned last, by the boot clock. */
+  #prunedAt: Seconds | undefined;
+  /** When was written last, by the boot clock, and the log's last entry then. */
+  #wrote: { readonly number: number; readonly boot: Seconds } | undefined;
+  /** Seconds behind an entry until the next write, where the boot clock has seen more than a day. */
+  readonly #witnessed = new Map<number, Seconds>();
   #verifying = 0;
   #disposed = false;
 
@@ -242,7 +250,9 @@ export class Audit {
     try {
       const log = this.#open();
       const lost = this.#lost > 0 ? [{ at: now, action: 'lost', outcome: 'ok', times: this.#lost } as const] : [];
+      this.#witness(log);
       log.write([...lost, ...this.#waiting, ...this.#firstUses()], counts);
+      this.#wrote = { number: log.head.number, boot: this.#clock.sinceBoot() };
       this.#waiting = [];
       this.#lost = 0;
       this.usage.written(now);
@@ -308,14 +318,28 @@ export class Audit {
     this.#fault = undefined;
   }
 
+  /** Notes a long time without an entry: the wall clock alone would be no evidence of it. */
+  #witness(log: AuditLog): void {
+    if (!this.#wrote || this.#wrote.number !== log.head.number) return;
+    const passed = this.#clock.sinceBoot() - this.#wrote.boot;
+    if (passed > DAY) this.#witnessed.set(this.#wrote.number, passed);
+  }
+
+  /** Takes away what is older than it is kept, once a day, and what is beyond the bound of the log's size. */
   #pruneDaily(now: EpochSeconds): void {
     if (!this.#opened || this.#verifying > 0) return;
-    if (this.#prunedAt !== undefined && Math.abs(now - this.#prunedAt) < DAY) return;
-    this.#prunedAt = now;
-    const held = this.#held();
-    const gone = held ? [...this.usage.credentials()].filter((id) => !held.has(id)) : [];
     try {
-      const count = this.#opened.prune(now, now - this.#keep, gone);
+      if (this.#opened.length > ENTRIES_MAX) this.#opened.shorten(now, SHORTEN_BY);
+      const boot = this.#clock.sinceBoot();
+      if (this.#prunedAt !== undefined && boot - this.#prunedAt < DAY) return;
+      this.#prunedAt = boot;
+      const horizon = this.#opened.horizon(now, this.#keep, this.#witnessed);
+      if (!horizon) return;
+      const held = this.#held();
+      const gone = held ? [...this.usage.credentials()].filter((id) => !held.has(id)) : [];
+      const until = Math.min(now - this.#keep, horizon.at + 1);
+      const count = this.#opened.prune(now, until, gone, horizon.number);
+      for (const number of this.#witnessed.keys()) if (number <= horizon.number) this.#witnessed.delete(number);
       if (count > 0) this.#log('audit-pruned', { count });
     } catch (error) {
       this.#failed(error);

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { EpochSeconds } from '../../protocol/credential.ts';
+import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { sizeOfOwnFile } from '../durable.ts';
 import { connectExclusively, versionUntouched } from '../sqlite.ts';
@@ -14,6 +14,10 @@ const APPLICATION = 0x4b657941;
 const MINUTE = 60;
 /** Rows looked at in one go while pruning. */
 const PRUNE_STEP = 1_000;
+/** Entries that are looked at to find how much time the log has seen: a few milliseconds' work, however long it is. */
+const SAMPLES = 2_000;
+/** Most seconds that the time between two entries counts for: a wall clock that jumped ahead shows no more than that. */
+const GAP_MAX: Seconds = 86_400;
 
 const TABLES = [
   'CREATE TABLE entry (number INTEGER PRIMARY KEY, line BLOB NOT NULL, hash BLOB NOT NULL) STRICT',
@@ -34,6 +38,9 @@ export type Count = {
   readonly count: number;
 };
 
+/** An entry, and when it was written. */
+export type Horizon = { readonly number: number; readonly at: EpochSeconds };
+
 /** All gets of one credential by one tool and program that are known. */
 export type Total = Omit<Count, 'project' | 'minute'>;
 
@@ -47,7 +54,18 @@ export class AuditLog {
   readonly #file: string;
   readonly #sqlite: DatabaseSync;
   readonly #statements: Record<
-    'after' | 'before' | 'insert' | 'count' | 'total' | 'totals' | 'usage' | 'cut' | 'forget' | 'trim',
+    | 'after'
+    | 'before'
+    | 'first'
+    | 'sample'
+    | 'insert'
+    | 'count'
+    | 'total'
+    | 'totals'
+    | 'usage'
+    | 'cut'
+    | 'forget'
+    | 'trim',
     StatementSync
   >;
   #head: Head;
@@ -58,6 +76,8 @@ export class AuditLog {
     this.#statements = {
       after: sqlite.prepare('SELECT number, line, hash FROM entry WHERE number > ? ORDER BY number LIMIT ?'),
       before: sqlite.prepare('SELECT number, line, hash FROM entry WHERE number < ? ORDER BY number DESC LIMIT ?'),
+      first: sqlite.prepare('SELECT min(number) AS number FROM entry'),
+      sample: sqlite.prepare('SELECT number, line, hash FROM entry WHERE number % ? = 0 ORDER BY number DESC'),
       insert: sqlite.prepare('INSERT INTO entry VALUES (?, ?, ?)'),
       count: sqlite.prepare(
         'INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count',
@@ -127,13 +147,42 @@ export class AuditLog {
     });
   }
 
+  /** How many entries there are. */
+  get length(): number {
+    const first = this.#guard('read', () => this.#statements.first.get()?.number) as number | null;
+    return first === null ? 0 : this.#head.number - first + 1;
+  }
+
   /**
-   * Takes away the entries and counts from before `until`, and chains an entry that holds the hash up to which it did;
+   * The newest entry that was written at least `age` seconds ago for certain; undefined if none was. The time between two
+   * entries counts, a day at most: the wall clock may have been set ahead. `witnessed` holds longer times that the boot
+   * clock has shown, by the number of the entry before them.
+   */
+  horizon(now: EpochSeconds, age: Seconds, witnessed: ReadonlyMap<number, Seconds>): Horizon | undefined {
+    const step = Math.max(1, Math.ceil(this.length / SAMPLES));
+    const sampled = this.#guard('read', () => this.#statements.sample.all(step)) as unknown as ChainedEntry[];
+    const extra = [...witnessed.keys()].flatMap((number) => this.after(number - 1, 1));
+    const rows = [...sampled, ...extra].sort((one, other) => other.number - one.number);
+    let seen = 0;
+    let later = now;
+    for (const row of rows) {
+      const at = dateOf(row);
+      if (!Number.isFinite(at)) continue;
+      const gap = Math.max(later - at, 0);
+      seen += Math.min(gap, Math.max(GAP_MAX, witnessed.get(row.number) ?? 0));
+      if (seen >= age) return { number: row.number, at };
+      later = at;
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes away the entries and counts from before `until`, none behind the entry `through`, and chains an entry that holds the hash up to which it did;
    * totals only of the credentials in `gone`. Answers how many entries went.
    */
-  prune(now: EpochSeconds, until: EpochSeconds, gone: readonly string[]): number {
+  prune(now: EpochSeconds, until: EpochSeconds, gone: readonly string[], through = Number.MAX_SAFE_INTEGER): number {
     const oldest = this.after(0, 1)[0]?.number ?? 0;
-    const last = this.#lastBefore(until);
+    const last = this.#lastBefore(until, through);
     if (!last && gone.length === 0 && !this.#hasUsageBefore(until)) return 0;
     let head = this.#head;
     this.#transaction('FULL', () => {
@@ -150,6 +199,20 @@ export class AuditLog {
     return last ? last.number - oldest + 1 : 0;
   }
 
+  /** Takes away the `count` oldest entries, whatever their date, and chains that it did: the log must not fill the disk. */
+  shorten(now: EpochSeconds, count: number): void {
+    const last = this.after(0, count).at(-1);
+    if (!last || last.number >= this.#head.number) return;
+    const hash = Buffer.from(last.hash).toString('hex');
+    const entry = { at: now, action: 'prune', outcome: 'ok', through: last.number, hash, reason: 'by size' } as const;
+    let head = this.#head;
+    this.#transaction('FULL', () => {
+      head = this.#insert(appendEntry(head, entry));
+      this.#statements.cut.run(last.number);
+    });
+    this.#head = head;
+  }
+
   close(): void {
     if (this.#sqlite.isOpen) this.#sqlite.close();
   }
@@ -159,13 +222,13 @@ export class AuditLog {
     return row;
   }
 
-  /** The last of the entries at the beginning that are all from before `until`. */
-  #lastBefore(until: EpochSeconds): ChainedEntry | undefined {
+  /** The last of the entries at the beginning that are all from before `until`, and not behind `through`. */
+  #lastBefore(until: EpochSeconds, through: number): ChainedEntry | undefined {
     let last: ChainedEntry | undefined;
     for (;;) {
       const rows = this.after(last?.number ?? 0, PRUNE_STEP);
       for (const row of rows) {
-        if (dateOf(row) >= until) return last;
+        if (dateOf(row) >= until || row.number > through) return last;
         last = row;
       }
       if (rows.length < PRUNE_STEP) return last;

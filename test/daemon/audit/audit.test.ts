@@ -102,6 +102,30 @@ describe('the audit', () => {
     expect(await audit.verify()).toMatchObject({ sound: true, first: 2, entries: 2 });
   });
 
+  test('keeps everything where the wall clock alone has jumped ahead, also over restarts, until time has passed', async () => {
+    const folder = aFolder();
+    const { audit, clock, entry, logged } = anAudit({ folder });
+    for (let day = 0; day < 5; day++) {
+      await audit.record(entry());
+      clock.advance(DAY);
+    }
+    clock.set('2031-06-01T00:00:00Z');
+    await audit.record(entry());
+    audit.dispose();
+    const again = anAudit({ folder });
+    again.clock.set('2032-01-01T00:00:00Z');
+    await again.audit.record(again.entry());
+    expect([...logged, ...again.logged]).not.toContain('audit-pruned');
+    expect(await again.audit.verify()).toMatchObject({ sound: true, first: 1, entries: 7 });
+    // Ninety further days with an entry each: now the first ones are old for certain.
+    for (let day = 0; day < 91; day++) {
+      again.clock.advance(DAY);
+      await again.audit.record(again.entry());
+    }
+    expect(again.logged).toContain('audit-pruned');
+    expect((await again.audit.verify()).sound).toBe(true);
+  });
+
   test('goes on without a file that is damaged, and says so', async () => {
     const folder = aFolder();
     writeFileSync(join(folder, 'audit.db'), 'no database at all, but longer than nothing', { mode: 0o600 });

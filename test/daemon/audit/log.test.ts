@@ -92,6 +92,23 @@ describe('the audit log', () => {
     log.close();
   });
 
+  test('knows how old an entry is for certain: a day at most for the time between two, more where it was witnessed', () => {
+    const log = openAuditLog(aLog(10));
+    const now = 1_000 * DAY;
+    expect(log.horizon(now, 4 * DAY, new Map())).toMatchObject({ number: 7 });
+    expect(log.horizon(now, 90 * DAY, new Map())).toBeUndefined();
+    expect(log.horizon(now, 90 * DAY, new Map([[10, 100 * DAY]]))).toMatchObject({ number: 10 });
+    log.close();
+  });
+
+  test('is shortened where it is too long, whatever the dates say, and stays sound', () => {
+    const log = openAuditLog(aLog(10));
+    log.shorten(0, 4);
+    expect(log.length).toBe(7);
+    expect(verifyChain(log.after(0, 100), { end: log.head })).toMatchObject({ sound: true, first: 5 });
+    log.close();
+  });
+
   test('keeps the totals of what is held, however old', () => {
     const log = openAuditLog(aLog(3));
     log.prune(200 * DAY, 110 * DAY, []);
