@@ -1,7 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProofAgent } from './agent.ts';
 
 /** Requests that a check sends before it waits for their answers. */
 const AT_ONCE = 64;
+/** Milliseconds that a get is tried again for while the backend is not there yet. */
+const PATIENCE = 60_000;
 
 /**
  * What an agent acknowledged, over all its lives: for each host the value that must be served, or none. A change that was
@@ -28,6 +31,10 @@ export class Ledger {
   }
   get held(): number {
     return [...this.#values.values()].filter((value) => value !== undefined).length;
+  }
+
+  isHeld(host: string): boolean {
+    return this.#values.get(host) !== undefined;
   }
 
   /** A value that no host had before. */
@@ -84,14 +91,23 @@ export class Ledger {
   }
 
   async #found(agent: ProofAgent, host: string): Promise<string | undefined | Error> {
-    const answer = await agent
-      .ask('action=get', 'capability[]=keyhold', 'protocol=https', `host=${host}`)
-      .catch((error: Error) => error);
+    const ask = () =>
+      agent.ask('action=get', 'capability[]=keyhold', 'protocol=https', `host=${host}`).catch((error: Error) => error);
+    let answer = await ask();
+    // A keyring that was started a moment ago, on a machine at work, may need some time; it may not need for ever.
+    for (const until = Date.now() + PATIENCE; isLater(answer) && Date.now() < until; ) {
+      await sleep(500);
+      answer = await ask();
+    }
     if (answer instanceof Error) return answer;
     if (answer.startsWith('status=not-found')) return undefined;
     const value = /^password=(.*)$/m.exec(answer)?.[1];
     return value ?? new Error(answer.replaceAll('\n', ' '));
   }
+}
+
+function isLater(answer: string | Error): boolean {
+  return typeof answer === 'string' && /^status=(unavailable|locked)/.test(answer);
 }
 
 export function storeLines(host: string, value: string): string[] {

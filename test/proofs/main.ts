@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { proveKills } from './kills.ts';
 import { proveMigrate } from './migrate.ts';
 import type { Proof } from './proof.ts';
 
@@ -8,7 +9,7 @@ import type { Proof } from './proof.ts';
  * up to the machine.
  */
 
-const proofs: Readonly<Record<string, Proof>> = { migrate: proveMigrate };
+const proofs: Readonly<Record<string, Proof>> = { kills: proveKills, migrate: proveMigrate };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

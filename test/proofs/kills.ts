@@ -1,0 +1,184 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type KeyringSession, startKeyringSession } from '../fakes/keyring-session.ts';
+import { temporaryFolder } from '../temporary.ts';
+import { manage, type ProofAgent, startProofAgent } from './agent.ts';
+import { configure } from './home.ts';
+import { Ledger } from './ledger.ts';
+import type { Proof, ProofOptions, ProofResult } from './proof.ts';
+import { randomFrom } from './random.ts';
+import { openRotation, type Rotation } from './rotation.ts';
+
+export const killed = ['vault', 'passphrase', 'keyring'] as const;
+/** A vault with a key file, a vault with a passphrase, or a keyring: a real gnome-keyring, which is killed sometimes, too. */
+export type Killed = (typeof killed)[number];
+
+const PASSPHRASE = 'correct horse EXAMPLE';
+/** Connections' worth of changes at the same time, each on hosts of its own. */
+const LANES = 4;
+/** Milliseconds at most between the start of the traffic and the kill. */
+const LIFE = 600;
+/** How often the agent rotates, backs up, or loses its keyring, of all its lives. */
+const OFTEN = { rotate: 0.15, backup: 0.1, keyring: 0.15 };
+/** Hosts of a keyring that are looked at behind each kill beside those that were changed; all are behind the last one. */
+const SAMPLE = 60;
+
+/** `npm run proof -- kills`: every backend in turn. */
+export const proveKills: Proof = async (options) => {
+  const results: ProofResult[] = [];
+  for (const which of killed) {
+    options.say(`${which}: filling, then killing`);
+    results.push(await killAgents(which, options));
+  }
+  return {
+    wrong: results.flatMap(({ wrong }) => wrong),
+    counts: Object.assign({}, ...results.map(({ counts }) => counts)),
+  };
+};
+
+/**
+ * Kills an agent at random moments under stores, erases, backups and rotates, and checks after each kill that the next one is
+ * up, that everything acknowledged is served, and that nothing erased is.
+ */
+export async function killAgents(
+  which: Killed,
+  { seed, kills = 500, held = 10_000, say }: ProofOptions,
+): Promise<ProofResult> {
+  const { path: home, remove } = temporaryFolder(`proof-${which}`);
+  const session = which === 'keyring' ? await startKeyringSession() : undefined;
+  try {
+    configure(home, which === 'keyring' ? 'keyring' : 'vault', { upstream: { deadline: 10 } });
+    const run = new KillRun(which, home, session, seed);
+    try {
+      await run.fill(held, say);
+      for (let kill = 0; kill < kills && run.wrong.length < 10; kill++) {
+        await run.killOnce();
+        if (kill % 50 === 49) say(`${which}: ${kill + 1} of ${kills} kills, ${run.wrong.length} wrong`);
+      }
+      await run.checkAll();
+    } finally {
+      await run.end();
+    }
+    const counts = { kills: run.kills, acknowledged: run.ledger.acknowledged, keyring: run.keyringKills, ...run.done };
+    const named = Object.entries(counts).map(([key, count]) => [`${which} ${key}`, count]);
+    return { wrong: run.wrong.map((what) => `${which}: ${what}`), counts: Object.fromEntries(named) };
+  } finally {
+    await session?.[Symbol.asyncDispose]();
+    remove();
+  }
+}
+
+class KillRun {
+  readonly wrong: string[] = [];
+  readonly ledger: Ledger;
+  kills = 0;
+  keyringKills = 0;
+  readonly done = { backups: 0, rotates: 0 };
+  readonly #which: Killed;
+  readonly #home: string;
+  readonly #session: KeyringSession | undefined;
+  readonly #random: () => number;
+  #agent!: ProofAgent;
+  #rotation: Rotation | undefined;
+  #rotating = false;
+
+  constructor(which: Killed, home: string, session: KeyringSession | undefined, seed: number) {
+    this.#which = which;
+    this.#home = home;
+    this.#session = session;
+    this.#random = randomFrom(seed);
+    this.ledger = new Ledger(`k${seed}`);
+  }
+
+  async fill(held: number, say: (line: string) => void): Promise<void> {
+    const began = performance.now();
+    await this.#start();
+    if (this.#which === 'passphrase') {
+      const answer = await this.#agent.ask(...manage('backend-passphrase', `new_passphrase=${PASSPHRASE}`));
+      if (!answer.startsWith('status=ok')) throw new Error(`cannot set a passphrase: ${answer}`);
+    }
+    const environment = this.#session?.env ?? {};
+    this.#rotation = await openRotation(this.#home, environment);
+    for (let at = 0; at < held; at += 32) {
+      const hosts = Array.from({ length: Math.min(32, held - at) }, (_, more) => `h${at + more}.test`);
+      await Promise.all(hosts.map((host) => this.ledger.store(this.#agent, host)));
+      // What a busy keyring refused is stored again.
+      for (const host of hosts) if (!this.ledger.isHeld(host)) await this.ledger.store(this.#agent, host);
+    }
+    if (this.ledger.held !== held) throw new Error(`cannot fill: ${this.ledger.held} of ${held} were kept`);
+    say(`${this.#which}: ${held} held after ${Math.round((performance.now() - began) / 1_000)} s`);
+  }
+
+  /** One life: traffic, a kill, the next start, and the check of what was touched. */
+  async killOnce(): Promise<void> {
+    const changed = new Set<string>();
+    const agent = this.#agent;
+    let isOver = false;
+    const lanes = Array.from({ length: LANES }, async (_, lane) => {
+      while (!isOver) {
+        const host = this.#hostOf(lane);
+        changed.add(host);
+        if (this.#random() < 0.4) await this.ledger.erase(agent, host);
+        else await this.ledger.store(agent, host);
+      }
+    });
+    this.#rotating = this.#random() < OFTEN.rotate;
+    const rotated = this.#rotating ? this.#rotation!.rotate(agent).catch(() => '') : undefined;
+    const isBackup = this.#random() < OFTEN.backup;
+    const saved = isBackup ? agent.ask(...manage('backup', 'passphrase=backup EXAMPLE')).catch(() => '') : undefined;
+    await sleep(this.#random() * LIFE * (rotated || saved ? 3 : 1));
+    const withKeyring = this.#session !== undefined && this.#random() < OFTEN.keyring;
+    if (withKeyring && this.#random() < 0.5) await this.#killKeyring();
+    agent.kill();
+    isOver = true;
+    if (withKeyring) await this.#killKeyring();
+    await agent.ended;
+    await Promise.all(lanes);
+    this.kills++;
+    if ((await rotated) !== undefined) this.done.rotates++;
+    if (/^record\[\]=/m.test((await saved) ?? '')) this.done.backups++;
+    if (withKeyring) {
+      await this.#session!.start();
+      this.keyringKills++;
+    }
+    await this.#start();
+    await this.#check(changed);
+  }
+
+  /** Everything, once. */
+  async checkAll(): Promise<void> {
+    this.wrong.push(...(await this.ledger.check(this.#agent)));
+  }
+
+  async end(): Promise<void> {
+    this.#agent?.kill();
+    await this.#agent?.ended;
+    await this.#rotation?.[Symbol.asyncDispose]();
+  }
+
+  async #check(changed: ReadonlySet<string>): Promise<void> {
+    const { hosts } = this.ledger;
+    const sample = Array.from({ length: SAMPLE }, () => hosts[Math.floor(this.#random() * hosts.length)]!);
+    const looked = this.#session ? [...new Set([...changed, ...sample])] : hosts;
+    const wrong = await this.ledger.check(this.#agent, looked);
+    if (this.#rotating) wrong.push(...(await this.#rotation!.check(this.#agent)));
+    this.wrong.push(...wrong.map((what) => `kill ${this.kills}: ${what}`));
+  }
+
+  async #start(): Promise<void> {
+    this.#agent = await startProofAgent(this.#home, this.#session?.env);
+    if (this.#which !== 'passphrase' || this.kills === 0) return;
+    const answer = await this.#agent.ask(...manage('unlock', `passphrase=${PASSPHRASE}`));
+    if (!answer.startsWith('status=ok')) this.wrong.push(`kill ${this.kills}: cannot unlock: ${answer}`);
+  }
+
+  async #killKeyring(): Promise<void> {
+    await this.#session!.kill();
+  }
+
+  /** A host of a lane: mostly one that is there, sometimes a new one. */
+  #hostOf(lane: number): string {
+    const { hosts } = this.ledger;
+    const at = Math.floor(this.#random() * (hosts.length / LANES + 1)) * LANES + lane;
+    return `h${at}.test`;
+  }
+}
