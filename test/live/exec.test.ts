@@ -208,7 +208,7 @@ describe('keyhold exec', () => {
     });
 
     test('what env ends with where a folder of PATH may not be searched', async () => {
-      mkdirSync(join(home, 'closed'), { mode: 0o000 });
+      mkdirSync(join(home, 'closed'), { mode: 0o600 });
       const PATH = `${join(home, 'closed')}:${SYSTEM_PATH}`;
       const ended = await keyhold([...T, '--', 'nonexistent'], { PATH });
       const byEnv = await execute('env', ['nonexistent'], { env: { ...env, PATH }, cwd: home, expect: 'any' });

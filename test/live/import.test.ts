@@ -263,7 +263,7 @@ describe('keyhold import', () => {
       // The first is unmarked; all were marked.
       await tmux('send-keys', '-t', SCREEN, 'Space', 'Enter');
       await expect.poll(screen).toMatch(/Take one token in/);
-      await tmux('send-keys', '-t', SCREEN, 'y');
+      await tmux('send-keys', '-t', SCREEN, 'y', 'Enter');
       await expect.poll(screen).toContain('ended');
       expect(await screen()).not.toContain('EXAMPLE');
     } finally {
