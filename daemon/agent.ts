@@ -13,6 +13,7 @@ import type { Custody } from './custody.ts';
 import { purgeErased } from './erased/erased.ts';
 import type { RestoreBin } from './erased/restore-bin.ts';
 import { explain } from './explain.ts';
+import { IoDeadline } from './io-deadline.ts';
 import type { Log } from './log.ts';
 import { acceptorOf, isExpired, isMeant, isSame } from './meant.ts';
 import { type Preference, preferenceOf } from './profiles.ts';
@@ -36,6 +37,9 @@ const tooShort: CredentialReply = {
   message: 'the credential lives shorter than it is asked to, also when it is new',
 };
 const done: CredentialReply = { status: 'ok' };
+
+/** Milliseconds that a get waits for a backend that is being opened: less than any client of ours waits for its answer. */
+const OPENING_WAIT = 4_000;
 
 export type AgentParts = {
   readonly custody: Custody;
@@ -94,7 +98,7 @@ export class Agent {
   }
 
   #getNow(request: CredentialRequest): Promise<CredentialReply> {
-    if (!this.#custody.isServing) return this.#getWhenOpen(request);
+    if (!this.#custody.isServing && !this.#custody.isServingHost(request.target!)) return this.#getWhenOpen(request);
     if (request.profile !== undefined || this.#profiles().profiles.size > 0) return this.#getByProfile(request);
     return this.#answer(this.#first(request.target!, request), request);
   }
@@ -119,12 +123,12 @@ export class Agent {
   /** Waits for the one refresh. */
   async #getWhenRefreshed(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
     const outcome = await inTime(this.#refresher!.refresh(found));
-    if (!this.#custody.isServing || this.#custody.at(found) !== found) return this.#getNow(request);
+    if (!this.#isServing(request) || this.#custody.at(found) !== found) return this.#getNow(request);
     const isLive =
       !isExpired(found, this.#clock, request.minTtl) && this.#refresher!.look(found, request.minTtl) !== 'dead';
     if (!isLive) return outcome.status === 'failed' ? outcome.reply : tooShort;
     if (!this.#custody.isServable(found)) await this.#custody.obtain(found);
-    return this.#custody.isServing && this.#custody.isServable(found) ? this.#serve(found, request) : notFound;
+    return this.#isServing(request) && this.#custody.isServable(found) ? this.#serve(found, request) : notFound;
   }
 
   /** What only a person could do about an answer; undefined where that is nothing, or nobody is at it. */
@@ -242,15 +246,37 @@ export class Agent {
     return this.#custody.find(target, isLive) ?? first;
   }
 
-  /** Waits for what is being opened, and for nobody. */
+  /**
+   * While the backend is being opened: by what its host has, which is read before all else. Nothing found there waits until all is
+   * known (whether it was revoked, what else could be meant), for as long as callers wait; a backend that is still being read by
+   * then is unavailable, and never an answer of "not found".
+   */
   async #getWhenOpen(request: CredentialRequest): Promise<CredentialReply> {
-    return (await this.#custody.refusal()) ?? this.#getNow(request);
+    const late = Promise.withResolvers<'late'>();
+    const deadline = new IoDeadline(OPENING_WAIT, () => late.resolve('late'));
+    try {
+      const knowsHost = await Promise.race([this.#custody.knowsHost(request.target!), late.promise]);
+      if (knowsHost === true) {
+        const reply = await this.#getNow(request);
+        if (reply.status !== 'not-found') return reply;
+      }
+      const refusal = await Promise.race([this.#custody.refusal(), late.promise]);
+      if (refusal === 'late') return stillOpening(this.#custody);
+      return refusal ?? this.#getNow(request);
+    } finally {
+      deadline.clear();
+    }
+  }
+
+  /** Whether a get for this target may be answered now by what is known. */
+  #isServing({ target }: CredentialRequest): boolean {
+    return this.#custody.isServing || this.#custody.isServingHost(target!);
   }
 
   async #getWhenRead(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
     await this.#custody.obtain(found);
     // While we waited it may have been erased, replaced or locked away.
-    if (!this.#custody.isServing || this.#custody.at(found) !== found) return this.#getNow(request);
+    if (!this.#isServing(request) || this.#custody.at(found) !== found) return this.#getNow(request);
     return this.#custody.isServable(found) ? this.#serve(found, request) : notFound;
   }
 
@@ -363,4 +389,9 @@ export class Agent {
     this.#log('erased', { id: entry.id });
     return true;
   }
+}
+
+function stillOpening({ progress }: Custody): CredentialReply {
+  const far = progress ? `: ${progress.done} of ${progress.total} credentials are read` : '';
+  return { status: 'unavailable', message: `cannot answer yet: the agent is opening its backend${far}; try again` };
 }

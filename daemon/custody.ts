@@ -15,7 +15,8 @@ import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import { Serial } from './serial.ts';
-import { OwnRecords } from './tombstones/own-records.ts';
+import { inSlices } from './slices.ts';
+import { isOwn, OwnRecords } from './tombstones/own-records.ts';
 import { endOf, type Lease, type LeasePolicy, passphrasePolicy, silentPolicy } from './unlocked/lease.ts';
 import { type Entry, UnlockedSet } from './unlocked/set.ts';
 import { Sweeper } from './unlocked/sweeper.ts';
@@ -73,6 +74,16 @@ export class Custody {
   /** Settles at the first `open`, which comes once the agent listens: requests may come before it and wait. */
   readonly #begun = Promise.withResolvers<void>();
   #opened: Promise<void> = this.#begun.promise;
+  /** The backend whose list is being read, and the hosts of which everything is known already. */
+  #listing: Backend | undefined;
+  /** Settles when a list begins to be read, or nothing came of the opening. */
+  #begins = Promise.withResolvers<void>();
+  readonly #knownHosts = new Set<string>();
+  #progress: Custody['progress'];
+  /** Settles when everything was carried to another backend, while that is under way. */
+  #gate: Promise<void> | undefined;
+  /** While a lock waits for what has begun: nothing is served any more, and long work ends early. */
+  #isLocking = false;
   #triedAt: Seconds = 0;
   /** The lease of a passphrase vault's key: used with every credential. */
   #session: Lease = { unlockedAt: 0, usedAt: 0 };
@@ -105,9 +116,38 @@ export class Custody {
     return this.#set.entries();
   }
 
+  /** How far the backend has come with what keeps others waiting: opening it, or carrying everything to another. */
+  get progress(): { readonly what: 'open' | 'migrate'; readonly done: number; readonly total: number } | undefined {
+    return this.#progress;
+  }
+
+  /**
+   * True once everything that is held for the target's host is known while all else is still being read, and may be served. It
+   * may wait for a part of the reading. False where that is not known before the backend is open, and while it is not opening.
+   */
+  async knowsHost(target: Target): Promise<boolean> {
+    // It may come before the backend is there at all.
+    while (this.#state === 'opening' && !this.#listing) await this.#begins.promise;
+    const backend = this.#listing;
+    if (!backend?.heldFor || this.#lockMark.isSet()) return false;
+    const host = `${target.protocol}\0${target.host}`;
+    if (!this.#knownHosts.has(host)) {
+      const held = await backend.heldFor(target).catch(() => undefined);
+      if (!held || this.#listing !== backend) return false;
+      for (const one of held) this.#learn(one);
+      this.#knownHosts.add(host);
+    }
+    return this.isServingHost(target);
+  }
+
+  /** The same for a host that `knowsHost` was asked for before. */
+  isServingHost({ protocol, host }: Target): boolean {
+    return this.#listing !== undefined && this.#knownHosts.has(`${protocol}\0${host}`) && !this.#isSessionOver();
+  }
+
   /** True while a get may be answered from memory, without asking `refusal` first. */
   get isServing(): boolean {
-    return this.#state === 'open' && !this.#isSessionOver();
+    return this.#state === 'open' && !this.#isLocking && !this.#isSessionOver();
   }
 
   /** The first in the order of choice for `target` that `accepts` takes. */
@@ -126,7 +166,8 @@ export class Custody {
 
   /** Runs a change of one target after those that were let in before it. */
   inTurn<T>(target: Target, change: () => Promise<T>): Promise<T> {
-    return this.#serial.run(identityOf(target), change);
+    const gate = this.#gate;
+    return gate ? gate.then(() => this.inTurn(target, change)) : this.#serial.run(identityOf(target), change);
   }
 
   /** Takes a backend into use and learns what rests there. Requests that come before it is done wait for it. */
@@ -321,11 +362,15 @@ export class Custody {
     try {
       this.#lockMark.set();
     } finally {
+      // What is known of single hosts while all is being read is not served any more, from here on.
+      this.#knownHosts.clear();
+      this.#isLocking = true;
       await this.settled();
       // What comes from now on hears "locked"; what has begun comes to its end first.
       this.#state = 'locked';
       await this.#idle();
       if (this.#state === 'locked') this.#forget();
+      this.#isLocking = false;
     }
   }
 
@@ -361,14 +406,53 @@ export class Custody {
 
   /**
    * Uses the backend that `carrying` answers with from now on, which is the one it was given if it could not carry
-   * everything. Requests wait meanwhile, and changes that were let in before have ended.
+   * everything. Changes wait meanwhile, and those that were let in before have ended; gets are answered all the time.
    */
   async replace(carrying: (before: Backend) => Promise<Backend>): Promise<void> {
     await this.settled();
-    await this.open(async () => {
+    this.#opened = this.#opened.then(() => this.#replace(carrying));
+    await this.#opened;
+  }
+
+  /** Tells how far work is that keeps changes waiting; nothing once it has ended. */
+  report(progress: Custody['progress']): void {
+    this.#progress = progress;
+  }
+
+  async #replace(carrying: (before: Backend) => Promise<Backend>): Promise<void> {
+    const gate = Promise.withResolvers<void>();
+    this.#gate = gate.promise;
+    try {
       await this.#idle();
       // Now and not before: another replacement may have had its turn since.
-      return carrying(this.#backend!);
+      const before = this.#backend!;
+      const next = await carrying(before);
+      if (next === before) return;
+      this.#backend = next;
+      this.#opening = async () => next;
+      this.#beginSession();
+      const all = this.own.learn(await next.list((done, total) => this.#listed(done, total)));
+      await this.#learnAnew(all);
+      this.#log('opened', { backend: next.name, held: all.length });
+      this.#onOpen?.();
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#progress = undefined;
+      this.#gate = undefined;
+      gate.resolve();
+    }
+  }
+
+  /** Takes in a list in the place of what was known to rest, and serves what is in memory meanwhile. */
+  async #learnAnew(all: readonly Held[]): Promise<void> {
+    const listed = new Set<Entry>();
+    await inSlices(all, (held) => {
+      const known = this.#set.at(held);
+      listed.add(known?.resting && known.id === held.id ? known : this.#set.know(held));
+    });
+    await inSlices([...this.#set.entries()], (entry) => {
+      if (entry.resting && !listed.has(entry)) this.#set.remove(entry);
     });
   }
 
@@ -390,20 +474,48 @@ export class Custody {
         this.#forget();
         return;
       }
-      const all = this.own.learn(await backend.list());
       this.#set.forgetResting();
-      // A backend lists in an order of its own; the one stored last must be the newest again.
-      for (const held of [...all].sort((one, other) => one.storedAt - other.storedAt)) this.#set.know(held);
+      this.#beginSession();
+      this.#listing = backend;
+      this.#begins.resolve();
+      const all = this.own.learn(await backend.list((done, total) => this.#listed(done, total)));
+      await inSlices(all, (held) => this.#learn(held));
+      if (this.#lockMark.isSet()) {
+        this.#forget();
+        return;
+      }
       this.#state = 'open';
       this.#beginSession();
       this.#log('opened', { backend: backend.name, held: all.length });
       this.#onOpen?.();
     } catch (error) {
-      this.#failure = asFault(error);
-      this.#state = this.#failure.status === 'locked' ? 'locked' : 'failed';
-      this.#log('open-failed', { code: this.#failure.code });
+      this.#fail(error);
+    } finally {
+      this.#listing = undefined;
+      this.#begins.resolve();
+      this.#begins = Promise.withResolvers();
+      this.#knownHosts.clear();
+      this.#progress = undefined;
     }
     this.#triedAt = this.#clock.sinceBoot();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = asFault(error);
+    this.#state = this.#failure.status === 'locked' ? 'locked' : 'failed';
+    this.#log('open-failed', { code: this.#failure.code });
+  }
+
+  /** Notes how far the list is; ends the reading where the credentials were locked meanwhile. */
+  #listed(done: number, total: number): void {
+    this.#progress = { what: 'open', done, total };
+    if (this.#lockMark.isSet()) throw new KeyholdError('locked', LOCKED);
+  }
+
+  /** Takes in what rests, unless it is known already: from when its host was asked for, and newer if it was changed since. */
+  #learn(held: Held): void {
+    if (isOwn(held) || this.#set.at(held)?.resting) return;
+    this.#set.know(held);
   }
 
   /** The backend for a change that is allowed now and that it will keep. */
@@ -415,7 +527,7 @@ export class Custody {
 
   /** While a backend is being opened a change that was let in before may still end. */
   #isShut(): boolean {
-    return this.#state === 'locked' || this.#state === 'failed';
+    return this.#isLocking || this.#state === 'locked' || this.#state === 'failed';
   }
 
   /** The lease of the backend's key: only a passphrase's ends, and the sweep that ends it sleeps while we do. */

@@ -43,6 +43,7 @@ const faults = {
   vault_key_missing: 'unavailable',
   vault_newer: 'unavailable',
   vault_in_use: 'unavailable',
+  vault_missing: 'unavailable',
   wrong_passphrase: 'denied',
   // the audit log
   audit_damaged: 'unavailable',

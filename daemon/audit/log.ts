@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { sizeOfOwnFile } from '../durable.ts';
+import { OpenedFile } from '../opened-file.ts';
 import { connectExclusively, versionUntouched } from '../sqlite.ts';
 import { auditFault, damaged } from './audit-fault.ts';
 import { type AuditEntry, appendEntry, type ChainedEntry, entryOf, genesis, type Head } from './entry.ts';
@@ -68,6 +69,7 @@ export class AuditLog {
     | 'trim',
     StatementSync
   >;
+  readonly #opened: OpenedFile;
   #head: Head;
 
   constructor(file: string, sqlite: DatabaseSync) {
@@ -95,6 +97,7 @@ export class AuditLog {
       trim: sqlite.prepare('DELETE FROM total WHERE credential = ? AND last < ?'),
     };
     this.#head = this.before(Number.MAX_SAFE_INTEGER, 1)[0] ?? genesis;
+    this.#opened = new OpenedFile(file);
   }
 
   /** Where the chain ends. */
@@ -241,6 +244,13 @@ export class AuditLog {
   }
 
   #transaction(synchronous: 'FULL' | 'NORMAL', work: () => void): void {
+    const { trouble } = this.#opened;
+    if (trouble !== undefined) {
+      throw new KeyholdError(
+        'audit_unwritable',
+        `cannot write ${this.#file}: ${trouble} while the agent had it open; put the file back, then run: keyhold restart`,
+      );
+    }
     this.#guard('write', () => {
       this.#sqlite.exec(`PRAGMA synchronous = ${synchronous}`);
       this.#sqlite.exec('BEGIN IMMEDIATE');

@@ -2,6 +2,7 @@ import type { About } from '../../protocol/about.ts';
 import type { EpochSeconds, Target } from '../../protocol/credential.ts';
 import type { Made } from '../../protocol/made.ts';
 import type { Secret } from '../../protocol/secret.ts';
+import type { Progress } from '../slices.ts';
 
 /** Everything about a credential but its secrets: what is held, for whom, since when. */
 export type Held = Target & {
@@ -74,11 +75,18 @@ export interface Backend {
   /** What `status` and `doctor` should say about it, now. */
   degradations(): readonly Degradation[];
   /** Everything that rests here. The agent asks once after opening or unlocking, and keeps the answer. */
-  list(): Promise<readonly Held[]>;
+  list(progress?: Progress): Promise<readonly Held[]>;
+  /**
+   * What rests for a protocol and host, asked while `list` is still reading: it may wait for a part of that. Undefined where
+   * this backend learns it from the whole list only, as does one without the function.
+   */
+  heldFor?(target: Target): Promise<readonly Held[] | undefined>;
   /** The secrets of a held credential, the caller's to dispose of; undefined if they are gone. */
   get(held: Held): Promise<Secrets | undefined>;
   /** Keeps it, in place of what rests for the same target. Settles when it is durable. The secrets are borrowed. */
   put(held: Held, secrets: Secrets): Promise<void>;
+  /** The same for many, where that is faster than one after the other. Each is durable once the promise settles. */
+  putAll?(items: Iterable<{ readonly held: Held; readonly secrets: Secrets }>, progress?: Progress): Promise<void>;
   /** Replaces what is known of a held credential and leaves its secrets. Durable; of what is gone it does nothing. */
   annotate(held: Held): Promise<void>;
   /** Removes it for good. Removing what is gone already is no error. */

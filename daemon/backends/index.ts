@@ -36,7 +36,7 @@ export type Backends = {
 };
 
 /** Each member is loaded when it is opened: what is not used costs nothing. */
-const openers: Record<BackendName, (options: BackendsOptions) => Promise<Backend>> = {
+const openers: Record<BackendName, (options: BackendsOptions, isExpected: boolean) => Promise<Backend>> = {
   keyring: async ({ state, keyringChild, keep, clock }) =>
     (await import('./keyring/keyring.ts')).openKeyring({
       file: `${state}/keyring.db`,
@@ -44,12 +44,13 @@ const openers: Record<BackendName, (options: BackendsOptions) => Promise<Backend
       keep,
       clock,
     }),
-  vault: async (options) =>
+  vault: async (options, isExpected) =>
     (await import('./vault/vault.ts')).openVault({
       folder: options.state,
       keep: options.keep,
       keySource: keyInKeyring(options),
       keyPlace: 'key-file',
+      isExpected,
     }),
   memory: async ({ keep }) => (await import('./memory.ts')).openMemory({ keep }),
 };
@@ -109,8 +110,13 @@ export function openBackends(options: BackendsOptions): Backends {
   };
 
   return {
-    openChosen: async () => openers[await choose()](options),
-    open: (name) => openers[name](options),
+    async openChosen() {
+      // Where credentials rested when this agent started; the choice may note another place.
+      const before = remembered;
+      const name = await choose();
+      return openers[name](options, name === before);
+    },
+    open: (name) => openers[name](options, name === remembered),
     remember,
     async survey() {
       const keyring = await probe(SURVEY_DEADLINE);

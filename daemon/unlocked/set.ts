@@ -53,7 +53,7 @@ export class UnlockedSet {
     return this.#index.findAll(target);
   }
 
-  /** Takes in what rests in a backend, still locked, as the newest. */
+  /** Takes in what rests in a backend, still locked, in the order of when it was stored: a backend lists in one of its own. */
   know(held: Held): Entry {
     return this.#put({ ...held, resting: held, forgetAt: undefined, secrets: undefined, lease: undefined });
   }

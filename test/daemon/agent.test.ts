@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Management, manage } from '../../daemon/manage.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { heapSecret, secretFromText } from '../../protocol/secret.ts';
@@ -92,6 +92,66 @@ describe('get', () => {
     release();
     expect(await erased).toBe('ok');
     expect(await asked).toBe('not-found');
+  });
+});
+
+describe('while the backend is being opened', () => {
+  /** An agent whose backend has the records of two accounts and does not come to the end of its list until it is told to. */
+  async function opening() {
+    const before = await stored();
+    await before.store({ username: 'bob', password: 'bob-EXAMPLE' });
+    await before.store({ host: 'other.test', password: 'other-EXAMPLE' });
+    const { backend } = before;
+    backend.isReadByHost = true;
+    const release = backend.hold('list');
+    return { core: new Core({ backend }), release };
+  }
+
+  it('a get is answered by what its host has, the one stored last first', async () => {
+    const { core, release } = await opening();
+    expect(await core.get()).toBe('bob bob-EXAMPLE');
+    expect(await core.get({ username: 'ada' })).toBe('ada pass-EXAMPLE');
+    expect(core.custody.state).toBe('opening');
+    release();
+    await core.custody.settled();
+    expect(core.custody.counts.held).toBe(3);
+    expect(await core.get()).toBe('bob bob-EXAMPLE');
+    expect(await core.get({ host: 'other.test' })).toBe('ada other-EXAMPLE');
+  });
+
+  it('a get that finds nothing, a store, an erase and a list wait for all of it', async () => {
+    const { core, release } = await opening();
+    const missed = core.get({ host: 'nothing.test' });
+    const kept = core.store({ host: 'new.test' });
+    const erased = core.erase({ host: 'other.test' });
+    const all = [missed, kept, erased];
+    for (const one of all) expect(await hasSettled(one)).toBe(false);
+    release();
+    expect(await Promise.all(all)).toEqual(['not-found', 'ok', 'ok']);
+  });
+
+  it('a get that must wait for too long is told so, and never that nothing is held', async () => {
+    const { core, release } = await opening();
+    core.backend.isReadByHost = false;
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const asked = core.agent.get(aRequest('get', { host: 'other.test' }));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(await asked).toMatchObject({ status: 'unavailable', message: expect.stringContaining('is opening') });
+    vi.useRealTimers();
+    release();
+    expect(await core.get({ host: 'other.test' })).toBe('ada other-EXAMPLE');
+  });
+
+  it('a lock ends the serving at once', async () => {
+    const { core, release } = await opening();
+    expect(await core.get()).toBe('bob bob-EXAMPLE');
+    const locked = core.custody.lock();
+    const asked = core.get();
+    release();
+    await locked;
+    expect(await asked).toBe('locked');
+    expect(core.custody.state).toBe('locked');
   });
 });
 
@@ -520,7 +580,8 @@ describe('migrate', () => {
     core.backend.disposed = false;
     expect(await core.backend.credentials()).toEqual([]);
     expect(await core.get()).toBe('bob bob-EXAMPLE');
-    expect(next.calls.get).toBe(3);
+    // What is in memory goes on being served from there.
+    expect(next.calls.get).toBe(2);
     expect(await core.get({ host: 'memory.test' })).toBe('ada pass-EXAMPLE');
   });
 

@@ -58,27 +58,63 @@ describe('an agent of version 0.1', () => {
     expect(await text(back, bin)).toMatchObject({ secret: 'erased-EXAMPLE' });
   });
 
-  it("opens the keyring's index that this version wrote", () => {
+  it("opens the keyring's index that this version wrote", async () => {
     const file = join(aFolder(), 'keyring.db');
     const key = randomBytes(32);
-    const index = openIndex({ file, key: heapSecret(key), keep: heapSecret });
+    const index = await openIndex({ file, key: heapSecret(key), keep: heapSecret });
     const progress = { state: 'whole', items: { secret: true, refreshToken: false } } as const;
     index.write(newer, progress);
     const bin = { ...ownTarget('erased', 'eve'), id: 'eve', storedAt: 6 };
     index.apply([{ write: bin, progress: SEALED, secrets: { secret: secretFromText('erased-EXAMPLE') } }]);
     index.close();
 
-    const old = earlier.openIndex({ file, key: earlier.heapSecret(key), keep: earlier.heapSecret });
+    const old = await earlier.openIndex({ file, key: earlier.heapSecret(key), keep: earlier.heapSecret });
     expect(old.find(newer)).toEqual({ held: newer, progress });
     // A row that is whole and has no item: nothing to look for in the keyring, and nothing to drop.
     expect(old.find(bin)).toEqual({ held: bin, progress: SEALED });
     old.write(aHeld({ id: 'bob', username: 'bob' }), progress);
     old.close();
 
-    const back = openIndex({ file, key: heapSecret(key), keep: heapSecret });
+    const back = await openIndex({ file, key: heapSecret(key), keep: heapSecret });
     onTestFinished(() => back.close());
     expect(back.rows().map(({ held }) => held.id)).toEqual(expect.arrayContaining(['newer', 'bob', 'eve']));
     expect(Buffer.from(expose(back.secrets(bin)!.secret!)).toString()).toBe('erased-EXAMPLE');
+  });
+
+  it('adds to a large vault, and this version finds that by its host before the whole list is read', async () => {
+    const folder = aFolder();
+    const vault = await openVault({ folder, keep: heapSecret, kdf });
+    const many = Array.from({ length: 1_200 }, (_, index) => ({
+      held: aHeld({ id: `${index}`, host: `h${index}.example.com` }),
+      secrets: { secret: secretFromText(`${index}-EXAMPLE`) },
+    }));
+    await vault.putAll!(many);
+    // The hosts of the first few hundred are noted at the next opening.
+    await vault.list();
+    await vault.dispose();
+
+    const old = await earlier.openVault({ folder, keep: earlier.heapSecret, kdf });
+    const added = aHeld({ id: 'added', host: 'added.example.com' });
+    await old.put(added, { secret: earlier.secretFromText('added-EXAMPLE') });
+    await old.remove(many[7]!.held);
+    await old.dispose();
+
+    const back = await openVault({ folder, keep: heapSecret, kdf });
+    onTestFinished(() => back.dispose());
+    const order: string[] = [];
+    const early = back.heldFor!(added).then((held) => {
+      order.push('host');
+      return held;
+    });
+    const list = back.list().then((all) => {
+      order.push('list');
+      return all;
+    });
+    expect(await early).toEqual([added]);
+    expect(await back.heldFor!(many[7]!.held)).toEqual([]);
+    expect(await back.heldFor!(many[8]!.held)).toEqual([many[8]!.held]);
+    expect(await list).toHaveLength(1_200);
+    expect(order).toEqual(['host', 'list']);
   });
 
   it('opens a backup that this version sealed', async () => {

@@ -1,6 +1,7 @@
 import type { Backend, Held, UnlockMeans } from '../../daemon/backends/backend.ts';
 import { openMemory } from '../../daemon/backends/memory.ts';
 import { isOwn } from '../../daemon/tombstones/own-records.ts';
+import type { Target } from '../../protocol/credential.ts';
 import { type FaultCode, KeyholdError } from '../../protocol/errors.ts';
 import { heapSecret } from '../../protocol/secret.ts';
 
@@ -39,6 +40,12 @@ export class FakeBackend implements Backend {
   }
   async list() {
     return (await this.#reach('list')).list();
+  }
+  /** Whether it can tell what a host has while its list is still being read. */
+  isReadByHost = false;
+  async heldFor({ protocol, host }: Target) {
+    if (!this.isReadByHost) return undefined;
+    return (await (await this.#memory).list()).filter((held) => held.protocol === protocol && held.host === host);
   }
   /** What rests here without what is the agent's own. */
   async credentials(): Promise<readonly Held[]> {

@@ -1,5 +1,6 @@
 import { identityOf, type Target } from '../../../protocol/credential.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
+import { inSlices } from '../../slices.ts';
 import type { Held, Secrets } from '../backend.ts';
 import { openRecords } from '../vault/records.ts';
 
@@ -52,10 +53,17 @@ export interface Index {
 }
 
 /** Opens the sealed file, creating it where there is none, under a borrowed key. Throws what `openRecords` throws. */
-export function openIndex(options: { file: string; key: Secret; keep: SecretKeeper }): Index {
+export async function openIndex(options: { file: string; key: Secret; keep: SecretKeeper }): Promise<Index> {
   const records = openRecords(options);
   const rows = new Map<string, Row>();
-  for (const { held, note } of records.all()) rows.set(identityOf(held), { held, progress: JSON.parse(note) });
+  try {
+    await inSlices(await records.all(), ({ held, note }) =>
+      rows.set(identityOf(held), { held, progress: JSON.parse(note) }),
+    );
+  } catch (error) {
+    records.close();
+    throw error;
+  }
   return {
     rows: () => [...rows.values()],
     find: (target) => rows.get(identityOf(target)),

@@ -24,7 +24,7 @@ export async function openIndexWith(
     );
   }
   try {
-    return openIndex({ file, key, keep });
+    return await openIndex({ file, key, keep });
   } finally {
     key.dispose();
   }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import { sizeOfOwnFile, syncFolder, temporaryBeside } from '../../durable.ts';
+import { OpenedFile } from '../../opened-file.ts';
 import { connectExclusively, versionUntouched } from '../../sqlite.ts';
 import { SCHEMA } from './header.ts';
 import { storageFault } from './storage-fault.ts';
@@ -34,7 +35,19 @@ export type Change =
   | { readonly put: Uint8Array; readonly held: Uint8Array; readonly secrets: Uint8Array }
   | { readonly remove: Uint8Array };
 
-export type Row = { readonly found: Uint8Array; readonly held: Uint8Array };
+/** A record without its secrets. `number` says where it lies in the file, and is what a damaged one is named by. */
+export type Row = { readonly number: number; readonly found: Uint8Array; readonly held: Uint8Array };
+/** Names of consecutive records in one text, in hexadecimal digits, to compare many at once; `last` is the last of them. */
+export type NamesPage = { readonly names: string | null; readonly last: Uint8Array | null };
+
+/** The statement that reads such a page: behind a name, at most so many. */
+export function namesIn(table: 'record' | 'host'): string {
+  return `SELECT group_concat(hex(found), '' ORDER BY found) AS names, max(found) AS last
+    FROM (SELECT found FROM ${table} WHERE found > ? ORDER BY found LIMIT ?)`;
+}
+
+/** Bytes of a file that SQLite checks as a whole at opening, in some milliseconds. A larger one is checked while it is listed. */
+const CHECKED_AT_OPENING = 2_097_152;
 
 /**
  * One SQLite file of sealed rows, open in this process alone. Nothing in here knows a key. What returns is durable
@@ -46,9 +59,22 @@ export class Database {
   readonly #file: string;
   readonly #sqlite: DatabaseSync;
   readonly #statements: Record<
-    'header' | 'setHeader' | 'rows' | 'has' | 'secrets' | 'put' | 'annotate' | 'remove' | 'wipe',
+    | 'header'
+    | 'names'
+    | 'setHeader'
+    | 'counts'
+    | 'rows'
+    | 'founds'
+    | 'row'
+    | 'has'
+    | 'secrets'
+    | 'put'
+    | 'annotate'
+    | 'remove'
+    | 'wipe',
     StatementSync
   >;
+  readonly #opened: OpenedFile;
   #readOnly = false;
   #wipePending = false;
 
@@ -58,7 +84,14 @@ export class Database {
     this.#statements = {
       header: sqlite.prepare('SELECT bytes FROM header WHERE slot = 1'),
       setHeader: sqlite.prepare('INSERT INTO header VALUES (1, ?) ON CONFLICT DO UPDATE SET bytes = excluded.bytes'),
-      rows: sqlite.prepare('SELECT found, held FROM record'),
+      counts: sqlite.prepare(
+        `SELECT (SELECT count(*) FROM record NOT INDEXED) AS rows,
+          (SELECT count(*) FROM record INDEXED BY record_found) AS founds`,
+      ),
+      rows: sqlite.prepare('SELECT number, found, held FROM record WHERE number > ? ORDER BY number LIMIT ?'),
+      founds: sqlite.prepare('SELECT found FROM record WHERE found > ? ORDER BY found LIMIT ?'),
+      names: sqlite.prepare(namesIn('record')),
+      row: sqlite.prepare('SELECT number, found, held FROM record WHERE found = ?'),
       has: sqlite.prepare('SELECT 1 FROM record WHERE found = ?'),
       secrets: sqlite.prepare('SELECT secrets FROM record WHERE found = ?'),
       put: sqlite.prepare(
@@ -71,11 +104,17 @@ export class Database {
     };
     // What a killed process had removed but not yet wiped.
     this.#wipe();
+    this.#opened = new OpenedFile(file);
   }
 
   /** True while bytes that were removed could not be wiped off the disk; it is tried again at every change. */
   get wipePending(): boolean {
     return this.#wipePending;
+  }
+
+  /** What happened to the file while it was open, so that no change would be read again; undefined if nothing. */
+  get trouble(): string | undefined {
+    return this.#opened.trouble;
   }
 
   /** True behind a disk error. */
@@ -92,20 +131,37 @@ export class Database {
     this.#wipe();
   }
 
-  /** All rows, without their secrets. */
-  rows(): Row[] {
-    return this.#guard('list', () => this.#statements.rows.all() as unknown as Row[]);
+  /**
+   * How many records there are. Throws `vault_corrupt` where the index has more or fewer of them than the table: SQLite's own
+   * check is made for small files only, and this one takes a millisecond for 100,000.
+   */
+  count(): number {
+    const { rows, founds } = this.#guard('list', () => this.#statements.counts.get())!;
+    if (rows !== founds) throw corrupt(this.#file);
+    return Number(rows);
+  }
+
+  /** At most `limit` records behind the one with that number, in the order of their numbers; the first have a number over 0. */
+  rowsAfter(number: number, limit: number): Row[] {
+    return this.#guard('list', () => this.#statements.rows.all(number, limit) as unknown as Row[]);
+  }
+
+  /** At most `limit` names of records behind `found`, in their order; behind an empty one come the first. */
+  foundsAfter(found: Uint8Array, limit: number): Uint8Array[] {
+    return this.#guard('list', () => this.#statements.founds.all(found, limit).map((row) => row.found as Uint8Array));
+  }
+
+  /** The same as one page. */
+  namesAfter(found: Uint8Array, limit: number): NamesPage {
+    return this.#guard('list', () => this.#statements.names.get(found, limit)) as NamesPage;
+  }
+
+  row(found: Uint8Array): Row | undefined {
+    return this.#guard('list', () => this.#statements.row.get(found) as Row | undefined);
   }
 
   secrets(found: Uint8Array): Uint8Array | undefined {
     return this.#guard('read', () => this.#statements.secrets.get(found)?.secrets as Uint8Array | undefined);
-  }
-
-  put(found: Uint8Array, held: Uint8Array, secrets: Uint8Array): void {
-    const replaces = this.#guard('store in', () => this.#statements.has.get(found) !== undefined);
-    this.#change('store in', () => this.#statements.put.run(found, held, secrets));
-    // The new value is durable, so the store stands even if the old one's bytes cannot be wiped at once.
-    if (replaces || this.#wipePending) this.#wipe();
   }
 
   /** Replaces what describes a row. What it said before was no secret, and is wiped at the next occasion. */
@@ -126,15 +182,18 @@ export class Database {
    * be wiped at once are wiped at the next change, as `wipePending` says.
    */
   apply(changes: readonly Change[]): void {
+    const takesAway = (change: Change) => 'remove' in change || this.#statements.has.get(change.put) !== undefined;
+    const wipes = this.#guard('store in', () => changes.some(takesAway));
     this.#change('store in', () => {
-      this.#sqlite.exec('BEGIN IMMEDIATE');
+      if (changes.length > 1) this.#sqlite.exec('BEGIN IMMEDIATE');
       for (const change of changes) {
         if ('put' in change) this.#statements.put.run(change.put, change.held, change.secrets);
         else this.#statements.remove.run(change.remove);
       }
-      this.#sqlite.exec('COMMIT');
+      if (changes.length > 1) this.#sqlite.exec('COMMIT');
     });
-    this.#wipe();
+    // The new values are durable, so the change stands even if the old ones' bytes cannot be wiped at once.
+    if (wipes || this.#wipePending) this.#wipe();
   }
 
   close(): void {
@@ -150,6 +209,23 @@ export class Database {
         `cannot ${verb} ${this.#file}: the disk failed and it is read-only since; mend the disk, then run: keyhold restart`,
       );
     }
+    this.#refuseGone(verb);
+    const result = this.#changeOnce(verb, change);
+    // It may have happened meanwhile: what nothing will read is not acknowledged.
+    this.#refuseGone(verb);
+    return result;
+  }
+
+  #refuseGone(verb: string): void {
+    const { trouble } = this;
+    if (trouble === undefined) return;
+    throw new KeyholdError(
+      'backend_failed',
+      `cannot ${verb} ${this.#file}: ${trouble} while the agent had it open; put the file back, then run: keyhold restart`,
+    );
+  }
+
+  #changeOnce<T>(verb: string, change: () => T): T {
     try {
       return this.#guard(verb, change);
     } catch (error) {
@@ -268,7 +344,7 @@ export function openDatabase(file: string): Database | undefined {
       pragma('journal_mode') === 'wal' &&
       pragma('application_id') === APPLICATION &&
       pragma('user_version') === SCHEMA &&
-      pragma('integrity_check(1)') === 'ok';
+      (size > CHECKED_AT_OPENING || pragma('integrity_check(1)') === 'ok');
     if (!sound) throw corrupt(file);
     const database = new Database(file, sqlite);
     // SQLite reads a last page that is cut as if it ended in zeroes. With an empty WAL, all pages are in the file.

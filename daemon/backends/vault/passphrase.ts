@@ -1,6 +1,7 @@
 import { argon2, randomBytes } from 'node:crypto';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import { expose, type Secret, type SecretKeeper } from '../../../protocol/secret.ts';
+import { Serial } from '../../serial.ts';
 import { KEY_LENGTH } from './cipher.ts';
 
 /** What Argon2id may cost (RFC 9106): memory in KiB, passes over it, lanes. */
@@ -18,6 +19,9 @@ const MEMORY_MAX = 1024 * 1024;
 const PASSES_MAX = 64;
 const LANES_MAX = 16;
 
+/** Each takes a quarter of a GiB and a processor for a second: several at once would have the kernel end the agent. */
+const oneAtATime = new Serial();
+
 /** New parameters with a fresh salt. */
 export function newKdf({ memory, passes, parallelism }: Argon2Params = defaultArgon2): Kdf {
   return { memory, passes, parallelism, salt: randomBytes(16).toString('base64') };
@@ -33,11 +37,17 @@ export async function keyFromPassphrase(passphrase: Secret, kdf: Kdf, keep: Secr
   }
   const message = expose(passphrase);
   try {
-    const key = await new Promise<Buffer>((resolve, reject) => {
-      argon2('argon2id', { message, nonce, memory, passes, parallelism, tagLength: KEY_LENGTH }, (error, derived) =>
-        error ? reject(error) : resolve(derived),
-      );
-    });
+    const key = await oneAtATime.run(
+      'argon2',
+      () =>
+        new Promise<Buffer>((resolve, reject) => {
+          argon2(
+            'argon2id',
+            { message, nonce, memory, passes, parallelism, tagLength: KEY_LENGTH },
+            (error, derived) => (error ? reject(error) : resolve(derived)),
+          );
+        }),
+    );
     try {
       return keep(key);
     } finally {

@@ -1,13 +1,17 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Target } from '../../../protocol/credential.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
 import { removeLeftovers } from '../../durable.ts';
+import type { Progress } from '../../slices.ts';
 import type { Backend, Degradation, Held, Secrets, UnlockMeans } from '../backend.ts';
 import { disposeSecrets } from '../secrets.ts';
+import { ChangeQueue } from './change-queue.ts';
 import { randomKey } from './cipher.ts';
 import { createDatabase, type Database, openDatabase } from './database.ts';
 import { decodeHeader, encodeHeader, type Header } from './header.ts';
+import { Hosts } from './hosts.ts';
 import type { Argon2Params } from './passphrase.ts';
 import { type Records, unlockRecords } from './records.ts';
 import { storageFault } from './storage-fault.ts';
@@ -31,6 +35,8 @@ export type VaultOptions = {
   readonly keySource?: KeySource | undefined;
   /** Where the key of a new vault rests. @default the key source where there is one, else the key file */
   readonly keyPlace?: KeyPlace | undefined;
+  /** Whether credentials are known to rest here, so that a missing file was lost and is no new one. */
+  readonly isExpected?: boolean | undefined;
 };
 
 /** The backend in an encrypted file of our own, whose key may come from a passphrase. */
@@ -47,14 +53,18 @@ export interface Vault extends Backend {
 /**
  * Opens the vault in a folder, creating it where there is none. With a passphrase it opens locked, and also where the
  * key's source is locked; else it opens ready. Throws `vault_truncated`, `vault_corrupt`, `vault_newer`,
- * `vault_in_use`, `vault_key_missing`, `vault_wrong_key`, `unsafe_place`; what cannot be opened is left as it is.
+ * `vault_in_use`, `vault_key_missing`, `vault_wrong_key`, `unsafe_place`, and `vault_missing` where one was here before; what cannot
+ * be opened is left as it is.
  */
 export async function openVault(options: VaultOptions): Promise<Vault> {
   const { folder, keep, kdf, keySource, keyPlace = keySource ? 'key-source' : 'key-file' } = options;
   const file = join(folder, 'vault.db');
   const places: KeyPlaces = { file, keyFile: join(folder, 'vault.key'), keySource, kdf, keep };
+  const hosts = `${folder}/vault.hosts`;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const database = openDatabase(file) ?? (await createVault(places, keyPlace));
+  const existing = openDatabase(file);
+  if (!existing && (options.isExpected || existsSync(hosts))) throw missing(folder);
+  const database = existing ?? (await createVault(places, keyPlace));
   try {
     removeLeftovers(file);
     removeLeftovers(places.keyFile);
@@ -65,6 +75,14 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     database.close();
     throw error;
   }
+}
+
+/** An empty vault in the place of a lost one would look as if everything had been erased. */
+function missing(folder: string): KeyholdError {
+  return new KeyholdError(
+    'vault_missing',
+    `cannot open ${folder}/vault.db: it is not there, and credentials rested in it; put it back or, to begin with an empty one, run: rm -f ${folder}/backend ${folder}/vault.hosts && keyhold restart`,
+  );
 }
 
 async function createVault(places: KeyPlaces, place: KeyPlace): Promise<Database> {
@@ -91,11 +109,17 @@ class FileVault implements Vault {
   readonly durable = true;
 
   readonly #database: Database;
+  readonly #hosts: Hosts;
   readonly #places: KeyPlaces;
   readonly #keyPlace: KeyPlace;
   #header: Header;
   /** Present while unlocked. */
   #records: Records | undefined;
+  readonly #queue = new ChangeQueue({
+    one: (change) =>
+      'remove' in change ? this.#unlocked().remove(change.remove) : this.#unlocked().put(change.put, change.secrets),
+    all: (changes) => this.#unlocked().apply(changes),
+  });
   /** Counts locks, so that an unlock under way when one happens comes to nothing. */
   #locks = 0;
   #disposed = false;
@@ -105,6 +129,7 @@ class FileVault implements Vault {
   constructor(database: Database, header: Header, places: KeyPlaces, keyPlace: KeyPlace) {
     this.#keyPlace = keyPlace;
     this.#database = database;
+    this.#hosts = new Hosts(`${places.file.slice(0, -'.db'.length)}.hosts`);
     this.#header = header;
     this.#places = places;
   }
@@ -122,11 +147,27 @@ class FileVault implements Vault {
         remedy: 'run: keyhold backend passphrase, or use the keyring',
       });
     }
+    const { trouble } = this.#database;
+    if (trouble !== undefined) {
+      found.push({
+        code: 'vault-file-gone',
+        what: `${this.#places.file} cannot be written to: ${trouble} while the agent had it open`,
+        remedy: 'put the file back, then run: keyhold restart',
+      });
+    }
     if (this.#database.readOnly) {
       found.push({
         code: 'vault-read-only',
         what: 'the disk failed, and the vault takes no changes',
         remedy: 'mend the disk, then run: keyhold restart',
+      });
+    }
+    const damaged = this.#records?.damaged ?? [];
+    if (damaged.length > 0) {
+      found.push({
+        code: 'damaged-records',
+        what: `${damaged.length} of the records in ${this.#places.file} ${damaged.length === 1 ? 'is' : 'are'} damaged: number ${shortened(damaged)}; all others are served`,
+        remedy: 'store these tokens anew, or restore a backup: keyhold restore FILE',
       });
     }
     if (this.#database.wipePending) {
@@ -139,30 +180,39 @@ class FileVault implements Vault {
     return found;
   }
 
-  async list(): Promise<readonly Held[]> {
-    return this.#unlocked()
-      .all()
-      .map(({ held }) => held);
+  async list(progress?: Progress): Promise<readonly Held[]> {
+    const described = await this.#settled().all(progress);
+    return described.map(({ held }) => held);
+  }
+
+  async heldFor(target: Target): Promise<readonly Held[] | undefined> {
+    return this.#settled().of(target);
   }
 
   async get(held: Held): Promise<Secrets | undefined> {
-    return this.#unlocked().get(held);
+    return this.#settled().get(held);
   }
 
   async put(held: Held, secrets: Secrets): Promise<void> {
-    this.#unlocked().put(held, secrets);
+    this.#unlocked();
+    await this.#queue.add({ put: held, secrets });
+  }
+
+  async putAll(items: Iterable<{ held: Held; secrets: Secrets }>, progress?: Progress): Promise<void> {
+    await this.#settled().putAll(items, progress);
   }
 
   async annotate(held: Held): Promise<void> {
-    this.#unlocked().annotate(held);
+    this.#settled().annotate(held);
   }
 
   async remove(held: Held): Promise<void> {
-    this.#unlocked().remove(held);
+    this.#unlocked();
+    await this.#queue.add({ remove: held });
   }
 
   async move(from: Held, to: Held): Promise<boolean> {
-    const records = this.#unlocked();
+    const records = this.#settled();
     const secrets = records.get(from);
     if (!secrets) return false;
     try {
@@ -183,7 +233,7 @@ class FileVault implements Vault {
         dataKey.dispose();
         throw new KeyholdError('backend_locked', 'cannot unlock the vault: it was locked again meanwhile');
       }
-      this.#records = unlockRecords(this.#database, this.#places.file, dataKey, this.#places.keep);
+      this.#records = unlockRecords(this.#database, this.#places.file, dataKey, this.#places.keep, this.#hosts);
       // Only now is it proven that a key file, left by a kill inside setPassphrase, is not what opens it. One that
       // cannot be removed opens nothing either, so that is no reason to stay locked.
       try {
@@ -206,16 +256,25 @@ class FileVault implements Vault {
   }
 
   lock(): void {
+    this.#queue.flush();
     this.#locks++;
     this.#records?.close();
     this.#records = undefined;
   }
 
   async dispose(): Promise<void> {
-    this.#disposed = true;
     this.lock();
+    this.#disposed = true;
     await this.#keyWork.catch(() => {});
+    this.#hosts.close();
     this.#database.close();
+  }
+
+  /** The records, once every change that came before has been made. */
+  #settled(): Records {
+    const records = this.#unlocked();
+    this.#queue.flush();
+    return records;
   }
 
   #unlocked(): Records {
@@ -243,4 +302,10 @@ class FileVault implements Vault {
   #refuseDisposed(): void {
     if (this.#disposed) throw new KeyholdError('closed', 'cannot use the vault: it was closed');
   }
+}
+
+/** The first numbers of a list, which may be long. */
+function shortened(numbers: readonly number[]): string {
+  const first = numbers.slice(0, 10).join(', ');
+  return numbers.length > 10 ? `${first} and ${numbers.length - 10} more` : first;
 }

@@ -68,6 +68,7 @@ describe('the note of where credentials rest', () => {
 
   it('outranks the setting that a migrate found, until the setting is changed', async () => {
     const { state, backends } = backendsIn({ configured: 'memory' });
+    await (await backends.open('vault')).dispose();
     backends.remember('vault');
     const chosen = async (configured: 'auto' | 'vault' | 'memory') => {
       const backend = await backendsIn({ configured, given: state }).backends.openChosen();

@@ -19,9 +19,13 @@ describe('what a crash left in the middle', () => {
   let index: Index;
   let keyring: ReturnType<typeof aKeyring>;
 
-  beforeEach(() => {
+  beforeEach(async () => {
     folder = temporaryFolder('settle');
-    index = openIndex({ file: join(folder.path, 'index.db'), key: heapSecret(new Uint8Array(32)), keep: heapSecret });
+    index = await openIndex({
+      file: join(folder.path, 'index.db'),
+      key: heapSecret(new Uint8Array(32)),
+      keep: heapSecret,
+    });
     keyring = aKeyring();
   });
   afterEach(() => {

@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { openVault } from '../../../../daemon/backends/vault/vault.ts';
 import type { KeyholdError } from '../../../../protocol/errors.ts';
@@ -44,9 +44,12 @@ describe.skipIf(!mayMount(...tmpfs))('a vault on a full disk', () => {
       for (let number = 0; number < kept; number++) {
         expect((await text(vault, heldOf(number)))?.secret).toBe(value(number));
       }
+      // The notes of hosts gave their room back when they could not be kept.
+      fillUp(`${disk.path}/rest`);
       await expect(vault.remove(heldOf(0))).rejects.toMatchObject({ code: 'backend_full' });
       expect((await text(vault, heldOf(0)))?.secret).toBe(value(0));
       rmSync(ballast);
+      rmSync(`${disk.path}/rest`);
       let room = 0;
       for (; room < 20; room++) await vault.remove(heldOf(room));
       await vault.put(heldOf(kept), { secret: secretFromText(value(kept)) });
@@ -67,6 +70,18 @@ describe.skipIf(!mayMount(...tmpfs))('a vault on a full disk', () => {
     }
   });
 });
+
+/** Writes a file until the disk is full. */
+function fillUp(file: string): void {
+  const descriptor = openSync(file, 'w', 0o600);
+  try {
+    for (const page = Buffer.alloc(4_096); ; ) writeSync(descriptor, page);
+  } catch (error) {
+    expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
+  } finally {
+    closeSync(descriptor);
+  }
+}
 
 describe.skipIf(!need('strace', 'apt-get install strace'))('a vault whose fsync fails', () => {
   it('refuses the store, shows nothing of it, and is read-only until it is opened again', async () => {

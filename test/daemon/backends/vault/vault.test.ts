@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openBackup, sealBackup } from '../../../../daemon/backends/backup.ts';
@@ -41,6 +41,45 @@ describe('the vault', () => {
   afterEach(async () => {
     await vault.dispose();
     folder.remove();
+  });
+
+  describe('whose file is changed under it', () => {
+    const taken = [
+      ['is removed', () => rmSync(path('vault.db'))],
+      ['is replaced by another', () => renameSync(path('other'), path('vault.db'))],
+      ['loses its WAL', () => rmSync(path('vault.db-wal'))],
+      ['is moved away with its folder', () => renameSync(folder.path, `${folder.path}-away`)],
+    ] as const;
+
+    it.each(taken)('acknowledges nothing once it %s, and serves what it has', async (what, take) => {
+      writeFileSync(path('other'), readFileSync(path('vault.db')), { mode: 0o600 });
+      take();
+      const late = aHeld({ username: 'late', id: 'late' });
+      const refused = { code: 'backend_failed', message: expect.stringContaining('while the agent had it open') };
+      await expect(vault.put(late, { secret: secretFromText('late-EXAMPLE') })).rejects.toMatchObject(refused);
+      await expect(vault.annotate(aHeld({ expiresAt: 5 }))).rejects.toMatchObject(refused);
+      await expect(vault.remove(aHeld())).rejects.toMatchObject(refused);
+      await expect(vault.putAll!([{ held: late, secrets: {} }])).rejects.toMatchObject(refused);
+      expect(vault.degradations().map(({ code }) => code)).toContain('vault-file-gone');
+      expect((await text(vault, aHeld()))?.secret).toBe('token-EXAMPLE');
+      if (what.startsWith('is moved')) renameSync(`${folder.path}-away`, folder.path);
+    });
+  });
+
+  it('is not made anew in the place of one that was lost', async () => {
+    await vault.dispose();
+    renameSync(path('vault.db'), path('away'));
+    writeFileSync(path('vault.hosts'), '');
+    await expect(open()).rejects.toMatchObject({ code: 'vault_missing' });
+    rmSync(path('vault.hosts'));
+    await expect(openVault({ folder: folder.path, keep: heapSecret, isExpected: true })).rejects.toMatchObject({
+      code: 'vault_missing',
+      message: expect.stringContaining(`rm -f ${folder.path}/backend ${folder.path}/vault.hosts && keyhold restart`),
+    });
+    expect(existsSync(path('vault.db'))).toBe(false);
+    renameSync(path('away'), path('vault.db'));
+    vault = await open();
+    expect((await text(vault, aHeld()))?.secret).toBe('token-EXAMPLE');
   });
 
   it('begins with a random key in a file of mode 0600 beside it, and says that this is degraded', () => {
