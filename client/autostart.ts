@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, lstatSync, openSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { inOwnUserNamespace, isOwn } from '../platform/places.ts';
 import type { Places } from '../protocol/places.ts';
-import { isOwn } from './locate.ts';
 
 /** open(2)'s flag as it stands in /proc/PID/fdinfo. */
 const O_CLOEXEC = 0o2000000;
@@ -9,7 +9,7 @@ const O_CLOEXEC = 0o2000000;
 /**
  * Starts the agent that STATE/autostart points to, detached from us; `install` writes that link. Answers false, and does
  * nothing, if KEYHOLD_NO_AUTOSTART=1, if there is no such link, or if anybody but us or root could have put it there or
- * could change what it points to. Several may start one at once: the agent itself sees to it that one stays.
+ * could change what it points to, or in a user namespace of our own (rootless podman). Several may start one at once: the agent itself sees to it that one stays.
  */
 export function startAgent(places: Places, environment: NodeJS.ProcessEnv = process.env): boolean {
   if (environment.KEYHOLD_NO_AUTOSTART === '1') return false;
@@ -23,10 +23,11 @@ export function startAgent(places: Places, environment: NodeJS.ProcessEnv = proc
   return true;
 }
 
-/** The agent's executable by STATE/autostart; undefined if there is none that can be trusted. */
+/** The agent's executable by STATE/autostart; undefined if none can be trusted, or none may be started here. */
 export function agentProgram(places: Places): string | undefined {
   const link = `${places.state}/autostart`;
   try {
+    if (inOwnUserNamespace()) return undefined;
     const uid = process.getuid!();
     const stands = lstatSync(link);
     if (!isOwn(places.state) || !stands.isSymbolicLink() || stands.uid !== uid) return undefined;

@@ -5,7 +5,7 @@ import { connect } from '../protocol/connect.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import type { CredentialRequest, Handler } from '../protocol/handler.ts';
 import { startAgent } from './autostart.ts';
-import { checkSocketFolder, locate } from './locate.ts';
+import { checkSocketFolder, locate, locateAll } from './locate.ts';
 
 /** Milliseconds that a call may take unless the caller says otherwise. */
 const DEADLINE = 5_000;
@@ -35,22 +35,26 @@ export type DialOptions = {
  * in time fails with `deadline` and ends the connection, because a late answer would be taken for the next one.
  */
 export async function dial({ socket, deadline = DEADLINE, autostart = false }: DialOptions = {}): Promise<Connection> {
-  const path = socket ?? locate().agentSocket;
+  const find = () => (socket === undefined ? locateAll().map(({ agentSocket }) => agentSocket) : [socket]);
   const mayStart = autostart && socket === undefined;
   try {
-    return await greet(path, deadline);
+    return await greetFirst(find(), deadline);
   } catch (error) {
     if (!(error instanceof KeyholdError && error.code === 'agent_unreachable')) throw error;
     if (!mayStart || !startAgent(locate())) throw error;
-    return await untilStarted(path, deadline, error);
+    return await untilStarted(find, deadline, error);
   }
 }
 
-async function untilStarted(path: string, deadline: number, unreachable: KeyholdError): Promise<Connection> {
+async function untilStarted(
+  find: () => readonly string[],
+  deadline: number,
+  unreachable: KeyholdError,
+): Promise<Connection> {
   for (const end = now() + START_DEADLINE; now() < end; ) {
     await pause(RETRY);
     try {
-      return await greet(path, deadline);
+      return await greetFirst(find(), deadline);
     } catch (error) {
       if (!(error instanceof KeyholdError && error.code === 'agent_unreachable')) throw error;
     }
@@ -60,6 +64,18 @@ async function untilStarted(path: string, deadline: number, unreachable: Keyhold
     `cannot reach the agent: it was started and did not listen within ${START_DEADLINE / 1_000} s; see: keyhold logs`,
     { cause: unreachable },
   );
+}
+
+/** Greets the first of `paths` where something listens. Throws `agent_unreachable` for the last where nothing does. */
+async function greetFirst(paths: readonly string[], deadline: number): Promise<Connection> {
+  for (const path of paths.slice(0, -1)) {
+    try {
+      return await greet(path, deadline);
+    } catch (error) {
+      if (!(error instanceof KeyholdError && error.code === 'agent_unreachable')) throw error;
+    }
+  }
+  return await greet(paths.at(-1)!, deadline);
 }
 
 /** Connects and makes sure that our agent is what answers, which takes no longer than usual however long calls may. */

@@ -1,31 +1,45 @@
 import { lstatSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
+import { computePlaces, linkedPlaces, OTHERS } from '../platform/places.ts';
 import { KeyholdError } from '../protocol/errors.ts';
-import { type Places, placesOf, SOCKET_PATH_MAX } from '../protocol/places.ts';
-
-/** Bits of a mode that let the group or everybody in. */
-export const OTHERS = 0o077;
+import { type Places, SOCKET_PATH_MAX, type Variables } from '../protocol/places.ts';
 
 /**
- * Where a client finds things. Throws `bad_config` where no home folder is known, `socket_path_too_long` where the
+ * Where a client finds things: the places of the agent that STATE/socket-folder names while its socket is there, else
+ * those that the rules compute. Throws `bad_config` where no home folder is known, `socket_path_too_long` where the
  * socket's path does not fit its address.
  */
-export function locate(environment: Readonly<Record<string, string | undefined>> = process.env): Places {
-  const places = placesOf({ environment, uid: process.getuid!(), isOwn });
-  if (!places) throw new KeyholdError('bad_config', 'cannot find the agent: HOME is not set; set HOME or KEYHOLD_HOME');
-  if (Buffer.byteLength(places.agentSocket) > SOCKET_PATH_MAX) {
-    throw new KeyholdError(
-      'socket_path_too_long',
-      `cannot use the socket ${places.agentSocket}: its path is longer than ${SOCKET_PATH_MAX} bytes; set KEYHOLD_HOME or KEYHOLD_SOCKET to a shorter one`,
-    );
-  }
-  return places;
+export function locate(environment: Variables = process.env): Places {
+  return locateAll(environment).find(({ agentSocket }) => isSocket(agentSocket)) ?? locateAll(environment).at(-1)!;
 }
 
-/** Whether `folder` is a real folder of ours that nobody else may enter. */
-export function isOwn(folder: string): boolean {
-  const stats = look(folder);
-  return stats !== undefined && whyNotOwn(stats) === undefined;
+/**
+ * The places where an agent of this user may be, the likeliest first: one or two, the last of them by the rules. A
+ * client that meets no listener at one tries the next. Throws as `locate` does.
+ */
+export function locateAll(environment: Variables = process.env): readonly Places[] {
+  const computed = computePlaces(environment);
+  if (!computed)
+    throw new KeyholdError('bad_config', 'cannot find the agent: HOME is not set; set HOME or KEYHOLD_HOME');
+  const linked = linkedPlaces(environment);
+  const isSame = linked === undefined || linked.agentSocket === computed.agentSocket;
+  const all = isSame ? [computed] : [linked, computed];
+  for (const { agentSocket } of all) {
+    if (Buffer.byteLength(agentSocket) <= SOCKET_PATH_MAX) continue;
+    throw new KeyholdError(
+      'socket_path_too_long',
+      `cannot use the socket ${agentSocket}: its path is longer than ${SOCKET_PATH_MAX} bytes; set KEYHOLD_HOME or KEYHOLD_SOCKET to a shorter one`,
+    );
+  }
+  return all;
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return lstatSync(path).isSocket();
+  } catch {
+    return false;
+  }
 }
 
 /**

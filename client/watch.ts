@@ -30,12 +30,12 @@ export type WatchOptions = {
  * others could stand in the agent's place, `bad_reply` if what answers speaks another language. It starts no agent.
  */
 export async function* watch({ socket, signal, patience = PATIENCE }: WatchOptions = {}): AsyncGenerator<KeyholdEvent> {
-  const path = socket ?? locate().eventsSocket;
   let pause = PAUSE_FIRST;
   let connectedAt = performance.now();
   while (!signal?.aborted) {
     let isGreeted = false;
-    for await (const event of connection(path, signal)) {
+    // Looked up each time: an agent that was restarted may have its sockets elsewhere.
+    for await (const event of connection(socket ?? locate().eventsSocket, signal)) {
       isGreeted = true;
       yield event;
     }

@@ -121,7 +121,7 @@ export function compose({
       ...attending,
       name: 'events',
       program: eventsChild,
-      args: [places.eventsSocket],
+      args: () => [places.eventsSocket],
       idle: EVENTS_IDLE,
     }),
     clock,
@@ -181,7 +181,7 @@ export function compose({
     ...attending,
     name: 'admin',
     program: adminChild,
-    args: [places.agentSocket],
+    args: () => [places.agentSocket],
     idle: config.adminIdle,
   });
 
@@ -206,6 +206,7 @@ export function compose({
     ['memory', region.protection],
     ['identity', native ? 'kernel' : 'folder'],
     ['socket', places.agentSocket],
+    ['state_folder', places.state],
     ['admin', admin.pid === undefined ? 'waits' : 'up'],
   ];
   const management = {

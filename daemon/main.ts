@@ -1,7 +1,9 @@
-import { existsSync, fstatSync, lstatSync } from 'node:fs';
-import { basename } from 'node:path';
+import { fstatSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { endFormerAgent, findFormerAgent, untilUnlocked } from '../platform/former-agent.ts';
+import { computePlaces, isOwn } from '../platform/places.ts';
 import { asFault, KeyholdError } from '../protocol/errors.ts';
-import { type Places, placesOf } from '../protocol/places.ts';
+import { foldersOf, type Places } from '../protocol/places.ts';
 import type { Degradation } from './backends/backend.ts';
 import { openSystemClock } from './clock.ts';
 import { compose } from './compose.ts';
@@ -10,10 +12,10 @@ import { describeFatal } from './fatal.ts';
 import { openLog } from './log.ts';
 import { openLogFile } from './log-file.ts';
 import { loadNative } from './native/load.ts';
-import type { StreamHandle } from './socket/connection.ts';
 import { ensurePrivateFolder } from './socket/folders.ts';
-import { type Inherited, inheritedListeners, type Listener, listen } from './socket/listen.ts';
-import { takeLock } from './socket/lock.ts';
+import { type Inherited, inheritedListeners } from './socket/listen.ts';
+import { removeHolder, takeStateLock } from './socket/lock.ts';
+import { Sockets } from './socket/sockets.ts';
 import { startSuccessor } from './successor.ts';
 import { settleIn, Thrift } from './thrift.ts';
 import { version } from './version.ts';
@@ -25,10 +27,8 @@ const LOCK_PATIENCE = 3_000;
  * service as long as the longest `upstream.deadline` allows.
  */
 const HANDED_ON_PATIENCE = 180_000;
-/** Milliseconds between two looks whether our socket is still where clients look for it. */
-const REACHABLE_PERIOD = 5_000;
-/** Milliseconds between two attempts to take it. */
-const LOCK_PERIOD = 20;
+/** Milliseconds that an agent of version 0.1 gets to end when it is asked to. */
+const FORMER_PATIENCE = 20_000;
 /** Milliseconds after which the logger is loaded and thrift begins: whoever started us has had an answer by then. */
 const LOG_AFTER = 1_000;
 /** Milliseconds that ending may take, beside what a service takes to answer: less than a service manager or `keyhold stop` waits, more than any backend does. */
@@ -57,13 +57,14 @@ function fail(error: unknown): never {
 async function main(): Promise<void> {
   process.umask(0o077);
   const environment = process.env;
-  const { agent: inherited, ...inheritedBeside } = inheritedListeners(environment);
+  const allInherited = inheritedListeners(environment);
+  const { agent: inherited } = allInherited;
   const native = loadNative();
   const hardened = native?.harden() ?? false;
-  const places = findPlaces();
-  for (const folder of [places.config, places.state, places.run]) ensurePrivateFolder(folder);
+  const places = preparePlaces();
   const { config, degradations } = loadConfig(`${places.config}/config.json`);
   const lock = await takeLockOf(places, inherited);
+  ensurePrivateFolder(places.run);
 
   const { log, attach } = openLog();
   // What nobody handled leaves a state that nobody knows: the agent ends, and the next client starts a fresh one.
@@ -77,6 +78,7 @@ async function main(): Promise<void> {
   const found: Degradation[] = [...degradations, ...(native && !hardened ? [notHardened] : [])];
   let stopping = false;
   let handedOn = false;
+  let moving = false;
   const stop = (reason: string) => {
     if (stopping) return;
     stopping = true;
@@ -106,25 +108,27 @@ async function main(): Promise<void> {
       // A service manager keeps its socket and starts the next agent by itself.
       if (inherited === undefined || inherited.handedOn) {
         if (manager) throw managed;
-        const [admin, events] = beside.map((one) => one?.fd);
-        await startSuccessor(places.state, { agent: listener.fd, admin, events });
+        await startSuccessor(places.state, sockets.descriptors);
         handedOn = true;
       }
       stop('restarting');
     },
   });
   const { reception } = composed;
-  const direct = native && reception.direct(native);
-  const listener = await listen(places.agentSocket, inherited, (handle) => reception.receive(handle), direct);
-  // The agent serves without these, too. One behind the other: each is bound under the same name first.
-  const listenBeside = (path: string, from: Inherited | undefined, take: (handle: StreamHandle) => void) =>
-    listen(path, from, take).catch((error): undefined => {
+  const sockets = new Sockets({
+    inherited: allInherited,
+    take: {
+      agent: (handle) => reception.receive(handle),
+      admin: (handle) => composed.admin.take(handle),
+      events: (handle) => composed.events.take(handle),
+    },
+    direct: native && (() => reception.direct(native)),
+    // The agent serves without these, too.
+    withoutSocket(path, error) {
       found.push(withoutSocket(path, error));
-    });
-  const beside: readonly (Listener | undefined)[] = [
-    await listenBeside(places.adminSocket, inheritedBeside.admin, (handle) => composed.admin.take(handle)),
-    await listenBeside(places.eventsSocket, inheritedBeside.events, (handle) => composed.events.take(handle)),
-  ];
+    },
+  });
+  await sockets.open(places);
   const beThrifty = () => {
     settleIn();
     native?.giveBack();
@@ -146,16 +150,27 @@ async function main(): Promise<void> {
   const end = async () => {
     setTimeout(() => fail(tooSlow), END_DEADLINE + composed.outFor());
     clearTimeout(logTimer);
-    for (const one of [...beside, listener]) await one?.close(handedOn);
+    await sockets.close(handedOn);
     // An agent that ends early has something to say too; a log that cannot be had must not keep it from ending.
     await (attached ?? attachLog()).catch(() => {});
     await composed.dispose();
+    if (!handedOn) removeHolder(places.state);
     lock[Symbol.dispose]();
     process.exit(0);
   };
 
-  // An agent that nobody can reach any more (its folders were taken away) would hold secrets in vain, and for ever.
-  setInterval(() => listener.isReachable() || stop('unreachable'), REACHABLE_PERIOD).unref();
+  sockets.watch(() => void goOnElsewhere().catch(() => stop('unreachable')));
+  // At the last logout the runtime folder goes, and at the next login it is back: the agent and its memory stay. One
+  // whose own folders were taken away would hold secrets in vain, and for ever.
+  const goOnElsewhere = async () => {
+    if (stopping || moving) return;
+    if (isOwn(places.run) || !places.run.startsWith('/run/') || !isOwn(places.state)) return stop('unreachable');
+    moving = true;
+    Object.assign(places, computePlaces(environment));
+    await sockets.move(places);
+    moving = false;
+    log('moved', { socket: places.agentSocket });
+  };
 
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => stop(signal));
   process.on('SIGPIPE', () => {});
@@ -170,21 +185,20 @@ async function main(): Promise<void> {
 }
 
 /**
- * Waits for an agent that is ending, which has taken its socket away by then. One that serves is left alone at once:
- * whoever waited for its place would come up when the person ends it.
+ * Takes the lock of the state folder, from an agent of version 0.1 as well, which has its lock elsewhere: one that
+ * handed its sockets on to us is waited for, any other is asked to end. Throws `agent_running` if it does not.
  */
-async function takeLockOf({ run, agentSocket }: Places, inherited: Inherited | undefined): Promise<Disposable> {
-  const file = `${run}/agent.lock`;
-  if (inherited) return takeLock(file, inherited.handedOn ? HANDED_ON_PATIENCE : LOCK_PATIENCE);
-  for (const end = performance.now() + LOCK_PATIENCE; ; ) {
-    try {
-      return takeLock(file);
-    } catch (error) {
-      const isBusy = error instanceof KeyholdError && error.code === 'agent_running';
-      if (!isBusy || existsSync(agentSocket) || performance.now() >= end) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, LOCK_PERIOD));
+async function takeLockOf({ state, run }: Places, inherited: Inherited | undefined): Promise<Disposable> {
+  const isSuccessor = inherited !== undefined;
+  const ending = inherited?.handedOn ? HANDED_ON_PATIENCE : LOCK_PATIENCE;
+  const lock = await takeStateLock(state, { ending, isSuccessor });
+  if (inherited?.handedOn) await untilUnlocked(state, dirname(inherited.path ?? run), HANDED_ON_PATIENCE);
+  const former = await findFormerAgent(state, run);
+  if (former && !(await endFormerAgent(former, state, run, FORMER_PATIENCE))) {
+    const { pid } = former;
+    throw new KeyholdError('agent_running', `cannot start: an older agent does not end; end it with: kill ${pid}`);
   }
+  return lock;
 }
 
 /**
@@ -236,14 +250,11 @@ const notHardened = {
   remedy: 'start the agent without limits on prctl(2)',
 };
 
-function findPlaces(): Places {
-  const uid = process.getuid!();
-  const isOwn = (folder: string) => {
-    const found = existsSync(folder) ? lstatSync(folder) : undefined;
-    return found?.isDirectory() === true && found.uid === uid && (found.mode & 0o077) === 0;
-  };
-  const places = placesOf({ environment: process.env, uid, isOwn });
-  if (!places)
+/** The places as the rules have them, with config and state made: the state folder's real path decides on the rest. */
+function preparePlaces(): Places {
+  const folders = foldersOf(process.env);
+  if (!folders)
     throw new KeyholdError('bad_config', 'cannot start: neither HOME nor KEYHOLD_HOME says where to keep things');
-  return places;
+  for (const folder of [folders.config, folders.state]) ensurePrivateFolder(folder);
+  return computePlaces(process.env)!;
 }

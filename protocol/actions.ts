@@ -58,7 +58,7 @@ export const actions = {
     summary: 'how the agent is',
     reads: '',
     answers:
-      'version pid started_at state backend durable held unlocked connections memory identity socket admin degraded[]',
+      'version pid started_at state backend durable held unlocked connections memory identity socket state_folder admin degraded[]',
     statuses: ['ok'],
   },
   list: {

@@ -14,7 +14,7 @@ import { warm } from './build/warm.ts';
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const stamp = join(dist, '.stamp');
-const sources = ['protocol', 'client', 'daemon', 'scripts', 'package.json', 'package-lock.json'];
+const sources = ['protocol', 'platform', 'client', 'daemon', 'scripts', 'package.json', 'package-lock.json'];
 
 const ifNeeded = process.argv.includes('--if-needed');
 if (!(ifNeeded && (await isFresh()))) await buildAll();

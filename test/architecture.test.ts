@@ -36,7 +36,8 @@ function sourcesIn(folder: string): Source[] {
 const protocol = sourcesIn('protocol');
 const client = sourcesIn('client');
 const daemon = sourcesIn('daemon');
-const ours = [...protocol, ...client, ...daemon];
+const platform = sourcesIn('platform');
+const ours = [...protocol, ...platform, ...client, ...daemon];
 
 const isRelative = ({ from }: Import) => from.startsWith('.');
 /** Where a relative import leads, from the root of the repository. */
@@ -67,15 +68,22 @@ describe('imports', () => {
     expect(turnedDown(protocol, allowed)).toEqual([]);
   });
 
-  it('of client/ are its own files and protocol/', () => {
+  it('of platform/ are its own files, protocol/ and node', () => {
     const allowed = (one: Import, source: Source) =>
-      !isRelative(one) || /^(client|protocol)\/|^package\.json$/.test(target(source, one));
+      isRelative(one) ? /^(platform|protocol)\//.test(target(source, one)) : one.from.startsWith('node:');
+    expect(platform.length).toBeGreaterThan(0);
+    expect(turnedDown(platform, allowed)).toEqual([]);
+  });
+
+  it('of client/ are its own files, platform/ and protocol/', () => {
+    const allowed = (one: Import, source: Source) =>
+      !isRelative(one) || /^(client|platform|protocol)\/|^package\.json$/.test(target(source, one));
     expect(turnedDown(client, allowed)).toEqual([]);
   });
 
-  it('of daemon/ are its own files and protocol/', () => {
+  it('of daemon/ are its own files, platform/ and protocol/', () => {
     const allowed = (one: Import, source: Source) =>
-      !isRelative(one) || /^(daemon|protocol)\/|^package\.json$/.test(target(source, one));
+      !isRelative(one) || /^(daemon|platform|protocol)\/|^package\.json$/.test(target(source, one));
     expect(turnedDown(daemon, allowed)).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { inOwnUserNamespace } from '../../platform/places.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { printable } from '../../protocol/text.ts';
 import { spawnAgent } from '../autostart.ts';
@@ -33,6 +34,12 @@ export async function startAgent(ground: Ground, program: string): Promise<Start
     manager.ask('reset-failed', SERVICE_UNIT, SOCKET_UNIT);
     manager.call('start', SOCKET_UNIT);
     return { agent: await untilAnswers(ground, () => undefined), wasRunning: false };
+  }
+  if (inOwnUserNamespace()) {
+    throw new KeyholdError(
+      'unsupported',
+      'cannot start the agent here: this is a user namespace of its own (rootless podman, a sandbox); run: keyhold start outside of it',
+    );
   }
   return { agent: await launch(ground, program), wasRunning: false };
 }

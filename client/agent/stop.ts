@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { endFormerAgent, findFormerAgent } from '../../platform/former-agent.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Detail } from '../../protocol/handler.ts';
 import { ask, detail } from '../cli/agent.ts';
@@ -16,7 +17,7 @@ const DEADLINE = 20_000;
  */
 export async function stopAgent(ground: Ground): Promise<{ readonly pid: number | undefined }> {
   const presence = await presenceOn(ground);
-  if (presence.kind === 'absent') return { pid: undefined };
+  if (presence.kind === 'absent') return { pid: await stopFormer(ground) };
   if (presence.kind === 'foreign') throw foreignFault(ground, presence.listener);
   if (presence.kind === 'silent') throw hungFault(presence.listener?.pid);
   const { pid } = presence;
@@ -37,6 +38,14 @@ export async function stopAgent(ground: Ground): Promise<{ readonly pid: number 
 /** Milliseconds that an agent may take longer to end, because a service has not answered it yet (PROTOCOL.md, `stop`). */
 export function longer({ details }: { readonly details?: readonly Detail[] | undefined }): number {
   return Number(detail(details, 'within') ?? 0) * 1_000;
+}
+
+/** Ends an agent of version 0.1, whose sockets lie where no client looks any more. Answers its pid, if one runs. */
+async function stopFormer({ places: { state, run } }: Ground): Promise<number | undefined> {
+  const former = await findFormerAgent(state, run);
+  if (!former) return undefined;
+  if (!(await endFormerAgent(former, state, run, DEADLINE))) throw hungFault(former.pid);
+  return former.pid;
 }
 
 /** Why an agent that listens and does not answer cannot be ended by asking. */

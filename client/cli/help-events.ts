@@ -43,7 +43,7 @@ How long before its expiry a token is announced:
 
 Tokens, use, the audit log and metrics over HTTP, read-only (docs/admin.md):
 
-  $ cd "$XDG_RUNTIME_DIR/keyhold"
+  $ cd ~/.local/state/keyhold/socket-folder
   $ curl --unix-socket admin.sock http://localhost/tokens
 `,
 };

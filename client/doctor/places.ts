@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
-import type { Places } from '../../protocol/places.ts';
-import { OTHERS, whyNotOwn } from '../locate.ts';
+import { OTHERS } from '../../platform/places.ts';
+import { type Places, SOCKET_FOLDER_LINK } from '../../protocol/places.ts';
+import { whyNotOwn } from '../locate.ts';
 import { type Finding, fine, mend } from './finding.ts';
 
 /** Whether our folders are ours alone, and the files and sockets in them too. What is not there is no fault. */
@@ -19,11 +20,14 @@ function checkFolder(folder: string): Finding[] {
   return why ? [mend('places', `${folder} is not yours alone`, why(folder))] : [];
 }
 
-/** What lies in a folder, without the folders in it and without the link that names the agent's program. */
+/** Links that are meant to be links: to the agent's program, to its sockets' folder, and a client's that starts it. */
+const LINKS: ReadonlySet<string> = new Set(['autostart', 'autostart.mark', SOCKET_FOLDER_LINK]);
+
+/** What lies in a folder, without the folders in it and without our own links. */
 function filesIn(folder: string): string[] {
   try {
     return readdirSync(folder, { withFileTypes: true })
-      .filter((entry) => !entry.isDirectory() && entry.name !== 'autostart')
+      .filter((entry) => !entry.isDirectory() && !LINKS.has(entry.name))
       .map(({ name }) => `${folder}/${name}`);
   } catch {
     return [];

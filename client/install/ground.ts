@@ -10,6 +10,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export type Ground = {
   readonly environment: Environment;
   readonly home: string;
+  /** Looked up anew at each use: an agent that starts says where its sockets are. */
   readonly places: Places;
   /** Versions are kept here: `$XDG_DATA_HOME/keyhold`, else `~/.local/share/keyhold`. */
   readonly data: string;
@@ -22,7 +23,7 @@ export type Ground = {
 /** The ground as this environment describes it. Throws `unsafe_place` without an absolute `HOME`. */
 export function groundOf(environment: Environment = process.env): Ground {
   const home = absolute(environment['HOME']);
-  const places = locate(environment);
+  locate(environment);
   if (!home) {
     throw new KeyholdError('unsafe_place', 'cannot tell where things belong: HOME is not an absolute path');
   }
@@ -30,7 +31,9 @@ export function groundOf(environment: Environment = process.env): Ground {
   return {
     environment,
     home,
-    places,
+    get places() {
+      return locate(environment);
+    },
     data: `${absolute(environment['XDG_DATA_HOME']) ?? `${home}/.local/share`}/keyhold`,
     bin: `${home}/.local/bin`,
     units: `${config}/systemd/user`,

@@ -67,7 +67,7 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
     done.push(`versions removed: ${ground.data}`);
   }
   if (purge) {
-    removeOwnFolder(ground.places.run, done);
+    removeSocketFolder(ground.places.run, done);
     removeOwnFolder(ground.places.config, done);
     // The manifest goes last: whatever is cut off, the next uninstall knows what is still to do.
     const { state } = ground.places;
@@ -138,6 +138,16 @@ function namesIn(folder: string): string[] {
     if (isMissing(error)) return [];
     throw error;
   }
+}
+
+/** The agent has ended, so these are left-overs. Folders in it (`d.HASH`) belong to agents of other state folders. */
+function removeSocketFolder(folder: string, done: string[]): void {
+  if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  for (const { name } of readdirSync(folder, { withFileTypes: true }).filter((entry) => !entry.isDirectory())) {
+    rmSync(join(folder, name), { force: true });
+  }
+  removeEmpty([folder]);
+  if (!lstatSync(folder, { throwIfNoEntry: false })) done.push(`removed: ${folder}`);
 }
 
 function removeOwnFolder(folder: string, done: string[]): void {

@@ -1,8 +1,9 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { OTHERS } from '../../platform/places.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { type Catalogue, gatherManifests, type ManifestFile } from '../../protocol/services/index.ts';
-import { locate, OTHERS } from '../locate.ts';
+import { locate } from '../locate.ts';
 
 /** Where the build puts the built-in manifests: beside the bundle, or in dist/ for the unbuilt sources. */
 const places = [join(import.meta.dirname, 'services.json'), join(import.meta.dirname, '../../dist/lib/services.json')];

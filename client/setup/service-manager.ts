@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { CommandFailure } from '../cli/failure.ts';
 import type { Ground } from '../install/ground.ts';
 import { type Ran, run } from './run.ts';
@@ -14,9 +14,9 @@ export type ServiceManager = {
 
 /** The service manager of this session; undefined where none answers. */
 export function findServiceManager(ground: Ground): ServiceManager | undefined {
-  const environment = withRuntimeFolder(ground);
-  const runtime = environment['XDG_RUNTIME_DIR'];
-  if (!runtime || !existsSync(join(runtime, 'systemd', 'private'))) return undefined;
+  const runtime = runtimeFolder(ground);
+  if (!runtime) return undefined;
+  const environment = { ...ground.environment, XDG_RUNTIME_DIR: runtime };
   const systemctl = (arguments_: string[]): Ran => run('systemctl', ['--user', ...arguments_], environment);
   try {
     if (systemctl(['show', '--property=Version']).code !== 0) return undefined;
@@ -36,9 +36,14 @@ export function findServiceManager(ground: Ground): ServiceManager | undefined {
   };
 }
 
-/** systemctl finds its manager by XDG_RUNTIME_DIR, which a plain shell of `su` or cron has not. */
-function withRuntimeFolder({ environment, places }: Ground): Record<string, string | undefined> {
-  const isRuntime = !places.run.startsWith(`${places.state}/`);
-  const runtime = isRuntime ? dirname(places.run) : undefined;
-  return { ...environment, XDG_RUNTIME_DIR: environment['XDG_RUNTIME_DIR'] || runtime };
+/**
+ * The runtime folder of the service manager: systemctl finds it by XDG_RUNTIME_DIR, which a plain shell of `su` or cron
+ * does not have, or has from another user. Undefined where no manager is.
+ */
+export function runtimeFolder({ environment }: Pick<Ground, 'environment'>): string | undefined {
+  const given = environment['XDG_RUNTIME_DIR'];
+  const usual = `/run/user/${process.getuid!()}`;
+  return [...(given?.startsWith('/') ? [given] : []), usual].find((folder) =>
+    existsSync(join(folder, 'systemd', 'private')),
+  );
 }

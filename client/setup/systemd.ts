@@ -1,13 +1,14 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { computePlaces, writeSocketFolder } from '../../platform/places.ts';
 import { stopAgent } from '../agent/stop.ts';
 import { CommandFailure } from '../cli/failure.ts';
 import { makeFolder, readIfThere, removeDrafts, removeEmpty, writeWhole } from '../install/files.ts';
 import { absentFolders, type Ground } from '../install/ground.ts';
 import type { Package } from '../install/root.ts';
 import { digestOf, openJournal } from './journal.ts';
-import { findServiceManager, type ServiceManager } from './service-manager.ts';
-import { type Unit, unitsOf } from './units.ts';
+import { findServiceManager, runtimeFolder, type ServiceManager } from './service-manager.ts';
+import { type Unit, unitFolder, unitsOf } from './units.ts';
 
 export const SOCKET_UNIT = 'keyhold.socket';
 /** Goes up and down with the other one. */
@@ -55,7 +56,8 @@ export async function setupSystemd(
     );
   }
   const folder = ground.units;
-  const units = unitsOf(own, agent);
+  const run = computePlaces(ground.environment)!.run;
+  const units = unitsOf(own, agent, unitFolder(run, runtimeFolder(ground)!));
   const journal = openJournal<Entry>(ground, 'systemd');
   const journalled = journal.read();
   refuseForeign(folder, units, journalled);
@@ -71,6 +73,7 @@ export async function setupSystemd(
   for (const { name, text } of units) writeWhole(join(folder, name), text, 0o644);
   manager.call('daemon-reload');
   const handedOver = await endUnmanaged(ground, manager);
+  writeSocketFolder(ground.places.state, run);
   manager.call('enable', SOCKET_UNIT, ADMIN_UNIT);
   manager.call('start', SOCKET_UNIT);
   // An agent that runs has opened this one by itself: then it comes with the next start.
@@ -120,18 +123,12 @@ async function endUnmanaged(ground: Ground, manager: ServiceManager): Promise<nu
   return pid;
 }
 
-function refuseOwnHome({ environment, places }: Ground): void {
+function refuseOwnHome({ environment }: Ground): void {
   const named = ['KEYHOLD_HOME', 'KEYHOLD_SOCKET'].find((name) => environment[name]?.startsWith('/'));
   if (named) {
     throw new CommandFailure(
       2,
       `cannot set up systemd: its units serve the usual places, and ${named} is set; unset it`,
-    );
-  }
-  if (places.run.startsWith(`${places.state}/`)) {
-    throw new CommandFailure(
-      10,
-      'cannot set up systemd: this session has no folder for sockets (XDG_RUNTIME_DIR); log in anew',
     );
   }
 }

@@ -1,12 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, lstatSync, mkdirSync, openSync, unlinkSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import type { Places } from '../../protocol/places.ts';
 import { agentProgram, spawnAgent } from '../autostart.ts';
-import { isOwn } from '../locate.ts';
-
-/** Milliseconds after which the mark of a client that is starting the agent is a dead client's. */
-const STALE_AFTER = 10_000;
 
 /** An attempt to have an agent running, for as long as nobody listens yet. */
 export type Start = {
@@ -17,17 +12,14 @@ export type Start = {
 
 /**
  * Starts the agent that the state folder's `autostart` points to, detached, unless another client is at it. Undefined
- * where that is not allowed (KEYHOLD_NO_AUTOSTART=1), not installed, or not safe. The native client has a lock for this; here
- * it is a file, and what little race that leaves is decided by the agent's own lock.
+ * where that is not allowed (KEYHOLD_NO_AUTOSTART=1), not installed, or not safe. The native client has a lock for
+ * this; here it is a link that names its client, and the agent's own lock decides what race that leaves.
  */
 export function autostart(places: Places, environment: NodeJS.ProcessEnv): Start | undefined {
-  const folder = dirname(places.agentSocket);
   const program = environment['KEYHOLD_NO_AUTOSTART'] === '1' ? undefined : agentProgram(places);
   if (program === undefined) return undefined;
-  makeFolder(folder);
-  if (!isOwn(folder)) return undefined;
 
-  const mark = `${folder}/autostart.mark`;
+  const mark = `${places.state}/autostart.mark`;
   let marked = false;
   let child: ChildProcess | undefined;
   let failed = false;
@@ -53,30 +45,39 @@ export function autostart(places: Places, environment: NodeJS.ProcessEnv): Start
   };
 }
 
+/**
+ * Makes the mark, a symbolic link to `PID.STARTTIME`, in one step. It counts while that process lives, so that neither
+ * a client that was killed nor a clock that was set leaves one behind that stops all others.
+ */
 function takeMark(mark: string): boolean {
   try {
-    const since = lstatSync(mark, { throwIfNoEntry: false })?.mtimeMs;
-    if (since !== undefined && Date.now() - since > STALE_AFTER) unlinkSync(mark);
-    closeSync(openSync(mark, 'wx', 0o600));
+    if (!isMadeByLiving(mark)) unlink(mark);
+    symlinkSync(`${process.pid}.${startTimeOf(process.pid)}`, mark);
     return true;
   } catch {
     return false;
   }
 }
 
-/** Where its parent is ours. */
-function makeFolder(folder: string): void {
+function isMadeByLiving(mark: string): boolean {
   try {
-    if (lstatSync(dirname(folder)).uid === process.getuid!()) mkdirSync(folder, { mode: 0o700 });
+    const [, pid = '', time = ''] = /^([0-9]+)\.([0-9]+)$/.exec(readlinkSync(mark)) ?? [];
+    return startTimeOf(Number(pid)) === time;
   } catch {
-    // It is there, or it will be missed in a moment.
+    return false;
   }
+}
+
+/** When a process started, in ticks since the machine did: field 22 of /proc/PID/stat. Throws where it is gone. */
+function startTimeOf(pid: number): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!;
 }
 
 function unlink(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // Another client was quicker.
+    // Another client was quicker, or there is none.
   }
 }

@@ -76,6 +76,22 @@ int write_all(int fd, const char *bytes, size_t length);
 int is_printable(const char *text);
 void wipe(void *bytes, size_t length);
 
+/* places.c */
+/* A real folder of ours that others cannot enter. */
+int is_private(const char *path);
+/* Joins two parts; 0 if they do not fit. Slashes at the end of the first are dropped. */
+int join(char *target, size_t room, const char *base, const char *rest);
+/* A variable that holds an absolute path; null for any other value. */
+const char *absolute(const char *name);
+/* The state folder; 0 where no variable says it. */
+int find_state(char *path, size_t room);
+/* The folder that STATE/socket-folder names, if link, state folder and target are ours alone; else 0. */
+int linked_folder(const char *state, char *folder, size_t room);
+/* The folder that an agent starting now would choose; 0 where the state folder is not there, and so no agent. */
+int computed_folder(const char *state, char *folder, size_t room);
+/* Whether this user made the user namespace that we are in: no agent is started there. */
+int in_own_user_namespace(void);
+
 /* reach.c: a connection to an agent of our own user, at a place that only we can reach; starts one if need be. */
 int reach_agent(void);
 

@@ -1,7 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KeyholdError } from '../../protocol/errors.ts';
-import { checkSocketFolder, locate } from '../locate.ts';
+import type { Places } from '../../protocol/places.ts';
+import { checkSocketFolder, locateAll } from '../locate.ts';
 import { autostart, type Start } from './autostart.ts';
 
 /** Milliseconds between two attempts to connect to an agent that is starting or busy. */
@@ -22,16 +23,17 @@ export type ReachOptions = {
 export async function reach({ environment, deadline, mayStart }: ReachOptions): Promise<Socket> {
   // A socket that is named needs no home; only autostart would, and finds none below /.
   const home = environment['HOME'] ?? (environment['KEYHOLD_SOCKET'] === undefined ? undefined : '/');
-  const places = locate({ ...environment, HOME: home });
+  const find = () => locateAll({ ...environment, HOME: home });
   const until = performance.now() + deadline;
   let start: Start | undefined;
   try {
     for (;;) {
-      const there = checkSocketFolder(places.agentSocket);
-      const socket = there ? await connectOnce(places.agentSocket) : 'nobody';
+      // Looked for anew each time: an agent that starts meanwhile says where it is.
+      const places = find();
+      const socket = await connectToFirst(places);
       if (typeof socket === 'object') return socket;
       if (socket === 'nobody') {
-        start ??= mayStart ? autostart(places, environment) : undefined;
+        start ??= mayStart ? autostart(places[0]!, environment) : undefined;
         if (!start?.step()) {
           throw new KeyholdError('agent_unreachable', 'no agent answers and none could be started; run: keyhold start');
         }
@@ -44,6 +46,15 @@ export async function reach({ environment, deadline, mayStart }: ReachOptions): 
   } finally {
     start?.dispose();
   }
+}
+
+/** A connection to the first place where an agent listens, or why there is none. */
+async function connectToFirst(places: readonly Places[]): Promise<Socket | 'nobody' | 'busy'> {
+  for (const { agentSocket } of places) {
+    const socket = checkSocketFolder(agentSocket) ? await connectOnce(agentSocket) : 'nobody';
+    if (socket !== 'nobody') return socket;
+  }
+  return 'nobody';
 }
 
 /** A connection, or why there is none: `nobody` listens, or who does has no room in its queue yet. */

@@ -27,7 +27,8 @@ export type AttendantParts = {
   readonly name: string;
   /** Its program, and what that is told. */
   readonly program: string;
-  readonly args: readonly string[];
+  /** Asked for at each start. */
+  readonly args: () => readonly string[];
   /** How long it stays without a connection. */
   readonly idle: Seconds;
   readonly native: Pick<Native, 'peer'> | undefined;
@@ -110,7 +111,7 @@ export class Attendant {
   #start(): Running | undefined {
     if (performance.now() < this.#pausedUntil) return undefined;
     const { program, args, idle } = this.#parts;
-    const child = spawn(process.execPath, [...seatBelt(program), program, String(idle), ...args], {
+    const child = spawn(process.execPath, [...seatBelt(program), program, String(idle), ...args()], {
       cwd: '/',
       env: {},
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

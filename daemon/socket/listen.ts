@@ -21,6 +21,8 @@ export type Inherited = {
   readonly fd: number;
   /** Handed on by an agent before us, so that its path is ours to remove; else a service manager's. */
   readonly handedOn: boolean;
+  /** Where clients find it; undefined for a socket without a name that could be read. */
+  readonly path: string | undefined;
 };
 
 export type Listener = {
@@ -178,22 +180,27 @@ export function inheritedListeners(environment: NodeJS.ProcessEnv, pid = process
   const found: Partial<Record<Purpose, Inherited>> = {};
   for (let index = 0; index < Number(LISTEN_FDS); index++) {
     const [fd, name] = [FIRST_INHERITED + index, names[index]];
-    if (!isListeningUnixSocket(fd)) throw bad(`descriptor ${fd} is no listening Unix socket`);
+    const bound = nameOfListener(fd);
+    if (bound === undefined) throw bad(`descriptor ${fd} is no listening Unix socket`);
     const purpose = purposes.find((one) => name === one || name === handedOn(one)) ?? 'agent';
     if (found[purpose]) throw bad(`two are for the ${purpose}; FileDescriptorName= must tell them apart`);
-    found[purpose] = { fd, handedOn: name === handedOn(purpose) };
+    // An agent binds another name first, and the kernel keeps that one.
+    const path = bound.replace(/\/\.new$/, `/${purpose}.sock`);
+    found[purpose] = { fd, handedOn: name === handedOn(purpose), path: path.startsWith('/') ? path : undefined };
   }
   return found;
 }
 
-function isListeningUnixSocket(fd: number): boolean {
+/** The name that a listening Unix stream socket was bound by, empty if it has none; undefined for anything else. */
+function nameOfListener(fd: number): string | undefined {
   try {
     const { ino } = fstatSync(fd);
     // proc(5): Num RefCount Protocol Flags Type St Inode Path; __SO_ACCEPTCON is 0x10000, SOCK_STREAM 0001.
-    const lines = readFileSync('/proc/net/unix', 'latin1').split('\n');
+    const lines = readFileSync('/proc/net/unix', 'utf8').split('\n');
     const fields = lines.map((line) => line.split(/ +/)).find((columns) => columns[6] === String(ino));
-    return fields !== undefined && (Number.parseInt(fields[3]!, 16) & 0x10000) !== 0 && fields[4] === '0001';
+    const isOne = fields !== undefined && (Number.parseInt(fields[3]!, 16) & 0x10000) !== 0 && fields[4] === '0001';
+    return isOne ? fields.slice(7).join(' ') : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { agentProgram } from '../../client/autostart.ts';
 import { dial, get, status } from '../../client/index.ts';
-import { placesOf } from '../../protocol/places.ts';
+import { computePlaces } from '../../platform/places.ts';
 import { ok, startScriptedAgent } from '../fakes/scripted-agent.ts';
 import { emptyHome } from './keyhold.ts';
 
@@ -116,7 +116,7 @@ describe('agentProgram', () => {
       home,
       program,
       link,
-      places: placesOf({ environment: { KEYHOLD_HOME: home }, uid: 0, isOwn: () => true })!,
+      places: computePlaces({ KEYHOLD_HOME: home })!,
     };
   };
 

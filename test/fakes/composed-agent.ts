@@ -6,8 +6,8 @@ import type { Log } from '../../daemon/log.ts';
 import type { Native } from '../../daemon/native/native.ts';
 import { listen } from '../../daemon/socket/listen.ts';
 import type { LookAt } from '../../daemon/working-folder.ts';
+import { computePlaces } from '../../platform/places.ts';
 import { readConfig } from '../../protocol/config.ts';
-import { placesOf } from '../../protocol/places.ts';
 import { dialled } from '../transcripts/wires.ts';
 import { exchange } from './built-agent.ts';
 import { FakeClock } from './clock.ts';
@@ -26,7 +26,7 @@ export async function openComposed(
   { native, child = '/nonexistent/child', backend = 'memory', lookAt }: Beside = {},
 ) {
   const home = mkdtempSync(join(tmpdir(), 'keyhold-agent-'));
-  const places = placesOf({ environment: { KEYHOLD_HOME: home }, uid: process.getuid!(), isOwn: () => false })!;
+  const places = computePlaces({ KEYHOLD_HOME: home })!;
   mkdirSync(places.config, { mode: 0o700 });
   mkdirSync(places.state, { mode: 0o700 });
   mkdirSync(places.run, { mode: 0o700 });

@@ -7,7 +7,7 @@ import { linkNames } from '../../scripts/build/thin-table.ts';
 import { type Executed, execute } from '../execute.ts';
 
 /** Somebody who is not root and need not be in the user table. */
-const PLAIN_UID = 1_000;
+export const PLAIN_UID = 1_000;
 const ROOT = join(import.meta.dirname, '../..');
 
 type Options = {
@@ -40,6 +40,8 @@ export type PersonOptions = {
   /** As the build leaves it on a machine without a compiler. */
   readonly withoutNative?: boolean;
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that runs each program of this person: `machine.enter`. */
+  readonly under?: readonly string[];
 };
 
 /** A person who has just cloned and built keyhold. */
@@ -47,6 +49,7 @@ export async function aPerson({
   plain = false,
   withoutNative = false,
   env: more = {},
+  under = [],
 }: PersonOptions = {}): Promise<Person> {
   if (!existsSync(join(ROOT, 'dist/bin/keyhold-agent'))) throw new Error('dist/bin is not built; run: npm run build');
   const folder = mkdtempSync(join(tmpdir(), 'keyhold-person-'));
@@ -56,7 +59,8 @@ export async function aPerson({
   const isOther = plain && process.getuid!() === 0;
   if (isOther) giveTo(folder, PLAIN_UID);
   const env = { HOME: home, PATH: '/usr/local/bin:/usr/bin:/bin', GIT_TERMINAL_PROMPT: '0', ...more };
-  const before = isOther ? ['setpriv', `--reuid=${PLAIN_UID}`, `--regid=${PLAIN_UID}`, '--clear-groups', '--'] : [];
+  const as = isOther ? ['setpriv', `--reuid=${PLAIN_UID}`, `--regid=${PLAIN_UID}`, '--clear-groups', '--'] : [];
+  const before = [...under, ...as];
 
   const run: Person['run'] = (program, arguments_, { env: extra, cwd = desk, input, expect } = {}) => {
     const [first, ...rest] = [...before, program, ...arguments_] as [string, ...string[]];

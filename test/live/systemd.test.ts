@@ -129,7 +129,7 @@ describe.skipIf(!isThere || !isRoot)('under a real systemd --user', () => {
     await systemctl('stop', 'keyhold.service');
     expect(await systemctl('is-active', 'keyhold.service')).toBe('inactive');
     const view = async (path: string) => {
-      const socket = join(runtime, 'keyhold/admin.sock');
+      const socket = join(person.home, '.local/state/keyhold/socket-folder/admin.sock');
       const args = ['-sS', '--fail', '--max-time', '30', '--unix-socket', socket, `http://localhost${path}`];
       return (await execute('curl', args, { env: person.env })).stdout;
     };

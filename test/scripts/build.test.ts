@@ -7,7 +7,16 @@ import { linkNames } from '../../scripts/build/thin-table.ts';
 import { runToEnd } from '../fakes/thin-clients.ts';
 
 const root = join(import.meta.dirname, '../..');
-const parts = ['protocol', 'client', 'daemon', 'scripts', 'package.json', 'package-lock.json', 'tsconfig.json'];
+const parts = [
+  'protocol',
+  'platform',
+  'client',
+  'daemon',
+  'scripts',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+];
 
 describe('the build', () => {
   let copy: string;

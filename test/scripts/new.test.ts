@@ -5,7 +5,7 @@ import { type Executed, execute } from '../execute.ts';
 import { temporaryFolder } from '../temporary.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const COPIED = ['protocol', 'client', 'daemon', 'scripts', 'test', 'examples', 'CONTRIBUTING.md'];
+const COPIED = ['protocol', 'platform', 'client', 'daemon', 'scripts', 'test', 'examples', 'CONTRIBUTING.md'];
 const SETTINGS = ['package.json', 'tsconfig.json', 'vitest.config.ts', 'biome.json', '.gitignore'];
 
 /** Two names: one that comes first in the index, one whose file and variable differ. */

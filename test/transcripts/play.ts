@@ -179,12 +179,22 @@ function wordOf(word: string): string {
   return said(`>| ${word.replaceAll('~', ' ')}`).toString('latin1');
 }
 
-/** Where things are in an environment; `own=FOLDER` stands for a folder that is the user's and closed to others. */
+/**
+ * Where things are in an environment: `own=FOLDER` stands for a folder that is the user's and closed to others,
+ * `passwd=FOLDER` for the home of the password database, `link=FROM:TO` for a symbolic link on the way to a folder.
+ */
 function playPlaces(line: string): string[] {
   const words = line.split(' ').slice(2);
   const own = words.filter((word) => word.startsWith('own=')).map((word) => word.slice(4));
   const environment = Object.fromEntries(words.map((word) => word.split(/=(.*)/).slice(0, 2)));
-  const places = placesOf({ environment, uid: 1_000, isOwn: (folder) => own.includes(folder) });
+  const [, from = '\0', to = ''] = words.map((word) => /^link=(.*):(.*)$/.exec(word)).find((link) => link) ?? [];
+  const places = placesOf({
+    environment,
+    uid: 1_000,
+    home: environment['passwd'],
+    isOwn: (folder) => own.includes(folder),
+    realPath: (folder) => (folder.startsWith(`${from}/`) ? `${to}${folder.slice(from.length)}` : folder),
+  });
   return Object.entries(places ?? { nowhere: '' }).map(([what, where]) => `< ${what} ${where}`.trimEnd());
 }
 

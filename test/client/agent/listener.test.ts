@@ -37,7 +37,7 @@ describe('who listens on the socket', () => {
     async () => {
       const ground = groundIn(folder.path);
       const { agentSocket, run } = ground.places;
-      mkdirSync(run, { mode: 0o700 });
+      mkdirSync(run, { recursive: true, mode: 0o700 });
       const daemon = spawn(CACHE_DAEMON, [agentSocket], { stdio: 'ignore' });
       try {
         expect(await until(() => existsSync(agentSocket), 5_000)).toBe(true);

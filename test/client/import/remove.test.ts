@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Searched, searchPlaintext } from '../../../client/import/find.ts';
 import { type ImportJournal, openImportJournal } from '../../../client/import/journal.ts';
 import { removeTaken, type Taken } from '../../../client/import/remove.ts';
-import { placesOf } from '../../../protocol/places.ts';
+import { computePlaces } from '../../../platform/places.ts';
 import { temporaryFolder } from '../../temporary.ts';
 import { files, writeFiles } from './files.ts';
 
@@ -15,7 +15,7 @@ function aHome(): string {
   return path;
 }
 
-const stateOf = (home: string) => placesOf({ environment: { KEYHOLD_HOME: home }, uid: 0, isOwn: () => false })!;
+const stateOf = (home: string) => computePlaces({ KEYHOLD_HOME: home })!;
 
 /** Everything that lies in the files of a home, as if keyhold held it all. */
 async function allTaken(home: string, ...names: string[]): Promise<Taken[]> {

@@ -1,11 +1,24 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, chown, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  lchown,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { computePlaces } from '../../../platform/places.ts';
 import type { CredentialRequest } from '../../../protocol/handler.ts';
 import { expose, secretFromText } from '../../../protocol/secret.ts';
 import { type FakeAgent, fakeAgent } from '../../fakes/agent.ts';
@@ -57,10 +70,10 @@ export function testThinClient(kind: ThinKind): void {
     const git = (...args: string[]) => run('git-credential-keyhold', { args, input: GET });
 
     /** An agent that has ada's credential and notes what it is asked. */
-    const withAda = async () => {
+    const withAda = async (socket = socketPath()) => {
       const requests: (CredentialRequest & { told: string })[] = [];
       agent = await fakeAgent({
-        socket: socketPath(),
+        socket,
         handler: async (request) => {
           const bytes = request.secret ? expose(request.secret) : new Uint8Array();
           requests.push({ ...request, told: Buffer.from(bytes).toString() });
@@ -279,7 +292,7 @@ export function testThinClient(kind: ThinKind): void {
         await once(child.stdout, 'data');
         await chmod(folder, 0o700);
         expect(await git('get')).toMatchObject({ stdout: '', code: 0 });
-        expect((await git('get')).stderr).toContain('somebody else listens');
+        expect((await git('get')).stderr).toContain('another user listens');
       });
     }
 
@@ -297,15 +310,104 @@ export function testThinClient(kind: ThinKind): void {
       const places = [
         { KEYHOLD_HOME: 'relative', KEYHOLD_SOCKET: socketPath() },
         { KEYHOLD_HOME: `${home}///`, XDG_RUNTIME_DIR: '/nonexistent' },
+        { KEYHOLD_HOME: '', HOME: '/nonexistent', KEYHOLD_SOCKET: socketPath() },
       ];
       for (const env of places) {
         expect((await run('git-credential-keyhold', { args: ['get'], input: GET, env })).stdout).toContain('ada');
       }
-      await mkdir(join(home, 'x'));
-      await rename(join(home, 'run'), join(home, 'x/keyhold'));
-      const env = { KEYHOLD_HOME: '', XDG_RUNTIME_DIR: join(home, 'x'), HOME: '/nonexistent' };
-      expect((await run('git-credential-keyhold', { args: ['get'], input: GET, env })).stdout).toContain('ada');
-      await rename(join(home, 'x/keyhold'), join(home, 'run'));
+    });
+
+    describe('without KEYHOLD_HOME', () => {
+      /** XDG_RUNTIME_DIR is a folder of ours in which an agent of version 0.1 would have had its socket. */
+      const env = () => ({ KEYHOLD_HOME: '', HOME: join(home, 'h'), XDG_RUNTIME_DIR: join(home, 'x') });
+      const state = () => join(home, 'h/.local/state/keyhold');
+      const get = (more = {}) =>
+        run('git-credential-keyhold', { args: ['get'], input: GET, env: { ...env(), ...more } });
+      /** The folder by the rules: both clients have to find it without a link. */
+      const ruled = () => computePlaces(env())!.run;
+
+      beforeEach(async () => {
+        await mkdir(state(), { recursive: true, mode: 0o700 });
+        await mkdir(join(home, 'x/keyhold'), { recursive: true, mode: 0o700 });
+      });
+      afterEach(() => rm(ruled(), { recursive: true, force: true }));
+
+      it('finds the agent where the rules say, whatever XDG_RUNTIME_DIR is', async () => {
+        await mkdir(ruled(), { recursive: true, mode: 0o700 });
+        await withAda(join(ruled(), 'agent.sock'));
+        for (const XDG_RUNTIME_DIR of [join(home, 'x'), '/tmp/podman-run-1000', '']) {
+          expect((await get({ XDG_RUNTIME_DIR })).stdout).toContain('ada');
+        }
+        await rename(state(), join(home, 'elsewhere'));
+        await symlink(join(home, 'elsewhere'), state());
+        // The real path counts: it is another state folder now, and no place of that one has an agent.
+        expect((await get()).stdout === '').toBe(!ruled().startsWith(state()));
+        await rm(state());
+        expect(await get()).toMatchObject({ stdout: '', stderr: NOBODY, code: 0 });
+      });
+
+      it('finds it first where the link in the state folder leads', async () => {
+        await withAda(join(home, 'x/keyhold/agent.sock'));
+        expect((await get()).stderr).toBe(NOBODY);
+        await symlink(join(home, 'x/keyhold'), join(state(), 'socket-folder'));
+        expect((await get()).stdout).toContain('ada');
+        // One that leads nowhere, or to a socket that nobody serves, is passed over.
+        await agent![Symbol.asyncDispose]();
+        await mkdir(ruled(), { recursive: true, mode: 0o700 });
+        await withAda(join(ruled(), 'agent.sock'));
+        expect((await get()).stdout).toContain('ada');
+        await rm(join(home, 'x/keyhold'), { recursive: true });
+        expect((await get()).stdout).toContain('ada');
+      });
+
+      it('follows no link that others could have written, and none to a folder that others may enter', async () => {
+        await withAda(join(home, 'x/keyhold/agent.sock'));
+        await symlink(join(home, 'x/keyhold'), join(state(), 'socket-folder'));
+        await chmod(join(home, 'x/keyhold'), 0o755);
+        expect((await get()).stderr).toBe(NOBODY);
+        await chmod(join(home, 'x/keyhold'), 0o700);
+        await chmod(state(), 0o750);
+        expect((await get()).stderr).toBe(NOBODY);
+        await chmod(state(), 0o700);
+        if (isRoot) {
+          await lchown(join(state(), 'socket-folder'), 12_345, 12_345);
+          expect((await get()).stderr).toBe(NOBODY);
+        }
+        expect(agent!.connections()).toBe(0);
+      });
+
+      it.skipIf(!isRoot || !need('unshare', 'apt-get install util-linux'))(
+        'knows the default state folder by the password database, in a user namespace of the user too',
+        async () => {
+          // A machine of its own: /run/user and /etc/passwd are this test's.
+          const script = [
+            'mount -t tmpfs tmpfs /run/user && install -d -m 700 -o 4711 -g 4711 /run/user/4711 /run/user/4711/keyhold',
+            `{ cat /etc/passwd; printf 'pat:x:4711:4711::%s:/bin/sh\\n' "$1"; } > "$1.passwd"`,
+            'mount --bind "$1.passwd" /etc/passwd && shift',
+            'as() { setpriv --reuid=4711 --regid=4711 --clear-groups -- "$@"; }',
+            'setpriv --reuid=4711 --regid=4711 --clear-groups -- "$1" -e "$2" >/dev/null & server=$!',
+            'until [ -S /run/user/4711/keyhold/agent.sock ]; do sleep 0.02; done',
+            'printf "%s\\n" "$3" | as "$4" get',
+            'printf "%s\\n" "$3" | as unshare --user --map-root-user -- "$4" get',
+            'printf "%s\\n" "$3" | XDG_STATE_HOME=$HOME/other as "$4" get',
+            'kill $server',
+          ];
+          const server = `const s=require('net').createServer((c)=>c.once('data',()=>c.end('o2\\nhix0\\n')));
+            process.umask(0o77);s.listen('/run/user/4711/keyhold/agent.sock')`;
+          await Promise.all([chmod(home, 0o755), chmod(build, 0o755)]);
+          for (const folder of ['h', 'h/.local', 'h/.local/state', 'h/.local/state/keyhold', 'h/other/keyhold']) {
+            await mkdir(join(home, folder), { recursive: true, mode: 0o700 });
+            await chown(join(home, folder), 4_711, 4_711);
+          }
+          await chown(join(home, 'h/other'), 4_711, 4_711);
+          const args = [join(home, 'h'), process.execPath, server, GET, join(bin, 'git-credential-keyhold')];
+          const { stdout, stderr } = await runToEnd('/usr/bin/unshare', {
+            args: ['-m', '/bin/sh', '-ec', script.join('\n'), 'sh', ...args],
+            env: { HOME: join(home, 'h'), KEYHOLD_NO_AUTOSTART: '1', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+          });
+          expect({ stdout, stderr }).toEqual({ stdout: 'hihi', stderr: NOBODY });
+        },
+      );
     });
 
     it('shows no part of an answer that was cut off', async () => {
@@ -549,6 +651,43 @@ export function testThinClient(kind: ThinKind): void {
         expect((await startable()).stderr).toBe(NOBODY);
         expect(await starts()).toEqual([]);
       });
+
+      it('is not stopped by what a client that was killed left behind, nor by a clock that was set', async () => {
+        const future = new Date(Date.now() + 86_400_000);
+        for (const name of ['run/autostart.mark', 'state/autostart.mark', 'state/autostart.lock']) {
+          await mkdir(dirname(join(home, name)), { recursive: true, mode: 0o700 });
+          await writeFile(join(home, name), '', { mode: 0o600 });
+          await utimes(join(home, name), future, future);
+        }
+        const { stdout, took } = await startable();
+        expect(stdout).toContain('started-EXAMPLE');
+        expect(took).toBeLessThan(4_000);
+        for (const pid of await starts()) process.kill(Number(pid), 'SIGKILL');
+        // A mark of a process that is gone, and of one that has its number by now.
+        for (const target of ['4194303.1', `${process.pid}.1`]) {
+          await rm(join(home, 'state/autostart.mark'), { force: true });
+          await rm(socketPath());
+          await symlink(target, join(home, 'state/autostart.mark'));
+          expect((await startable()).stdout).toContain('started-EXAMPLE');
+          for (const pid of await starts()) if (isRunning(Number(pid))) process.kill(Number(pid), 'SIGKILL');
+        }
+      });
+
+      it.skipIf(!need('unshare', 'apt-get install util-linux'))(
+        'starts none in a user namespace of its own',
+        async () => {
+          const client = join(bin, 'git-credential-keyhold');
+          for (const map of ['--map-root-user', '--map-current-user']) {
+            const { stdout, stderr } = await runToEnd('/usr/bin/unshare', {
+              args: ['--user', map, '--', client, 'get'],
+              input: GET,
+              env: { KEYHOLD_HOME: home },
+            });
+            expect({ stdout, stderr }).toEqual({ stdout: '', stderr: NOBODY });
+          }
+          expect(await starts()).toEqual([]);
+        },
+      );
 
       it('says at once that a program which cannot run cannot be started', async () => {
         await writeFile(program, '#!/nonexistent/interpreter\n', { mode: 0o700 });

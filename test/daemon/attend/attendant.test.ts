@@ -26,7 +26,7 @@ async function anAttendant(text: string) {
   const attendant = new Attendant({
     name: 'test',
     program: file,
-    args: [folder],
+    args: () => [folder],
     idle: 60,
     native: undefined,
     log(event, fields) {

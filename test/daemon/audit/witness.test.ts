@@ -5,10 +5,10 @@ import { Audit } from '../../../daemon/audit/audit.ts';
 import { Witness } from '../../../daemon/audit/witness.ts';
 import { compose } from '../../../daemon/compose.ts';
 import { listen } from '../../../daemon/socket/listen.ts';
+import { computePlaces } from '../../../platform/places.ts';
 import { readConfig } from '../../../protocol/config.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import type { CredentialRequest, Handler } from '../../../protocol/handler.ts';
-import { placesOf } from '../../../protocol/places.ts';
 import { exchange } from '../../fakes/built-agent.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { aRequest, Core } from '../../fakes/core.ts';
@@ -140,7 +140,7 @@ describe('the witness', () => {
 describe('the audit log of the whole agent', () => {
   async function anAgent() {
     const { path: home, remove } = temporaryFolder('audited');
-    const places = placesOf({ environment: { KEYHOLD_HOME: home }, uid: process.getuid!(), isOwn: () => false })!;
+    const places = computePlaces({ KEYHOLD_HOME: home })!;
     for (const folder of [places.state, places.run]) mkdirSync(folder, { mode: 0o700 });
     const composed = compose({
       places,

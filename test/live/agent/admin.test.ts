@@ -217,7 +217,7 @@ describe.skipIf(!hasCurl)('admin.sock', () => {
       expect(ours).toHaveLength(3);
       expect((await curl(first, '/health')).code).toBe(200);
       await first.ask('action=stop', 'capability[]=keyhold');
-      await expect.poll(() => readdirSync(`${first.home}/run`)).toEqual(['agent.lock']);
+      await expect.poll(() => readdirSync(`${first.home}/run`)).toEqual([]);
     } finally {
       try {
         process.kill(next, 'SIGKILL');
