@@ -6,6 +6,8 @@ export type Launched = {
   readonly program: string;
   readonly bundle: string;
   readonly flags: readonly string[];
+  /** Files that it has to be able to open: with fewer Node crashes, or an agent accepts and never answers. */
+  readonly files: number;
   /** Shell lines between finding node and running it. */
   readonly before?: readonly string[];
   /** A flag that one command goes without. */
@@ -20,6 +22,8 @@ const closed = ['--disable-sigusr1', '--disable-proto=delete'];
 export const agent: Launched = {
   program: 'keyhold-agent',
   bundle: 'agent.cjs',
+  // 33 at rest with a vault, and some for callers and a child.
+  files: 64,
   // A small young generation and one helper thread: 96 -> 72 MiB under load, without a cost in speed. Of 1 MiB it would
   // promote more: 94 MiB right after 30,000 gets in place of 91, and 63 to 70 a minute later in place of 59.
   // From the first: to grow it, a collection would look through what the start has made, of which nearly all stays.
@@ -30,6 +34,7 @@ export const agent: Launched = {
 export const cli: Launched = {
   program: 'keyhold',
   bundle: 'cli.cjs',
+  files: 32,
   // A young generation that a list of 10,000 fits in, and no threads that collect and compile beside it: what they do
   // costs a short run more than it saves. Each of these flags leaves the code that node keeps of its own modules good,
   // which --single-threaded does not: V8 takes kept code only under the flags that it was made with.
@@ -63,6 +68,7 @@ export const cli: Launched = {
 export const helper: Launched = {
   program: 'keyhold-helper',
   bundle: 'helper.cjs',
+  files: 32,
   flags: [...closed, '--no-addons', '--max-semi-space-size=1', '--v8-pool-size=1'],
   passName: true,
 };
@@ -133,7 +139,7 @@ read_own_ids() {
  * root's owner, and other users cannot write it: an ancestor folder may be another user's. What LD_PRELOAD put into the shell
  * itself has run by then, and no script can undo it; it goes no further than that.
  */
-function launcherOf({ program, bundle, flags, before = [], unless, passName = false }: Launched): string {
+function launcherOf({ program, bundle, flags, files, before = [], unless, passName = false }: Launched): string {
   const always = flags.filter((flag) => flag !== unless?.flag);
   const some = unless ? `flag=${unless.flag}\ncase \${1-} in ${unless.command}) flag= ;; esac\n` : '';
   return `#!/bin/sh
@@ -152,6 +158,17 @@ while [ -h "$self" ]; do
 done
 bin=$(CDPATH='' cd -- "\${self%/*}" && pwd -P) || exit 1
 ${before.map((line) => `${line}\n`).join('')}
+# Node raises the soft limit by itself. Where there is no such line, nothing is refused.
+while read -r one two three soft hard unit; do
+  case "$one $two $three $hard" in
+    'Max open files unlimited') break ;;
+    'Max open files '*)
+      [ "$hard" -ge ${files} ] && break
+      echo "${program}: cannot start: it may open $hard files and needs ${files}; raise the hard limit: ulimit -Hn, limits.conf(5), or LimitNOFILE= of the unit" >&2
+      exit 1 ;;
+  esac
+done </proc/self/limits
+
 node= skipped= uid=
 if [ -f "$bin/../node" ] && [ -x "$bin/../node" ]; then
   node=$bin/../node
