@@ -16,7 +16,7 @@ const common = {
 const integration = [
   'test/live/{tools,services,oauth}/**/*.test.ts',
   'test/live/{git-hosts,tmux,upgrade}.test.ts',
-  'test/live/agent/{admin,events,restart}.test.ts',
+  'test/live/agent/{admin,events,restart,sessions}.test.ts',
   'test/live/keyring/{contract,crash}.test.ts',
   'test/client/thin/{musl,typescript}.test.ts',
   'test/client/{building,exec/quote}.test.ts',

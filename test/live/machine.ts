@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { execute } from '../execute.ts';
 import { temporaryFolder } from '../temporary.ts';
 
-/** A mount namespace with a /run/user and an /etc/passwd of its own: logins of users that the real machine never sees. */
+/**
+ * A mount namespace with a /run/user and an /etc/passwd of its own: logins of users that the real machine never sees. The
+ * uid 1000 has subordinate ids there, as rootless podman needs them (subuid(5)).
+ */
 export type Machine = AsyncDisposable & {
   /** The command that runs a program in it. */
   readonly enter: readonly string[];
@@ -17,8 +20,14 @@ export type Machine = AsyncDisposable & {
   logout(uid: number): Promise<void>;
 };
 
-const SETUP =
-  'mount -t tmpfs tmpfs /run/user && cp /etc/passwd "$1" && mount --bind "$1" /etc/passwd && echo up && exec cat';
+const SETUP = `set -e
+mount -t tmpfs tmpfs /run/user
+cp /etc/passwd "$1"
+mount --bind "$1" /etc/passwd
+echo '1000:200000:65536' >"$1.ids"
+for file in /etc/subuid /etc/subgid; do [ ! -e $file ] || mount --bind "$1.ids" $file; done
+echo up
+exec cat`;
 
 /** Whether such a machine can be had: only root may mount. */
 export function canMakeMachine(): boolean {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../client/agent/until.ts';
 import { folderHash } from '../../../protocol/places.ts';
 import { need } from '../../need.ts';
@@ -129,57 +129,49 @@ describe.skipIf(!isPossible)('sessions of one user with different environments',
 });
 
 describe.skipIf(!isPossible || !hasVersion01())('an upgrade from a running agent of version 0.1', () => {
+  const old = temporaryFolder('version-0-1');
+  beforeAll(() => build01(old.path));
+  afterAll(() => old.remove());
+
   it.each([
     ['a place of XDG_RUNTIME_DIR that no client looks at any more', '/run/user/1000/old'],
     ['the place where clients look today', '/run/user/1000'],
   ])('in %s goes on in the new place', async (_, XDG_RUNTIME_DIR) => {
-    const old = temporaryFolder('version-0-1');
     await using machine = await aMachine();
     await using person = await aPerson({ plain: true, under: machine.enter });
-    try {
-      build01(old.path);
-      machine.addUser(PLAIN_UID, person.home);
-      await machine.login(PLAIN_UID);
-      await person.run('mkdir', ['-p', '-m', '700', XDG_RUNTIME_DIR]);
-      const env = { XDG_RUNTIME_DIR };
-      const helper = join(person.home, '.local/bin/git-credential-keyhold');
-      const input = 'protocol=https\nhost=git.invalid\nusername=ada\n';
-      await person.run(join(old.path, 'dist/bin/keyhold'), ['install'], { env });
-      await person.run(helper, ['store'], { input: `${input}password=former-EXAMPLE\n\n`, env });
-      const { stdout } = await person.run(join(old.path, 'dist/bin/keyhold'), ['status', '--json'], { env });
-      const { pid, socket } = JSON.parse(stdout) as { pid: number; socket: string };
-      expect(socket).toBe(`${XDG_RUNTIME_DIR}/keyhold/agent.sock`);
+    machine.addUser(PLAIN_UID, person.home);
+    await machine.login(PLAIN_UID);
+    await person.run('mkdir', ['-p', '-m', '700', XDG_RUNTIME_DIR]);
+    const env = { XDG_RUNTIME_DIR };
+    const helper = join(person.home, '.local/bin/git-credential-keyhold');
+    const input = 'protocol=https\nhost=git.invalid\nusername=ada\n';
+    await person.run(join(old.path, 'dist/bin/keyhold'), ['install'], { env });
+    await person.run(helper, ['store'], { input: `${input}password=former-EXAMPLE\n\n`, env });
+    const { stdout } = await person.run(join(old.path, 'dist/bin/keyhold'), ['status', '--json'], { env });
+    const { pid, socket } = JSON.parse(stdout) as { pid: number; socket: string };
+    expect(socket).toBe(`${XDG_RUNTIME_DIR}/keyhold/agent.sock`);
 
-      await person.run(join(person.copy, 'dist/bin/keyhold'), ['install']);
-      expect((await person.run(helper, ['get'], { input: `${input}\n` })).stdout).toContain('former-EXAMPLE');
-      expect((await person.run(helper, ['get'], { input: `${input}\n`, env })).stdout).toContain('former-EXAMPLE');
-      expect(await until(() => !existsSync(`/proc/${pid}/exe`), 10_000)).toBe(true);
-      expect(await person.agentPid()).not.toBe(pid);
-      expect(readlinkSync(join(person.home, '.local/state/keyhold/socket-folder'))).toBe('/run/user/1000/keyhold');
-      const listening = readFileSync('/proc/net/unix', 'latin1')
-        .split('\n')
-        .filter((line) => line.includes(' 00010000 '));
-      expect(listening.filter((line) => line.includes('/run/user/1000/old/'))).toEqual([]);
-    } finally {
-      old.remove();
-    }
+    await person.run(join(person.copy, 'dist/bin/keyhold'), ['install']);
+    expect((await person.run(helper, ['get'], { input: `${input}\n` })).stdout).toContain('former-EXAMPLE');
+    expect((await person.run(helper, ['get'], { input: `${input}\n`, env })).stdout).toContain('former-EXAMPLE');
+    expect(await until(() => !existsSync(`/proc/${pid}/exe`), 10_000)).toBe(true);
+    expect(await person.agentPid()).not.toBe(pid);
+    expect(readlinkSync(join(person.home, '.local/state/keyhold/socket-folder'))).toBe('/run/user/1000/keyhold');
+    const listening = readFileSync('/proc/net/unix', 'latin1')
+      .split('\n')
+      .filter((line) => line.includes(' 00010000 '));
+    expect(listening.filter((line) => line.includes('/run/user/1000/old/'))).toEqual([]);
   });
 
   it('ends it when it is told to stop', async () => {
-    const old = temporaryFolder('version-0-1');
     await using machine = await aMachine();
     await using person = await aPerson({ plain: true, under: machine.enter });
-    try {
-      build01(old.path);
-      await machine.login(PLAIN_UID);
-      const env = { XDG_RUNTIME_DIR: '/run/user/1000' };
-      const { stdout } = await person.run(join(old.path, 'dist/bin/keyhold'), ['start', '--json'], { env });
-      const { pid } = JSON.parse(stdout) as { pid: number };
-      // The home of this uid is none of the password database: the new place is another one.
-      expect((await person.keyhold(['stop'])).stdout).toBe(`stopped: pid ${pid}\n`);
-    } finally {
-      old.remove();
-    }
+    await machine.login(PLAIN_UID);
+    const env = { XDG_RUNTIME_DIR: '/run/user/1000' };
+    const { stdout } = await person.run(join(old.path, 'dist/bin/keyhold'), ['start', '--json'], { env });
+    const { pid } = JSON.parse(stdout) as { pid: number };
+    // The home of this uid is none of the password database: the new place is another one.
+    expect((await person.keyhold(['stop'])).stdout).toBe(`stopped: pid ${pid}\n`);
   });
 });
 
