@@ -9,6 +9,7 @@ import { Audit } from './audit/audit.ts';
 import { Witness } from './audit/witness.ts';
 import type { Degradation } from './backends/backend.ts';
 import { openBackends } from './backends/index.ts';
+import { adoptSessionBus, liveSessionBus } from './backends/keyring/session-bus.ts';
 import type { Argon2Params } from './backends/vault/passphrase.ts';
 import type { Clock } from './clock.ts';
 import { Custody } from './custody.ts';
@@ -68,11 +69,16 @@ export type Composition = {
   readonly lookAt?: LookAt | undefined;
   /** Called by every request as it begins. */
   readonly came?: () => void;
+  /** The session that the agent was started in. @default elsewhere */
+  readonly startedIn?: StartedIn | undefined;
   /** Called by the action `stop`. */
   readonly stop: () => void;
   /** Called by the action `restart`. */
   readonly restart: () => Promise<void>;
 };
+
+/** Where an agent was started, as its environment tells: what it can find of a desktop depends on that. */
+export type StartedIn = 'systemd' | 'ssh' | 'desktop' | 'elsewhere';
 
 /** The whole agent, without its listening socket: connections go in at `reception`. */
 export type Composed = {
@@ -105,6 +111,7 @@ export function compose({
   backupCost,
   lookAt,
   came,
+  startedIn = 'elsewhere',
   stop,
   restart,
 }: Composition): Composed {
@@ -207,6 +214,8 @@ export function compose({
     ['identity', native ? 'kernel' : 'folder'],
     ['socket', places.agentSocket],
     ['state_folder', places.state],
+    ['started_in', startedIn],
+    ['session_bus', liveSessionBus(process.env) ?? ''],
     ['admin', admin.pid === undefined ? 'waits' : 'up'],
   ];
   const management = {
@@ -236,6 +245,7 @@ export function compose({
     stop,
     restart,
     outFor: () => upstream.outFor,
+    adoptBus: (address: string) => adoptSessionBus(process.env, address),
   };
   /** What asks a service for a person: what the service gives is kept before the agent ends. */
   const asking = new Set<Promise<unknown>>();

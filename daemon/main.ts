@@ -6,7 +6,7 @@ import { asFault, KeyholdError } from '../protocol/errors.ts';
 import { foldersOf, type Places } from '../protocol/places.ts';
 import type { Degradation } from './backends/backend.ts';
 import { openSystemClock } from './clock.ts';
-import { compose } from './compose.ts';
+import { compose, type StartedIn } from './compose.ts';
 import { loadConfig } from './config.ts';
 import { describeFatal } from './fatal.ts';
 import { openLog } from './log.ts';
@@ -101,6 +101,7 @@ async function main(): Promise<void> {
     upstreamChild: programOf('upstream/child.ts', 'upstream-child'),
     eventsChild: programOf('events/child.ts', 'events'),
     degradations: found,
+    startedIn: sessionOf(environment, manager),
     came: new Thrift(native).came,
     stop: () => stop('asked'),
     async restart() {
@@ -209,6 +210,13 @@ function managerOf(environment: NodeJS.ProcessEnv): string | undefined {
   const { NOTIFY_SOCKET, SYSTEMD_EXEC_PID } = environment;
   const isOurs = SYSTEMD_EXEC_PID === undefined || SYSTEMD_EXEC_PID === String(process.pid);
   return isOurs && NOTIFY_SOCKET ? NOTIFY_SOCKET : undefined;
+}
+
+/** The session that we were started in. Inherited by successors, as the environment is. */
+function sessionOf(environment: NodeJS.ProcessEnv, manager: string | undefined): StartedIn {
+  if (manager) return 'systemd';
+  if (environment['SSH_CONNECTION']) return 'ssh';
+  return environment['WAYLAND_DISPLAY'] || environment['DISPLAY'] ? 'desktop' : 'elsewhere';
 }
 
 /** Whether a descriptor leads to the journal (systemd.exec(5), JOURNAL_STREAM): the variable alone is inherited too. */

@@ -60,6 +60,8 @@ export type Management = {
   readonly stop: () => void;
   /** Starts the custody that comes after this one, then does as `stop`. Throws where it cannot; this one goes on then. */
   readonly restart: () => Promise<void>;
+  /** Takes the session bus of a caller, where the agent has none; empty for a caller without one. */
+  readonly adoptBus?: (address: string) => void;
 };
 
 export type Act = (management: Management, request: CredentialRequest) => Promise<CredentialReply>;
@@ -119,7 +121,8 @@ const acts: Readonly<Record<string, Act>> = {
     return done;
   },
 
-  async unlock({ custody }, { attributes }) {
+  async unlock({ custody, adoptBus }, { attributes }) {
+    adoptBus?.(attributes.text('session_bus') ?? '');
     const mayPrompt = attributes.text('interactive') !== '0';
     await custody.unlock({ passphrase: attributes.secret('passphrase'), mayPrompt });
     return done;
@@ -131,7 +134,8 @@ const acts: Readonly<Record<string, Act>> = {
     return answer;
   },
 
-  async restart({ restart, outFor }) {
+  async restart({ restart, outFor, adoptBus }, { attributes }) {
+    adoptBus?.(attributes.text('session_bus') ?? '');
     const answer = ending(outFor());
     await restart();
     return answer;

@@ -81,6 +81,15 @@ export function inOwnUserNamespace(): boolean {
   return uidOutside(uidMap(), process.getuid!()).isMapped && !isSystemsNamespace();
 }
 
+/**
+ * The runtime folder that the system has for this user, `/run/user/UID`, whatever XDG_RUNTIME_DIR says. Undefined where it
+ * is not there, and for any other than the default state folder: what is set apart looks at nothing of the user's session.
+ */
+export function userRuntimeFolder(environment: Variables): string | undefined {
+  const runtime = `/run/user/${hostUid()}`;
+  return computePlaces(environment)?.run === `${runtime}/keyhold` ? runtime : undefined;
+}
+
 /** Our uid as the rest of the machine sees it. */
 function hostUid(): number {
   const uid = process.getuid!();

@@ -58,7 +58,7 @@ export const actions = {
     summary: 'how the agent is',
     reads: '',
     answers:
-      'version pid started_at state backend durable held unlocked connections memory identity socket state_folder admin degraded[]',
+      'version pid started_at state backend durable held unlocked connections memory identity socket state_folder started_in session_bus admin degraded[]',
     statuses: ['ok'],
   },
   list: {
@@ -263,7 +263,7 @@ export const actions = {
   },
   unlock: {
     summary: 'serve again; the only action that may raise the desktop prompt',
-    reads: 'passphrase? interactive?',
+    reads: 'passphrase? interactive? session_bus?',
     answers: '',
     statuses: ['ok', 'interaction-required', 'denied', 'unavailable'],
   },
@@ -275,7 +275,7 @@ export const actions = {
   },
   restart: {
     summary: 'hand the socket on to a fresh agent, drain and end; what comes meanwhile waits; within: as of stop',
-    reads: '',
+    reads: 'session_bus?',
     answers: 'within?',
     statuses: ['ok', 'unavailable', 'unsupported'],
   },

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { agentProgram } from '../autostart.ts';
-import { requestOf } from '../cli/agent.ts';
+import { ownSessionBus, requestOf } from '../cli/agent.ts';
 import { dial } from '../dial.ts';
 import type { Ground } from '../install/ground.ts';
 import { findServiceManager } from '../setup/service-manager.ts';
@@ -43,7 +43,7 @@ async function hasHandedOn(ground: Ground, program: string): Promise<boolean> {
   if (before.kind !== 'running' || !isSame(successorOf(ground, before), program)) return false;
   using agent = await dial({ socket: ground.places.agentSocket });
   // An agent from before this action says that it is unsupported.
-  const reply = await agent(requestOf('restart', {}));
+  const reply = await agent(requestOf('restart', { attributes: ownSessionBus() }));
   if (reply.status !== 'ok') return false;
   return await until(async () => {
     const now = await presenceOn(ground);

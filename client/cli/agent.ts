@@ -79,6 +79,11 @@ export function requestOf<Action extends string>(action: Action, asked: Question
   };
 }
 
+/** The session bus of this caller, for an agent that was started without one. */
+export function ownSessionBus(): { readonly session_bus: string | undefined } {
+  return { session_bus: process.env['DBUS_SESSION_BUS_ADDRESS'] || undefined };
+}
+
 /** The one detail by that key as text for people; undefined if it is absent. */
 export function detail(details: readonly Detail[] | undefined, key: string): string | undefined {
   const found = details?.find(([name]) => name === key);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Secret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
-import { ask, detail, type Ok, requestOf, withAgent } from './agent.ts';
+import { ask, detail, type Ok, ownSessionBus, requestOf, withAgent } from './agent.ts';
 import { CommandFailure } from './failure.ts';
 import { show } from './page.ts';
 import { addSecretOptions, isPiped, readSecret, type SecretOptions } from './secret-input.ts';
@@ -29,7 +29,10 @@ async function unlock(options: SecretOptions): Promise<void> {
   if (isPiped(options)) await unlockWith(options);
   else {
     const reply = await withAgent(
-      (agent) => agent(requestOf('unlock', { attributes: { interactive: options.input ? undefined : '0' } })),
+      (agent) =>
+        agent(
+          requestOf('unlock', { attributes: { ...ownSessionBus(), interactive: options.input ? undefined : '0' } }),
+        ),
       UNLOCK_DEADLINE,
     );
     if (reply.status === 'interaction-required' && (await opensWithPassphrase())) {
@@ -49,7 +52,10 @@ async function opensWithPassphrase(): Promise<boolean> {
 async function unlockWith(options: SecretOptions): Promise<Ok> {
   const passphrase: Secret = await readSecret(options, 'the passphrase');
   try {
-    return await withAgent((agent) => ask(agent, 'unlock', { attributes: { passphrase } }), UNLOCK_DEADLINE);
+    return await withAgent(
+      (agent) => ask(agent, 'unlock', { attributes: { ...ownSessionBus(), passphrase } }),
+      UNLOCK_DEADLINE,
+    );
   } finally {
     passphrase.dispose();
   }
