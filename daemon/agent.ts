@@ -10,6 +10,7 @@ import { fromWire } from '../protocol/text.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
+import { endedReply } from './ended.ts';
 import { purgeErased } from './erased/erased.ts';
 import type { RestoreBin } from './erased/restore-bin.ts';
 import { explain } from './explain.ts';
@@ -107,7 +108,7 @@ export class Agent {
     if (!found) return Promise.resolve(this.#missing(request));
     if (found.about?.oauth !== undefined && this.#refresher !== undefined) return this.#answerRefreshed(found, request);
     const expired = isExpired(found, this.#clock, request.minTtl);
-    if (expired && request.capabilities.keyhold) return Promise.resolve(expiredReply);
+    if (expired && request.capabilities.keyhold) return Promise.resolve(endedReply(found) ?? expiredReply);
     if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request);
     return Promise.resolve(this.#serve(found, request));
   }
@@ -115,7 +116,8 @@ export class Agent {
   /** A token of a login: what lives is given at once, what is due is refreshed behind that, and what is over before it. */
   #answerRefreshed(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
     const phase = this.#refresher!.look(found, request.minTtl);
-    if (phase === 'closing' || phase === 'dead') return this.#getWhenRefreshed(found, request);
+    const isOver = phase === 'closing' || phase === 'dead' || found.about?.ended !== undefined;
+    if (isOver) return this.#getWhenRefreshed(found, request);
     if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request);
     return Promise.resolve(this.#serve(found, request));
   }
@@ -282,7 +284,8 @@ export class Agent {
 
   #serve(found: Entry, request: CredentialRequest): CredentialReply {
     this.#custody.touch(found);
-    return isExpired(found, this.#clock, request.minTtl) ? this.#refreshOnly(found) : this.#reply(found, request);
+    if (!isExpired(found, this.#clock, request.minTtl)) return this.#reply(found, request);
+    return endedReply(found) ?? this.#refreshOnly(found);
   }
 
   #reply(entry: Entry, request: CredentialRequest): CredentialReply {
@@ -317,7 +320,11 @@ export class Agent {
       // git repeats what it was just given after every success: nothing to write, and nothing that it left out is lost.
       this.#custody.touch(repeated);
       const isSaid = request.about !== undefined && saysMore(repeated.about, request.about);
-      const isNews = isSaid || madeAfter(repeated.made, request.made, true) !== (repeated.made ?? 'tool');
+      // A tool that stores it again has just used it: what its service said is over.
+      const isNews =
+        isSaid ||
+        repeated.about?.ended !== undefined ||
+        madeAfter(repeated.made, request.made, true) !== (repeated.made ?? 'tool');
       if (repeated.resting && request.timeout === undefined && !isNews) return done;
     }
     const secret = request.secret!;
@@ -365,7 +372,7 @@ export class Agent {
     if (tombstone && !force) return refusalOf(tombstone);
     if (tombstone) await this.#tombstones.exhume(tombstone);
     const isSameValue = seen.fingerprint !== undefined && before?.about?.fingerprint === seen.fingerprint;
-    const all = isSameValue ? mergeAbout(before?.about, about) : known;
+    const all = isSameValue ? mergeAbout(before?.about, { ...about, ended: undefined }) : known;
     const { tokenId = all?.tokenId, ...rest } = seen;
     return { about: mergeAbout(all, { ...rest, tokenId }), isSameValue };
   }

@@ -61,7 +61,7 @@ export function explain(explained: Explained): Detail[] {
     .reverse()
     .sort((one, other) => rankOf(one, accounts) - rankOf(other, accounts));
   const outcome = outcomeOf(explained);
-  const isRival = ({ verdict }: Judged) => (outcome === 'expired' ? isMatch(verdict) : isAlive(verdict));
+  const isRival = ({ verdict }: Judged) => outcome === 'expired' || chosen?.about?.ended ? isMatch(verdict) : isAlive(verdict);
   const rivals = judged.filter(isRival).map(({ candidate }) => candidate.held);
   const details: [string, string | undefined][] = [
     ['outcome', outcome],
@@ -134,7 +134,7 @@ function outcomeOf(explained: Explained): Status {
   if (!chosen) return isRevoked ? 'revoked' : 'not-found';
   if (!isExpired(chosen, now, minTtl)) return 'ok';
   const refresh = refreshOf(explained);
-  if (!refresh) return 'expired';
+  if (!refresh) return chosen.about?.ended?.status ?? 'expired';
   if (refresh.command !== undefined) return 'interaction-required';
   return willBeRefreshed(refresh) ? 'ok' : 'unavailable';
 }
@@ -149,7 +149,8 @@ function willBeRefreshed(refresh: RefreshState | undefined): boolean {
   return refresh?.state === 'well' || refresh?.state === 'under-way';
 }
 
-function isExpired({ expiresAt }: Held, now: EpochSeconds, minTtl: Seconds): boolean {
+function isExpired({ expiresAt, about }: Held, now: EpochSeconds, minTtl: Seconds): boolean {
+  if (about?.ended !== undefined) return true;
   return expiresAt !== undefined && expiresAt <= now + minTtl;
 }
 

@@ -20,8 +20,9 @@ export function isMeant(entry: Entry, { exactPath, id, target }: CredentialReque
   return !exactPath || target!.path !== undefined || isOfHost(entry);
 }
 
-/** Dead, or too close to it for this caller. */
+/** Dead, by its date or by its service's word, or too close to it for this caller. */
 export function isExpired(held: Held, clock: Clock, minTtl: Seconds = 0): boolean {
+  if (held.about?.ended !== undefined) return true;
   return held.expiresAt !== undefined && held.expiresAt <= clock.now() + minTtl;
 }
 

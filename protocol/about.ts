@@ -31,10 +31,15 @@ export type About = {
   readonly fingerprint?: string | undefined;
   /** How it is refreshed; absent: not by us. */
   readonly oauth?: Grant | undefined;
+  /** What its service said of this value; another value, or a call that the service takes, clears it. */
+  readonly ended?: Ended | undefined;
 };
 
+/** A service has said in its own words that it does not take a token any more, and when. */
+export type Ended = { readonly status: 'revoked' | 'expired'; readonly at: EpochSeconds };
+
 /** What somebody says of a token. A member that is there and undefined takes away what was known. */
-export type AboutChange = Omit<About, 'prefix' | 'fingerprint' | 'oauth'>;
+export type AboutChange = Omit<About, 'prefix' | 'fingerprint' | 'oauth' | 'ended'>;
 
 /** Characters of one text: a label is shown in a table, an origin in a line or two. */
 const TEXT_MAX = 256;

@@ -7,6 +7,7 @@ export const eventNames = {
   refreshed: 'the agent got a new value from its service',
   erased: 'a token is forgotten, in memory and at rest',
   revoked: 'a token is dead at its service',
+  ended: 'a service says that it does not take a token any more: it is kept and not served',
   expiring: 'a token expires soon',
   locked: 'nothing is served any more',
   unlocked: 'the agent serves',

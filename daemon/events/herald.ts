@@ -15,6 +15,7 @@ const told: Readonly<Record<string, EventName>> = {
   refreshed: 'refreshed',
   erased: 'erased',
   buried: 'revoked',
+  ended: 'ended',
   locked: 'locked',
   opened: 'unlocked',
   wanted: 'wanted',

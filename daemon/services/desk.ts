@@ -30,6 +30,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import { causeReply, failureReply, refused } from './outcomes.ts';
 import { authPlan, mayMake, planned, type Question } from './planning.ts';
 import { Rechecks } from './recheck.ts';
+import { endedBy, sightOf, Verdicts } from './verdicts.ts';
 
 export type DeskParts = {
   readonly custody: Custody;
@@ -71,6 +72,8 @@ export type Heard =
       /** What the service said; absent where it said nothing that could be judged. */
       readonly cause?: Cause;
       readonly httpStatus?: number;
+      /** A page came in place of an answer: not the service's word about a token. */
+      readonly isPage?: boolean | undefined;
       readonly failure?: FailureName;
     };
 
@@ -92,10 +95,12 @@ export type Probe = { readonly isAlive: boolean | undefined; readonly holder?: H
 export class Desk {
   readonly parts: DeskParts;
   readonly rechecks: Rechecks;
+  readonly verdicts: Verdicts;
   readonly #request: CredentialRequest | undefined;
 
   constructor(parts: DeskParts, rechecks?: Rechecks, request?: CredentialRequest) {
     this.parts = parts;
+    this.verdicts = new Verdicts(parts);
     this.rechecks = rechecks ?? new Rechecks(this);
     this.#request = request;
   }
@@ -197,6 +202,7 @@ export class Desk {
       };
     }
     const route = this.parts.route();
+    const seen = as && sightOf(as);
     const held = as && !token ? await this.parts.custody.secretsOf(as) : undefined;
     const secret = token ?? held?.secret;
     try {
@@ -213,8 +219,10 @@ export class Desk {
       this.#note(manifest, operation, String(reply.status));
       if (reply.cause) {
         const text = causeReply(manifest, operation, reply.cause);
-        return { ok: false, reply: text, cause: reply.cause, httpStatus: reply.status };
+        if (as && !token) await this.verdicts.note(as, seen, endedBy(reply.cause));
+        return { ok: false, reply: text, cause: reply.cause, httpStatus: reply.status, isPage: reply.isPage };
       }
+      if (as && !token) await this.verdicts.note(as, seen, undefined);
       if (as && !token) this.#used(as);
       const { status, read, unfitId, items = [] } = reply;
       return { ok: true, status, read, unfitId, items, secrets: answer.secrets, unfit: answer.unfit };
@@ -242,7 +250,8 @@ export class Desk {
       disposeAll(heard.secrets);
       return { isAlive: true, holder: holderIn(heard.read) };
     }
-    const isDead = heard.httpStatus === 401 || heard.cause?.outcome === 'revoked' || heard.cause?.outcome === 'expired';
+    const isRefused = heard.httpStatus === 401 && !heard.isPage;
+    const isDead = isRefused || heard.cause?.outcome === 'revoked' || heard.cause?.outcome === 'expired';
     return { isAlive: isDead ? false : undefined };
   }
 

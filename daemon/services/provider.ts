@@ -11,6 +11,7 @@ import { turnOf } from '../upstream/refresher.ts';
 import type { Desk } from './desk.ts';
 import { refused } from './outcomes.ts';
 import type { RevokeHow } from './revoke.ts';
+import { endedIn, sightOf } from './verdicts.ts';
 
 /** What a login's provider says of a token. */
 export type Introspected =
@@ -25,7 +26,13 @@ export async function introspectLogin(desk: Desk, entry: Entry): Promise<Introsp
       const why = 'the access token is gone; get a new one: keyhold token refresh';
       return { ok: false, reply: refused('expired', 'introspect', why) };
     }
-    return await introspect(desk, entry.about!.oauth!, held.secret, passwordOf(entry, held));
+    const seen = sightOf(entry);
+    const heard = await introspect(desk, entry.about!.oauth!, held.secret, passwordOf(entry, held));
+    if (heard.ok) {
+      const ended = endedIn({ ...heard.read, active: heard.isActive }, desk.parts.clock.now());
+      await desk.verdicts.note(entry, seen, ended);
+    }
+    return heard;
   } finally {
     if (held) disposeSecrets(held);
   }

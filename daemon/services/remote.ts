@@ -6,6 +6,7 @@ import { item, placeIn, type ServiceAct, textIn, told } from './asking.ts';
 import { type Desk, dateIn, disposeAll } from './desk.ts';
 import { refused } from './outcomes.ts';
 import { introspectLogin } from './provider.ts';
+import { endedIn, sightOf } from './verdicts.ts';
 
 /** One token as the service sees it, in our words. */
 export type Remote = {
@@ -32,6 +33,7 @@ export const remoteList: ServiceAct = async (desk, request) => {
   const { remotes } = listed;
   const held =
     user === undefined ? desk.heldAt(manifest, place).filter((entry) => isOf(desk, manifest, entry, kind)) : [];
+  await noteInactive(desk, remotes, held);
   const items = merged(remotes, held);
   const limit = manifest.limits?.active;
   return {
@@ -105,6 +107,15 @@ function isOf(desk: Desk, manifest: Manifest, entry: Entry, kind: string | undef
   return kind === undefined || desk.kindOf(manifest, entry).name === kind;
 }
 
+/** What a list says of tokens that are held: one that it has as inactive is not served on. */
+async function noteInactive(desk: Desk, remotes: readonly Remote[], held: readonly Entry[]): Promise<void> {
+  for (const { tokenId, active, expiresAt } of remotes) {
+    const entry = active === false ? held.find(({ about }) => about?.tokenId === tokenId) : undefined;
+    if (!entry || tokenId === undefined) continue;
+    await desk.verdicts.note(entry, sightOf(entry), endedIn({ active, expiresAt }, desk.parts.clock.now()));
+  }
+}
+
 function merged(remotes: readonly Remote[], held: readonly Entry[]): object[] {
   const left = new Set(held);
   const items = remotes.map((remote) => {
@@ -160,9 +171,12 @@ export const remoteShow: ServiceAct = async (desk, request) => {
       continue;
     }
     if (!manifest) continue;
+    const seen = sightOf(entry);
     const heard = await askAbout(desk, manifest, entry, operation);
     if (heard.ok) {
       disposeAll(heard.secrets);
+      const ended = endedIn({ ...heard.read, expiresAt: dateIn(heard.read.expiresAt) }, desk.parts.clock.now());
+      if (ended) await desk.verdicts.note(entry, seen, ended);
       const read = operation === 'audit' ? heard.items : normal(heard.read);
       details.push(item({ operation, answer: read }));
     } else if (heard.reply.status !== 'unsupported' || wanted.length === 1) refusal ??= heard.reply;

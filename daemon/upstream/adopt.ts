@@ -29,7 +29,7 @@ export async function adoptNewer(
     // One that we had before is no news: it is what somebody has put back.
     if (seen.fingerprint === undefined || known.includes(seen.fingerprint)) return false;
     const oauth = { ...grant, lifetime: undefined, earlier: known.slice(0, EARLIER_MAX) };
-    const noted = mergeAbout(entry.about, { ...seen, oauth });
+    const noted = mergeAbout(entry.about, { ...seen, oauth, ended: undefined });
     const adopted = { ...heldOf(entry), expiresAt: undefined, about: noted, shown: noted?.prefix };
     await custody.adopt(entry, adopted, { secret, refreshToken });
     return true;

@@ -63,6 +63,8 @@ export type Reply =
       /** Absent: it succeeded. */
       readonly cause?: Cause | undefined;
       readonly read: Read;
+      /** A page for browsers came in place of an answer of the interface: it is not the service's word about a token. */
+      readonly isPage?: boolean | undefined;
       /** Why `read` has no id although the service gave one. */
       readonly unfitId?: string | undefined;
       /** Of a list; absent where the answer has none. */

@@ -331,7 +331,7 @@ export class Refresher {
       subject: grant.subject ?? subject,
       earlier: earlier.slice(0, EARLIER_MAX),
     };
-    const about = mergeAbout(entry.about, { ...seen, ...(scopes && { scopes }), oauth });
+    const about = mergeAbout(entry.about, { ...seen, ...(scopes && { scopes }), oauth, ended: undefined });
     const held: Held = {
       ...heldOf(entry),
       expiresAt: lifetime === undefined ? undefined : clock.now() + lifetime,

@@ -31,6 +31,9 @@ export type TokenItem = {
   readonly fingerprint?: string;
   /** Of a login: it is refreshed here, a refresh is under way or was cut off, or somebody has to sign in again. */
   readonly refresh?: 'ours' | 'begun' | 'ended';
+  /** What its service said of it: it is kept and not served. */
+  readonly ended?: 'revoked' | 'expired';
+  readonly endedAt?: number;
   /** Epoch seconds, as all dates here. */
   readonly createdAt?: number;
   readonly storedAt: number;

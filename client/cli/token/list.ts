@@ -36,7 +36,7 @@ const SHOWN = [
   ...['storedAt', 'expiresAt', 'lastUsed', 'uses'],
 ];
 /** What those of services show besides. */
-const OF_SERVICES = ['kind', 'prefix', 'fingerprint', 'createdAt'];
+const OF_SERVICES = ['kind', 'prefix', 'fingerprint', 'createdAt', 'ended'];
 
 type ListOptions = ReminderOptions &
   VerbOptions & { readonly deleted?: boolean; readonly erased?: boolean; readonly user?: string };
@@ -171,12 +171,12 @@ function drawServices(page: Page, items: readonly TokenItem[], twice: ReadonlySe
 }
 
 function serviceRow(item: TokenItem, isOneHost: boolean, twice: ReadonlySet<unknown>): string[] {
-  const { kind = '', prefix = '', fingerprint = '', createdAt, storedAt, expiresAt, lastUsed, uses } = item;
+  const { kind = '', prefix = '', fingerprint = '', createdAt, storedAt, expiresAt, ended, lastUsed, uses } = item;
   const name = nameOf(item);
   const where = isOneHost ? (name ?? '') : `${name === undefined ? '' : `${name} at `}${item.host}`;
   const same = twice.has(fingerprint) ? '=' : '';
   const value = fingerprint === '' ? prefix : `${prefix}…${fingerprint.slice(0, FINGERPRINT_SHOWN)}${same}`;
-  return [where, kind, value, day(createdAt ?? storedAt), day(expiresAt), day(lastUsed), count(uses)];
+  return [where, kind, value, day(createdAt ?? storedAt), ended ?? day(expiresAt), day(lastUsed), count(uses)];
 }
 
 /** These may be many: they are put in order and shown by their columns, and none becomes an item. Sorts `rows`. */

@@ -71,6 +71,7 @@ function factsOf(item: TokenItem | DeletedItem, usage: Usage, twins: readonly To
     ['created', time(item.createdAt)],
     ['kept since', time(item.storedAt)],
     ['expires', 'revokedAt' in item ? undefined : (time(item.expiresAt) ?? 'never, as far as is known')],
+    ['ended', item.ended && `${item.ended}, as its service said on ${time(item.endedAt)}; it is not served`],
     ['rests', item.memoryOnly ? 'nowhere: held in memory only' : undefined],
     ...('revokedAt' in item ? endOf(item) : []),
     ['used', count === undefined ? 'never, as far as is recorded' : `${count} times`],

@@ -57,8 +57,10 @@ function judge(plan: Plan, { status, retryAfter, body }: Incoming): Performed {
   const document = jsonIn(body);
   const isSuccess = plan.success ? plan.success.includes(status) : status >= 200 && status < 300;
   if (!isSuccess) {
+    // A page says nothing of the token: a proxy or a portal wrote it, and its words are not the service's.
+    const isPage = document === undefined && /^\s*</.test(body.toString('latin1', 0, 256));
     const cause = causeOf(
-      { errors: plan.errors ?? [] },
+      { errors: isPage ? [] : (plan.errors ?? []) },
       {
         operation: plan.operation,
         status,
@@ -67,7 +69,7 @@ function judge(plan: Plan, { status, retryAfter, body }: Incoming): Performed {
         ...(retryAfter === undefined ? {} : { retryAfter }),
       },
     );
-    return { reply: { status, cause, read: {} }, secrets: new Map() };
+    return { reply: { status, cause, read: {}, ...(isPage && { isPage }) }, secrets: new Map() };
   }
   // A page in place of an answer (of a portal, of a proxy) says nothing about what was done.
   if (!document) throw new ExchangeFailure('no-json');

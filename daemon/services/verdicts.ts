@@ -1,0 +1,77 @@
+import { type Ended, mergeAbout } from '../../protocol/about.ts';
+import { asFault } from '../../protocol/errors.ts';
+import { type Cause, isDead, type Read } from '../../protocol/services/index.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Clock } from '../clock.ts';
+import type { Custody } from '../custody.ts';
+import type { Log } from '../log.ts';
+import type { Entry } from '../unlocked/set.ts';
+
+export type VerdictsParts = {
+  readonly custody: Custody;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly audit: Pick<Audit, 'record'>;
+};
+
+/** Which value of an entry a call was made with: by the time of the answer another may stand there. */
+export type Sight = { readonly fingerprint: string | undefined; readonly round: number | undefined };
+
+/** To be taken before the call. */
+export function sightOf({ about }: Entry): Sight {
+  return { fingerprint: about?.fingerprint, round: about?.oauth?.round };
+}
+
+/**
+ * What the cause of a refusal says of the token that made the call: `revoked` or `expired` only where the manifest names that
+ * answer so. A bare 401 may be about an audience, a scope or a proxy, and says nothing about the token.
+ */
+export function endedBy(cause: Cause): Ended['status'] | 'unsaid' {
+  return isDead(cause) ? (cause.outcome as Ended['status']) : 'unsaid';
+}
+
+/** What an answer about a token itself says of it (`whoami`, `show`, `introspect`, an item of a list). */
+export function endedIn(
+  { active, expiresAt }: Pick<Read, 'active' | 'expiresAt'>,
+  now: number,
+): Ended['status'] | undefined {
+  if (active !== false) return undefined;
+  return typeof expiresAt === 'number' && expiresAt <= now ? 'expired' : 'revoked';
+}
+
+/**
+ * Remembers what services say of the tokens that are held. A get is not answered with a token whose service has said that it does
+ * not take it any more (meant.ts); the token is kept, and a call that the service takes, or another value, clears the mark.
+ */
+export class Verdicts {
+  readonly #parts: VerdictsParts;
+
+  constructor({ custody, clock, log, audit }: VerdictsParts) {
+    this.#parts = { custody, clock, log, audit };
+  }
+
+  /**
+   * Notes what the answer to a call said of the token of `entry`, which made it or which it was about: `undefined`: the service
+   * takes it; `unsaid`: nothing. It never throws: the answer itself is worth more than the note.
+   */
+  async note(entry: Entry, seen: Sight | undefined, said: Ended['status'] | 'unsaid' | undefined): Promise<void> {
+    const { custody, clock, log, audit } = this.#parts;
+    if (said === 'unsaid' || entry.about?.ended?.status === said) return;
+    const isThere = () => {
+      const now = custody.at(entry) === entry ? sightOf(entry) : undefined;
+      return now !== undefined && now.fingerprint === seen?.fingerprint && now.round === seen?.round;
+    };
+    if (!isThere()) return;
+    const ended: Ended | undefined = said && { status: said, at: Math.floor(clock.now()) };
+    try {
+      await custody.inTurn(entry, async () => {
+        if (isThere()) await custody.annotate(entry, mergeAbout(entry.about, { ended }));
+      });
+      log(ended ? 'ended' : 'taken-again', { id: entry.id, outcome: ended?.status });
+      const reason = ended ? 'its service said so' : 'its service takes it again';
+      await audit.record({ at: clock.now(), action: 'verdict', outcome: said ?? 'ok', credential: entry.id, reason });
+    } catch (error) {
+      log('verdict-failed', { id: entry.id, code: asFault(error).code });
+    }
+  }
+}
