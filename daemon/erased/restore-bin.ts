@@ -166,6 +166,7 @@ export class RestoreBin {
     const { custody, tombstones, clock, keep } = this.#parts;
     if (keep === 0 || resting === undefined || !custody.backend?.durable) return false;
     if (expiresAt !== undefined && expiresAt <= clock.now() && about?.oauth === undefined) return false;
+    if (about?.ended !== undefined) return false;
     const fingerprint = about?.fingerprint;
     return !(fingerprint && tombstones.all().some((one) => one.about?.fingerprint === fingerprint));
   }

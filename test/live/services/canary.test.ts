@@ -120,6 +120,9 @@ describe('a canary among services', () => {
     );
     secrets.add('cAnArY-line-EXAMPLE');
     await say('erase', [], `protocol=http\nhost=${new URL(server.url).host}\nusername=line\n\n`, false);
+    await say('token list', ['--erased']);
+    await say('token restore', ['line']);
+    await say('erase', [], `protocol=http\nhost=${new URL(server.url).host}\nusername=line\n\n`, false);
   });
 
   test.each<Fault>([401, 403, 500, 'half-a-body', 'html', 'redirect'])(
