@@ -20,8 +20,12 @@ import type { Log } from './log.ts';
 import { manage } from './manage.ts';
 import { Meter } from './metrics/meter.ts';
 import { timed } from './metrics/timed.ts';
+
 import { openMigrateJournal } from './migrate-journal.ts';
 import { MigrateRecovery } from './migrate-recovery.ts';
+
+import { ChildWalls } from './native/child-walls.ts';
+
 import type { Native } from './native/native.ts';
 import { openProfiles } from './profiles.ts';
 import { same } from './same.ts';
@@ -118,8 +122,16 @@ export function compose({
   const startedAt = clock.now();
   const region = openRegion({ native });
   const meter = new Meter(came);
+  const walls = new ChildWalls();
   const backends = timed(
-    openBackends({ state: places.state, configured: config.backend, keyringChild, keep: region.keep, clock }),
+    openBackends({
+      state: places.state,
+      configured: config.backend,
+      keyringChild,
+      onChildUp: walls.came,
+      keep: region.keep,
+      clock,
+    }),
     meter,
   );
   const attending = { native, log, turnedAway: (caller: Caller) => witness.turnedAway(caller) };
@@ -158,7 +170,7 @@ export function compose({
   const marks = new Marks({ custody, keep: region.keep, clock, services });
   const tombstones = new Tombstones(custody, marks, clock);
   const bin = new RestoreBin({ custody, tombstones, clock, log: heard, keep: config.eraseKeep });
-  const upstream = new Upstream({ childPath: upstreamChild, keep: region.keep });
+  const upstream = new Upstream({ childPath: upstreamChild, keep: region.keep, onUp: walls.came });
   const route = () => routeOf(config);
   const usedWithin = config.refreshUsedWithin;
   const refreshing = { custody, marks, upstream, route, clock, log: heard };
@@ -211,6 +223,7 @@ export function compose({
     ['started_at', String(startedAt)],
     ['connections', String(reception.connections)],
     ['memory', region.protection],
+    ...(walls.weakest === undefined ? [] : ([['children', walls.weakest]] as Detail[])),
     ['identity', native ? 'kernel' : 'folder'],
     ['socket', places.agentSocket],
     ['state_folder', places.state],
@@ -239,6 +252,7 @@ export function compose({
       ...calls.rotations.degradations(),
       ...calls.desk.rechecks.degradations(),
       ...wallsMissing(native, region.protection),
+      ...walls.degradations(native !== undefined),
       ...audit.degradations(),
     ],
     backupCost,

@@ -61,7 +61,8 @@ export function explain(explained: Explained): Detail[] {
     .reverse()
     .sort((one, other) => rankOf(one, accounts) - rankOf(other, accounts));
   const outcome = outcomeOf(explained);
-  const isRival = ({ verdict }: Judged) => outcome === 'expired' || chosen?.about?.ended ? isMatch(verdict) : isAlive(verdict);
+  const isRival = ({ verdict }: Judged) =>
+    outcome === 'expired' || chosen?.about?.ended ? isMatch(verdict) : isAlive(verdict);
   const rivals = judged.filter(isRival).map(({ candidate }) => candidate.held);
   const details: [string, string | undefined][] = [
     ['outcome', outcome],

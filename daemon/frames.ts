@@ -3,7 +3,7 @@ import { openSealed } from './open-sealed.ts';
 
 /**
  * How the agent and its children talk: frames of four length bytes (little-endian) and a list of parts, each with four
- * length bytes before it. A child begins with an empty frame when it is up. A request is `[operation, reply key, …]`; a
+ * length bytes before it. A child begins with a frame when it is up, which says how its memory is protected. A request is `[operation, reply key, …]`; a
  * reply is one list of parts, sealed with AES-256-GCM under the request's reply key, so that no plaintext of it ever lies
  * in the stream's buffers.
  */

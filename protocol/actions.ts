@@ -58,7 +58,7 @@ export const actions = {
     summary: 'how the agent is',
     reads: '',
     answers:
-      'version pid started_at state backend durable held unlocked connections memory identity socket state_folder started_in session_bus admin degraded[]',
+      'version pid started_at state backend durable held unlocked connections memory children? identity socket state_folder started_in session_bus admin degraded[]',
     statuses: ['ok'],
   },
   list: {

@@ -42,6 +42,13 @@ const memory: Readonly<Record<string, string>> = {
   plain: 'ordinary memory',
 };
 
+/** What the children that hold a secret for one operation have said of themselves, for people. */
+const children: Readonly<Record<string, string>> = {
+  locked: 'closed to your other programs, in no swap and no core dump',
+  hardened: 'closed to your other programs, in no core dump; they may be swapped',
+  plain: 'ordinary memory, which your other programs can read',
+};
+
 function drawStatus(page: Page, details: readonly Detail[] | undefined): void {
   const of = (key: string) => detail(details, key) ?? '?';
   const state = of('state');
@@ -55,6 +62,7 @@ function drawStatus(page: Page, details: readonly Detail[] | undefined): void {
       state === 'open' ? `${of('held')} (${of('unlocked')} unlocked in memory)` : 'not known until it serves again',
     ],
     ['memory', memory[of('memory')] ?? of('memory')],
+    ...childrenFact(detail(details, 'children')),
     [
       'callers',
       `told apart by ${of('identity') === 'kernel' ? 'the kernel' : 'the folder of the socket alone'}; ${others(of('connections'))}`,
@@ -68,6 +76,11 @@ function drawStatus(page: Page, details: readonly Detail[] | undefined): void {
   for (const { what, remedy } of degraded) {
     page.line(`degraded: ${what}${remedy ? `; ${remedy}` : ''}`, 'yellow', '  ');
   }
+}
+
+/** While none has been up, nothing is known of them. */
+function childrenFact(protection: string | undefined): [label: string, value: string][] {
+  return protection === undefined ? [] : [['children', children[protection] ?? protection]];
 }
 
 /** Whether the process behind admin.sock is up; an agent of before has none. */

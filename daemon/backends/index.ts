@@ -13,6 +13,8 @@ export type BackendsOptions = {
   readonly configured: BackendName | 'auto';
   /** The program of the keyring child. */
   readonly keyringChild: string;
+  /** Told what each keyring child says of itself when it is up. */
+  readonly onChildUp?: ((parts: readonly Buffer[]) => void) | undefined;
   readonly keep: SecretKeeper;
   readonly clock: Clock;
 };
@@ -37,10 +39,11 @@ export type Backends = {
 
 /** Each member is loaded when it is opened: what is not used costs nothing. */
 const openers: Record<BackendName, (options: BackendsOptions, isExpected: boolean) => Promise<Backend>> = {
-  keyring: async ({ state, keyringChild, keep, clock }) =>
+  keyring: async ({ state, keyringChild, onChildUp, keep, clock }) =>
     (await import('./keyring/keyring.ts')).openKeyring({
       file: `${state}/keyring.db`,
       childPath: keyringChild,
+      onUp: onChildUp,
       keep,
       clock,
     }),
@@ -56,10 +59,12 @@ const openers: Record<BackendName, (options: BackendsOptions, isExpected: boolea
 };
 
 /** The vault's key in the keyring, for who chose that: what speaks to a keyring is loaded when it is needed. */
-function keyInKeyring({ keyringChild, keep }: BackendsOptions): KeySource {
+function keyInKeyring({ keyringChild, onChildUp, keep }: BackendsOptions): KeySource {
   let loading: Promise<KeySource> | undefined;
   const source = () => {
-    loading ??= import('./keyring/key-source.ts').then((m) => m.keyringKeySource({ childPath: keyringChild, keep }));
+    loading ??= import('./keyring/key-source.ts').then((m) =>
+      m.keyringKeySource({ childPath: keyringChild, onUp: onChildUp, keep }),
+    );
     return loading;
   };
   return {
@@ -74,7 +79,10 @@ export function openBackends(options: BackendsOptions): Backends {
   let { name: remembered, inPlaceOf } = read(note);
 
   const probe = async (deadline: number) =>
-    (await import('./keyring/probe.ts')).probeKeyring(deadline, { childPath: options.keyringChild });
+    (await import('./keyring/probe.ts')).probeKeyring(deadline, {
+      childPath: options.keyringChild,
+      onUp: options.onChildUp,
+    });
 
   const remember = (name: BackendName): void => {
     if (name === 'memory') return;

@@ -115,6 +115,19 @@ static napi_value harden(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* lockMemory(): boolean */
+static napi_value lock_memory(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value result;
+  /* What is mapped now first: where the limit is too low that fails and changes nothing, while MCL_FUTURE under a low limit
+   * would make every later allocation fail. Pages that are not there yet are locked when they come. */
+  int locked = mlockall(MCL_CURRENT | MCL_ONFAULT) == 0;
+  if (locked) locked = mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+  if (!locked) munlockall();
+  napi_get_boolean(env, locked, &result);
+  return result;
+}
+
 /* notify(path, state): boolean */
 static napi_value notify(napi_env env, napi_callback_info info) {
   napi_value arguments[2], result;
@@ -169,6 +182,7 @@ NAPI_MODULE_INIT() {
       {"peer", NULL, peer, NULL, NULL, NULL, napi_enumerable, NULL},
       {"region", NULL, region, NULL, NULL, NULL, napi_enumerable, NULL},
       {"harden", NULL, harden, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"lockMemory", NULL, lock_memory, NULL, NULL, NULL, napi_enumerable, NULL},
       {"giveBack", NULL, give_back, NULL, NULL, NULL, napi_enumerable, NULL},
       {"notify", NULL, notify, NULL, NULL, NULL, napi_enumerable, NULL},
       {"take", NULL, take, NULL, NULL, NULL, napi_enumerable, NULL},

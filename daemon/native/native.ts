@@ -12,6 +12,11 @@ export interface Native {
   region(size: number): { readonly memory: ArrayBuffer; readonly hidden: boolean; readonly locked: boolean };
   /** PR_SET_DUMPABLE 0, RLIMIT_CORE 0 and PR_SET_NO_NEW_PRIVS 1. True if all three took. */
   harden(): boolean;
+  /**
+   * Locks all memory of this process, also what it takes later (mlockall(2)): none of it is swapped. For children that live for one
+   * operation. True if it took: RLIMIT_MEMLOCK must be unlimited, or CAP_IPC_LOCK held; else nothing has changed.
+   */
+  lockMemory(): boolean;
   /** sd_notify(3): sends `state` to the socket in `path` (a leading @ means abstract). True if it was sent. */
   notify(path: string, state: string): boolean;
   /**

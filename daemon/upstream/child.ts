@@ -1,4 +1,5 @@
 import { frame, framesOf, partsOf, REPLY_KEY_LENGTH, sealReply } from '../frames.ts';
+import { protectChild } from '../native/child-walls.ts';
 import { REQUEST_MAX } from './limits.ts';
 import { call, type Secrets } from './operations/call.ts';
 import { oauth } from './operations/oauth.ts';
@@ -31,8 +32,8 @@ process.stdin.on('data', (bytes: Buffer) => {
 process.stdin.on('end', () => process.exit(1));
 process.stdout.on('error', () => process.exit(1));
 
-// The empty frame: everything is loaded, from here on time is the service's.
-process.stdout.write(frame([]));
+// Everything is loaded, from here on time is the service's. No secret has come before this frame.
+process.stdout.write(frame(protectChild()));
 
 /** `[operation, reply key, plan, name, secret, name, secret, …]` */
 async function perform([name, key, plan, ...named]: readonly Buffer[]): Promise<void> {

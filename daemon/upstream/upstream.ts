@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import { withBytes } from '../backends/secrets.ts';
-import { frame, framesOf, openReply, REPLY_KEY_LENGTH } from '../frames.ts';
+import { frame, framesOf, openReply, partsOf, REPLY_KEY_LENGTH } from '../frames.ts';
 import { IoDeadline } from '../io-deadline.ts';
 import { siftSecrets } from './incoming.ts';
 import { REPLY_MAX } from './limits.ts';
@@ -21,6 +21,8 @@ export type UpstreamParts = {
   /** The node that runs it. @default {process.execPath} */
   readonly nodePath?: string;
   readonly keep: SecretKeeper;
+  /** Told what each child says of itself when it is up (native/child-walls.ts). */
+  readonly onUp?: ((parts: readonly Buffer[]) => void) | undefined;
 };
 
 /** What a child answered. The secrets are the caller's to dispose of. */
@@ -132,13 +134,14 @@ export class Upstream {
           for (let next = bodies.next(); !next.done; next = bodies.next()) {
             if (isUp) return end(this.#answerIn(replyKey, next.value));
             isUp = true;
+            this.#parts.onUp?.(partsOf(next.value));
             timer.clear();
             timer = new IoDeadline(deadline + GRACE, () => {
               isLate = true;
               kill();
             });
             child.stdin.write(request);
-            input = input.subarray(4);
+            input = input.subarray(4 + next.value.length);
           }
         } catch {
           fell();
@@ -173,5 +176,5 @@ function requestOf(operation: string, replyKey: Buffer, plan: object, secrets: [
   return lend(0);
 }
 
-/** No writing, no further processes or threads, no addons, no inspector; node 24 cannot tell a network apart. */
-const SEAT_BELT = ['--permission', '--allow-fs-read=*', '--disable-sigusr1', '--no-warnings'];
+/** No writing, no further processes or threads, no inspector; the addon protects its memory. Node 24 cannot tell a network apart. */
+const SEAT_BELT = ['--permission', '--allow-fs-read=*', '--allow-addons', '--disable-sigusr1', '--no-warnings'];

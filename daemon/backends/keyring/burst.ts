@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { KeyholdError } from '../../../protocol/errors.ts';
-import { frame, framesOf, openReply, REPLY_KEY_LENGTH } from '../../frames.ts';
+import { frame, framesOf, openReply, partsOf, REPLY_KEY_LENGTH } from '../../frames.ts';
 import { IoDeadline } from '../../io-deadline.ts';
 import type { Breaker } from './breaker.ts';
 import { type Operation, type Outcome, outcomes } from './operations.ts';
@@ -30,6 +30,8 @@ export type ChildOptions = {
   readonly mayPrompt?: boolean | undefined;
   /** Milliseconds that the child may take to come up and to begin. @default {START_DEADLINE} */
   readonly startDeadline?: number | undefined;
+  /** Told what each child says of itself when it is up (native/child-walls.ts). */
+  readonly onUp?: ((parts: readonly Buffer[]) => void) | undefined;
 };
 
 /** How an operation ended and what it answered: views of one buffer, for the caller to wipe. */
@@ -219,6 +221,7 @@ export class Burst {
           } else {
             startTimer.clear();
             running.ready = true;
+            this.#options.onUp?.(partsOf(next.value));
             started();
             // Whoever started it may have given up by now.
             this.#rest();

@@ -1,5 +1,6 @@
 import { AsyncEntry } from '@napi-rs/keyring';
 import { frame, framesOf, partsOf, REPLY_KEY_LENGTH, sealReply } from '../../frames.ts';
+import { protectChild } from '../../native/child-walls.ts';
 import { BusError } from './bus.ts';
 import { type Operation, type Outcome, operations } from './operations.ts';
 import { openSecretService, type SecretService } from './secret-service.ts';
@@ -35,8 +36,9 @@ process.stdin.on('data', (bytes: Buffer) => {
 // more behind the back of the next one; exit() would wait for the library's thread, which may wait for ever.
 process.stdin.on('end', () => process.kill(process.pid, 'SIGKILL'));
 
-// An empty frame: the library is loaded. Another in front of each operation: from there on the time is the keyring's.
-process.stdout.write(frame([]));
+// The library is loaded, and no secret has come before this frame. An empty one in front of each operation: from there on the time is
+// the keyring's.
+process.stdout.write(frame(protectChild()));
 
 async function answer([operation, key, ...parts]: readonly Buffer[]): Promise<void> {
   if (key?.length !== REPLY_KEY_LENGTH) process.exit(1);
