@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type About, aboutPlace, mergeAbout, saysMore } from '../protocol/about.ts';
 import { accountsOf } from '../protocol/choice.ts';
 import type { Target } from '../protocol/credential.ts';
-import type { CredentialReply, CredentialRequest } from '../protocol/handler.ts';
+import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
 import { madeAfter } from '../protocol/made.ts';
 import type { Profiles } from '../protocol/profiles.ts';
 import type { Secret } from '../protocol/secret.ts';
@@ -14,6 +14,8 @@ import { endedReply } from './ended.ts';
 import { purgeErased } from './erased/erased.ts';
 import type { RestoreBin } from './erased/restore-bin.ts';
 import { explain } from './explain.ts';
+import { type FrontSlot, frontSlot, mayErase } from './front-slot.ts';
+import { FARTHEST, isListedBy, rankFor, withoutFront } from './fronts.ts';
 import { IoDeadline } from './io-deadline.ts';
 import type { Log } from './log.ts';
 import { acceptorOf, isExpired, isMeant, isSame } from './meant.ts';
@@ -192,16 +194,22 @@ export class Agent {
     if (request.expiresAt !== undefined && request.expiresAt <= this.#clock.now()) return done;
     // The request's own secrets end with the request; a store waits for its turn and for the disk.
     const target = slotOf(this.#custody, request);
-    return this.#custody.inTurn(target, () => this.#keepCredential(target, request));
+    return this.#custody.inTurn(target, async () => {
+      const slot = await frontSlot(this.#custody, target, request);
+      if ('marked' in slot) return slot.marked ? { status: 'ok', ids: [slot.marked] } : done;
+      return this.#keepCredential(slot, request);
+    });
   }
 
   async erase(request: CredentialRequest): Promise<CredentialReply> {
     const refusal = await this.#custody.refusal();
     if (refusal) return refusal;
+    if (request.front !== undefined) return this.#eraseForFront(request, request.front);
     const served = this.#round.read(request.state ?? []);
     const candidates = this.#custody
       .findAll(request.target!)
-      .filter((entry) => isMeant(entry, request) && (served === undefined || entry.id === served));
+      .filter((entry) => isMeant(entry, request) && (served === undefined || entry.id === served))
+      .filter((entry) => mayErase(request, entry));
     const isForGood = request.capabilities.keyhold && request.attributes.text('purge') === '1';
     const removed: Entry[] = [];
     for (const candidate of candidates) {
@@ -220,6 +228,37 @@ export class Agent {
       removed: removed.map(({ id, protocol, host, username }) => ({ id, protocol, host, username })),
       details: [['erased', String(removed.length)], ...(purged > 0 ? [['purged', String(purged)] as const] : [])],
     };
+  }
+
+  /**
+   * A front erases what it lists: its mark, and the credential with the last of them where no other tool brought it. What is
+   * not decided stays, and is named in `undecided[]`.
+   */
+  async #eraseForFront(request: CredentialRequest, front: string): Promise<CredentialReply> {
+    const meant = this.#custody.findAll(request.target!).filter((entry) => isMeant(entry, request));
+    const done: Entry[] = [];
+    for (const candidate of meant.filter((entry) => isListedBy(entry, front))) {
+      const refusedMeanwhile = await this.#custody.refusal();
+      if (refusedMeanwhile) return refusedMeanwhile;
+      const isDone = await this.#custody.inTurn(candidate, () => this.#takeMark(candidate, request, front));
+      if (isDone) done.push(candidate);
+    }
+    const undecided = meant.filter((entry) => entry.front === undefined && entry.fronts === undefined);
+    const details = undecided.map(({ id }): Detail => ['undecided[]', id]);
+    if (done.length === 0) return { ...notFound, details };
+    const removed = done.map(({ id, protocol, host, username }) => ({ id, protocol, host, username }));
+    const erased: Detail = ['erased', String(done.length)];
+    return { status: 'ok', ids: done.map(({ id }) => id), removed, details: [erased, ...details] };
+  }
+
+  /** In the turn of its target. True if the front does not list it any more. */
+  async #takeMark(candidate: Entry, request: CredentialRequest, front: string): Promise<boolean> {
+    const entry = this.#custody.at(candidate);
+    if (entry?.id !== candidate.id) return false;
+    const left = withoutFront(entry, front);
+    if (left === 'gone') return this.#eraseOne(entry, request, false);
+    await this.#custody.amend(entry, left);
+    return true;
   }
 
   async #getByProfile(request: CredentialRequest): Promise<CredentialReply> {
@@ -242,10 +281,22 @@ export class Agent {
   #first(target: Target, request: CredentialRequest, isWanted?: (entry: Entry) => boolean): Entry | undefined {
     const fits = acceptorOf(request);
     const accepts = isWanted ? (entry: Entry) => isWanted(entry) && fits(entry) : fits;
-    const first = this.#custody.find(target, accepts);
+    const first = this.#nearest(target, request, accepts);
     if (!first || !isExpired(first, this.#clock, request.minTtl) || this.#refresher?.canRefresh(first)) return first;
     const isLive = (entry: Entry) => accepts(entry) && !isExpired(entry, this.#clock, request.minTtl);
-    return this.#custody.find(target, isLive) ?? first;
+    return this.#nearest(target, request, isLive) ?? first;
+  }
+
+  /** Of the scope that is first in the order of choice: a front's own for that front, what is no front's for all others. */
+  #nearest(target: Target, { front }: CredentialRequest, accepts: (entry: Entry) => boolean): Entry | undefined {
+    const first = this.#custody.find(target, accepts);
+    if (!first || rankFor(front, first) === 0) return first;
+    for (let rank = 0; rank < FARTHEST; rank++) {
+      const isNear = (entry: Entry) => entry.path === first.path && rankFor(front, entry) === rank && accepts(entry);
+      const found = this.#custody.find(target, isNear);
+      if (found) return found;
+    }
+    return first;
   }
 
   /**
@@ -313,18 +364,19 @@ export class Agent {
   }
 
   /** Answers the id of what is kept now; none if nothing changed. */
-  async #keepCredential(target: Target, request: CredentialRequest): Promise<CredentialReply> {
+  async #keepCredential(
+    { target, fronts, frontOnly }: FrontSlot,
+    request: CredentialRequest,
+  ): Promise<CredentialReply> {
     const before = this.#custody.at(target);
     const repeated = before && this.#custody.isServable(before) && isSame(before, request) ? before : undefined;
     if (repeated) {
       // git repeats what it was just given after every success: nothing to write, and nothing that it left out is lost.
       this.#custody.touch(repeated);
       const isSaid = request.about !== undefined && saysMore(repeated.about, request.about);
+      const isMade = madeAfter(repeated.made, request.made, true) !== (repeated.made ?? 'tool');
       // A tool that stores it again has just used it: what its service said is over.
-      const isNews =
-        isSaid ||
-        repeated.about?.ended !== undefined ||
-        madeAfter(repeated.made, request.made, true) !== (repeated.made ?? 'tool');
+      const isNews = isSaid || isMade || repeated.about?.ended !== undefined || repeated.frontOnly !== frontOnly;
       if (repeated.resting && request.timeout === undefined && !isNews) return done;
     }
     const secret = request.secret!;
@@ -340,7 +392,8 @@ export class Agent {
       storedAt: newestDate(this.#custody, this.#clock, target),
       about: noted.about,
       made: madeAfter(before?.made, request.made, repeated !== undefined || noted.isSameValue),
-      fronts: before ? before.fronts : [],
+      fronts,
+      frontOnly,
       shown: noted.about?.prefix,
     };
     const secrets = { secret, refreshToken: request.refreshToken ?? repeated?.secrets?.refreshToken };

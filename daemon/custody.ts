@@ -30,7 +30,7 @@ const RETRY_AFTER: Seconds = 2;
 export type CustodyState = 'opening' | 'open' | 'locked' | 'failed';
 
 /** What is known of a credential beside its target and its value, as far as it changes. */
-export type Amendment = Partial<Pick<Held, 'about' | 'made' | 'fronts' | 'shown'>>;
+export type Amendment = Partial<Pick<Held, 'about' | 'made' | 'fronts' | 'frontOnly' | 'shown'>>;
 
 /** A lock that the person asked for outlives the process: here is where it is remembered. */
 export type LockMark = { isSet(): boolean; set(): void; clear(): void };
@@ -167,7 +167,9 @@ export class Custody {
   /** Runs a change of one target after those that were let in before it. */
   inTurn<T>(target: Target, change: () => Promise<T>): Promise<T> {
     const gate = this.#gate;
-    return gate ? gate.then(() => this.inTurn(target, change)) : this.#serial.run(identityOf(target), change);
+    if (gate) return gate.then(() => this.inTurn(target, change));
+    // What a front keeps for a target of its own is changed in the same turn as the rest of that target.
+    return this.#serial.run(identityOf({ ...target, front: undefined }), change);
   }
 
   /** Takes a backend into use and learns what rests there. Requests that come before it is done wait for it. */
@@ -278,7 +280,7 @@ export class Custody {
   /** Keeps a credential whose metadata is known already: a restored or migrated one. */
   async take(held: Held, secrets: Secrets): Promise<void> {
     await this.settled();
-    await this.#serial.run(identityOf(held), () => this.put(held, secrets, true, undefined));
+    await this.inTurn(held, () => this.put(held, secrets, true, undefined));
   }
 
   /** At rest first, then in memory: what is served has been kept. */

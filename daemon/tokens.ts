@@ -6,12 +6,13 @@ import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
 import { documentLine } from '../protocol/document-line.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import type { Grant } from '../protocol/grant.ts';
-import type { Detail } from '../protocol/handler.ts';
+import type { CredentialReply, Detail } from '../protocol/handler.ts';
 import { fromWire } from '../protocol/text.ts';
 import type { Audit } from './audit/audit.ts';
 import type { Use } from './audit/usage.ts';
 import type { Custody } from './custody.ts';
 import type { Erased } from './erased/erased.ts';
+import { isListedBy } from './fronts.ts';
 import type { Act } from './manage.ts';
 import { nextAt, type Recheck, recheckIn } from './tombstones/recheck.ts';
 import type { Tombstone } from './tombstones/tombstone.ts';
@@ -22,8 +23,9 @@ const TEXT_MAX = 256;
 
 /** The management actions of what is held and of what has died. */
 export const tokenActs = {
-  async list({ custody, tombstones, bin, audit }, { attributes }) {
+  async list({ custody, tombstones, bin, audit }, { attributes, tool, front }) {
     await custody.ready();
+    if (tool !== undefined) return listOfFront(custody, tool, front);
     if (attributes.text('erased') === '1') {
       return { status: 'ok', details: bin.all().map((one) => ['item[]', line(erasedItem(one, bin.left(one)))]) };
     }
@@ -79,6 +81,15 @@ export const tokenActs = {
   },
 } as const satisfies Readonly<Record<string, Act>>;
 
+/** What a tool's helper may list: a front its own credentials, every other tool none. */
+function listOfFront(custody: Custody, tool: string, front: string | undefined): CredentialReply {
+  if (front === undefined) {
+    return { status: 'unsupported', message: `cannot list: the protocol of ${tool} lists nothing` };
+  }
+  const listed = [...custody.held()].filter((entry) => isListedBy(entry, front));
+  return { status: 'ok', details: listed.map((entry) => ['item[]', line(heldItem(entry))]) };
+}
+
 /** The entry whose id a request names. Throws `not_found`. */
 function entryIn(custody: Custody, attributes: Attributes, verb: string): Entry {
   const id = attributes.text('id');
@@ -128,7 +139,8 @@ const heldValues: Values<Entry> = [
   ['prefix', ({ about }) => about?.prefix],
   ['shown', ({ shown }) => shown],
   ['made', ({ made }) => made],
-  ['fronts', ({ fronts }) => fronts],
+  ['fronts', ({ front, fronts }) => (front === undefined ? fronts : [front])],
+  ['front', ({ front }) => front],
   ['fingerprint', ({ about }) => about?.fingerprint],
   ['refresh', ({ about }) => refreshOf(about?.oauth)],
   ['ended', ({ about }) => about?.ended?.status],
@@ -182,7 +194,8 @@ export function heldItem(entry: Entry, use?: Use): Record<string, unknown> {
     endedAt: entry.about?.ended?.at,
     shown: entry.shown,
     made: entry.made,
-    fronts: entry.fronts,
+    fronts: entry.front === undefined ? entry.fronts : [entry.front],
+    front: entry.front,
     storedAt: entry.storedAt,
     expiresAt: entry.expiresAt,
     unlocked: entry.secrets !== undefined,

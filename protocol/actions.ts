@@ -32,7 +32,7 @@ export const actions = {
   store: {
     summary: 'keep a credential; answered when it is durable',
     reads:
-      'protocol host path? username? password | authtype credential, oauth_refresh_token? password_expiry_utc? ephemeral? timeout? service? kind? label? token_id? origin? account? tenant? scopes? created_at? made? force?',
+      'protocol host path? username? password | authtype credential, oauth_refresh_token? password_expiry_utc? ephemeral? timeout? service? kind? label? token_id? origin? account? tenant? scopes? created_at? made? front? force?',
     answers: '',
     statuses: ['ok', 'locked', 'denied', 'revoked', 'unavailable', 'bad-request'],
   },
@@ -94,7 +94,7 @@ export const actions = {
   },
   explain: {
     summary: 'what a get would be answered with and why; never a value, and nothing is read, touched or asked',
-    reads: 'protocol host path? username? min_ttl? exact_path? profile? cwd?',
+    reads: 'protocol host path? username? min_ttl? exact_path? front? profile? cwd?',
     answers: 'outcome rule? profile? profile_by? profile_folder? account? backend state human candidates candidate[]',
     statuses: ['ok', 'bad-request'],
   },

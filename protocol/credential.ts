@@ -14,6 +14,8 @@ export type Target = {
   readonly host: string;
   readonly path?: string | undefined;
   readonly username?: string | undefined;
+  /** Of what is held: the front that keeps its own value here, beside another one for the same target. Never on the wire. */
+  readonly front?: string | undefined;
 };
 
 /** What authenticates: a target and the secrets that belong to it. */
@@ -39,6 +41,19 @@ export function whyNoTarget(protocol: string | undefined, host: string | undefin
 }
 
 /** One text for one target: absent and empty differ, and no value can run into its neighbour. */
-export function identityOf({ protocol, host, path, username }: Target): string {
+export function identityOf(target: Target): string {
+  const { protocol, host, path, username } = target.front === undefined ? target : placeAtRest(target);
   return `${protocol}\0${host}\0${path === undefined ? '' : `=${path}`}\0${username === undefined ? '' : `=${username}`}`;
+}
+
+/** No scheme begins with a dot, so that no request can name what rests under this one. */
+export const OWN_PROTOCOL = '.keyhold';
+
+/**
+ * The target under which a front's own value rests (`front` is set). Version 0.1 takes it for a record of its own: it
+ * carries it, backs it up and never serves it. A host holds no slash, so no two targets share one.
+ */
+export function placeAtRest({ protocol, host, path, username, front }: Target): Target {
+  const url = `${protocol}://${host}${path === undefined ? '' : `/${path}`}`;
+  return { protocol: OWN_PROTOCOL, host: 'front', path: `${front} ${url}`, username };
 }

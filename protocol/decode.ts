@@ -3,6 +3,7 @@ import type { Attributes } from './attributes.ts';
 import { type Capabilities, readCapabilities } from './capabilities.ts';
 import { type Target, whyNoTarget } from './credential.ts';
 import { KeyholdError } from './errors.ts';
+import { readFront } from './fronts.ts';
 import type { CredentialReply, CredentialRequest, Detail } from './handler.ts';
 import { SECRET_MAX } from './limits.ts';
 import { readMade } from './made.ts';
@@ -46,6 +47,7 @@ export function decodeRequest(attributes: Attributes, action = attributes.text('
     ephemeral: isTrue(attributes.text('ephemeral')),
     timeout: action === 'store' ? seconds(attributes, 'timeout') : undefined,
     about: action === 'store' && capabilities.keyhold ? readAbout(attributes) : undefined,
+    front: action === 'store' && capabilities.keyhold ? readFront(attributes.text('front')) : undefined,
     made: action === 'store' && capabilities.keyhold ? readMade(attributes) : undefined,
     id: capabilities.keyhold ? attributes.text('id') : undefined,
     force: capabilities.keyhold && isTrue(attributes.text('force')),
@@ -81,6 +83,7 @@ function decodeGet(
     exactPath: action === 'explain' && isTrue(attributes.text('exact_path')),
     profile: attributes.text('profile'),
     cwd: attributes.text('cwd'),
+    front: action === 'explain' ? readFront(attributes.text('front')) : undefined,
     attributes,
   };
 }

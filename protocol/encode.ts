@@ -37,6 +37,7 @@ export function encodeRequest(request: CredentialRequest, out: ByteWriter): void
       write('timeout', request.timeout?.toString());
       for (const [key, value] of aboutAttributes(request.about ?? {})) write(key, value);
       write('made', request.made);
+      write('front', request.front);
       write('force', request.force ? '1' : undefined);
       write('wait', request.wait?.toString());
       write('interactive', request.interactive === false ? '0' : undefined);

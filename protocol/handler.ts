@@ -31,6 +31,8 @@ export type CredentialRequest = {
   readonly about?: AboutChange | undefined;
   /** How what a store brings came to be; absent: a tool stores it. */
   readonly made?: Made | undefined;
+  /** The id of the credential whose value a store replaces, wherever it stands; never on the wire. */
+  readonly replaces?: string | undefined;
   /** Keep it although it is known to be revoked. */
   readonly force?: boolean | undefined;
   /** git's opaque memory between its rounds; only ours, and only if its seal is good, means anything. */
@@ -53,6 +55,8 @@ export type CredentialRequest = {
   boundary?: string | undefined;
   /** The profile that the caller asks for by name. */
   profile?: string | undefined;
+  /** The front that asks: the helper run's, or the one that a store of ours names (fronts.ts). */
+  front?: string | undefined;
   /** The adapter of the helper run that the request was made in; never on the wire. */
   tool?: string | undefined;
 

@@ -1,5 +1,6 @@
 import type { Attributes } from './attributes.ts';
 import { asFault } from './errors.ts';
+import { frontOf } from './fronts.ts';
 import type { CredentialReply, CredentialRequest, Handler } from './handler.ts';
 import { FRAME_MAX } from './limits.ts';
 import { RunInput } from './run-input.ts';
@@ -160,6 +161,7 @@ export class HelperRun implements Invocation {
   /** The handler, told where the request comes from. */
   #ask(request: CredentialRequest): Promise<CredentialReply> {
     request.tool = this.tool;
+    request.front = frontOf(this.tool);
     request.cwd = this.#attributes.text('cwd');
     request.profile = this.#attributes.text('profile');
     return this.#handler(request);

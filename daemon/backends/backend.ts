@@ -1,5 +1,5 @@
 import type { About } from '../../protocol/about.ts';
-import type { EpochSeconds, Target } from '../../protocol/credential.ts';
+import { type EpochSeconds, OWN_PROTOCOL, type Target } from '../../protocol/credential.ts';
 import type { Made } from '../../protocol/made.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import type { Progress } from '../slices.ts';
@@ -17,18 +17,20 @@ export type Held = Target & {
   readonly made?: Made | undefined;
   /** The fronts whose `list` shows it (DESIGN.md §2), a set; empty: none. Absent: not decided yet. */
   readonly fronts?: readonly string[] | undefined;
+  /** It came in through fronts alone: it goes with their last mark, and is no other tool's first answer. */
+  readonly frontOnly?: boolean | undefined;
   /** What may be displayed of the value: the beginning that every token of its kind has. */
   readonly shown?: string | undefined;
 };
 
 /** The record of what is held, out of anything that has more than that, such as an entry of the unlocked set. */
 export function heldOf(from: Held): Held {
-  const { protocol, host, path, username, id, authtype, expiresAt, storedAt, about, made, fronts, shown } = from;
-  return { protocol, host, path, username, id, authtype, expiresAt, storedAt, about, made, fronts, shown };
+  const { protocol, host, path, username, front, id, authtype, expiresAt, storedAt, about } = from;
+  const { made, fronts, frontOnly, shown } = from;
+  const target = { protocol, host, path, username, front };
+  return { ...target, id, authtype, expiresAt, storedAt, about, made, fronts, frontOnly, shown };
 }
 
-/** The protocol of records that the agent keeps for itself. No scheme begins with a dot, so no request can name one. */
-export const OWN_PROTOCOL = '.keyhold';
 /** The host of those that lie in the restore bin. */
 export const ERASED = 'erased';
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { heapSecret, type Secret, type SecretKeeper } from '../../protocol/secret.ts';
 import type { Held, Secrets } from './backend.ts';
+import { heldIn, recordOf } from './record.ts';
 import { decodeSecrets, disposeSecrets, encodeSecrets } from './secrets.ts';
 import { derive, seal, unseal, unsealSecret } from './vault/cipher.ts';
 import { type Argon2Params, type Kdf, keyFromPassphrase, newKdf } from './vault/passphrase.ts';
@@ -135,7 +136,7 @@ function decodeHeader(line: string): Header {
 
 /** One line: base64 of the sealed index and length of the description (32 bits each), the description, the secrets. */
 function sealRecord(key: Secret, bound: string, index: number, { held, secrets }: BackupItem): string {
-  const description = Buffer.from(JSON.stringify(held));
+  const description = Buffer.from(JSON.stringify(recordOf(held)));
   const encoded = encodeSecrets(secrets);
   const plain = Buffer.alloc(8 + description.length + encoded.length);
   plain.writeUInt32BE(index, 0);
@@ -155,7 +156,7 @@ function openRecord(key: Secret, bound: string, record: string, keep: SecretKeep
   if (!plain) throw damaged('a record was changed or belongs to another backup');
   try {
     const end = 8 + plain.readUInt32BE(4);
-    const held = JSON.parse(plain.toString('utf8', 8, end)) as Held;
+    const held = heldIn(JSON.parse(plain.toString('utf8', 8, end)) as Held);
     return { index: plain.readUInt32BE(0), held, secrets: decodeSecrets(plain.subarray(end), keep) };
   } finally {
     plain.fill(0);

@@ -31,7 +31,7 @@ export function erasedIn(record: Held): Erased | undefined {
 }
 
 export function isSameTarget(one: Target, other: Target): boolean {
-  const keys = ['protocol', 'host', 'path', 'username'] as const;
+  const keys = ['protocol', 'host', 'path', 'username', 'front'] as const;
   return keys.every((key) => one[key] === other[key]);
 }
 

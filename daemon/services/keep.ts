@@ -104,11 +104,12 @@ export type Value = Pick<Given, 'secret' | 'refreshToken' | 'about'> & { readonl
 
 /** Puts another value under the same id, as any other store. The secrets are borrowed. Throws why it could not be kept. */
 export async function putValue(desk: Desk, entry: Entry, value: Value): Promise<Entry> {
-  const { protocol, host, path, username, authtype } = entry;
+  const { protocol, host, path, username, front, authtype } = entry;
   const { agent, custody } = desk.parts;
   const reply = await agent.store({
     action: 'store',
-    target: { protocol, host, path, username },
+    target: { protocol, host, path, username, front },
+    replaces: entry.id,
     authtype,
     ...value,
     timeout: entry.resting ? undefined : MEMORY_ONLY,

@@ -1,6 +1,6 @@
-import { identityOf, type Target } from '../../protocol/credential.ts';
+import { identityOf, OWN_PROTOCOL, type Target } from '../../protocol/credential.ts';
 import type { Secret } from '../../protocol/secret.ts';
-import { type Backend, ERASED, type Held, OWN_PROTOCOL } from '../backends/backend.ts';
+import { type Backend, ERASED, type Held } from '../backends/backend.ts';
 
 export type OwnKind =
   | 'mark-key'

@@ -13,6 +13,7 @@ export type Entry = Held & {
   expiresAt?: Held['expiresAt'];
   made?: Held['made'];
   fronts?: Held['fronts'];
+  frontOnly?: Held['frontOnly'];
   shown?: Held['shown'];
   /** When it is forgotten altogether, on the boot-time clock: git's `timeout=`. */
   readonly forgetAt: Seconds | undefined;
@@ -95,10 +96,10 @@ export class UnlockedSet {
 
   /** What is known of an entry from now on, which may change its place in the order of choice. Its target and its date stay. */
   note(entry: Entry, held: Held): void {
-    const { about, expiresAt, made, fronts, shown } = held;
+    const { about, expiresAt, made, fronts, frontOnly, shown } = held;
     const isIn = this.at(entry) === entry;
     if (isIn) this.#index.remove(entry);
-    Object.assign(entry, { about, expiresAt, made, fronts, shown });
+    Object.assign(entry, { about, expiresAt, made, fronts, frontOnly, shown });
     if (isIn) this.#index.add(entry);
     if (entry.resting) entry.resting = held;
   }

@@ -93,7 +93,10 @@ const actions: Readonly<Record<string, Action>> = {
   },
 
   async erase(invocation, handler) {
-    const reply = await askByKey(handler, keyIn(invocation), { action: 'erase' });
+    const key = keyIn(invocation);
+    const reply = await askByKey(handler, key, { action: 'erase' }, (undecided) =>
+      warnLeft(invocation, key, undecided),
+    );
     // skopeo crashes when it is told that there was nothing to erase.
     if (reply.status !== 'not-found') succeed(reply);
   },
@@ -135,13 +138,28 @@ function targetsOf(key: string): Target[] {
 }
 
 /** Asks for each of the targets that a key can mean until one is there. */
-async function askByKey(handler: Handler, key: string, asked: Pick<Asked, 'action'>): Promise<CredentialReply> {
+async function askByKey(
+  handler: Handler,
+  key: string,
+  asked: Pick<Asked, 'action'>,
+  onUndecided?: (ids: readonly string[]) => void,
+): Promise<CredentialReply> {
   let reply: CredentialReply | undefined;
   for (const target of targetsOf(key)) {
     reply = await ask(handler, { ...asked, target });
+    const undecided = (reply.details ?? []).flatMap(([name, id]) => (name === 'undecided[]' ? [id] : []));
+    if (undecided.length > 0) onUndecided?.(undecided);
     if (reply.status !== 'not-found') return reply;
   }
   return reply!;
+}
+
+/** What was kept before docker's logins were told apart from those of other tools stays: the user says whose it is. */
+function warnLeft(invocation: Invocation, key: string, ids: readonly string[]): void {
+  for (const id of ids) {
+    const commands = `keyhold token share ${id} --front docker, or to remove it: keyhold token remove ${id}`;
+    invocation.warn(`${printable(fromWire(key))} stays: it is not known to be docker's; if it is, run: ${commands}`);
+  }
 }
 
 /** Every other outcome is told with words of its own, never as "not found", which makes a client go on as nobody. */

@@ -58,6 +58,35 @@ describe('an agent of version 0.1', () => {
     expect(await text(back, bin)).toMatchObject({ secret: 'erased-EXAMPLE' });
   });
 
+  it("serves the other value of a target where a front keeps its own, and carries and stores without losing the front's", async () => {
+    const folder = aFolder();
+    const own = aHeld({
+      id: 'own',
+      username: 'ada',
+      front: 'docker',
+      fronts: ['docker'],
+      frontOnly: true,
+      storedAt: 9,
+    });
+    const vault = await openVault({ folder, keep: heapSecret, kdf });
+    await vault.put(newer, { secret: secretFromText('git-EXAMPLE') });
+    await vault.put(own, { secret: secretFromText('docker-EXAMPLE') });
+    await vault.dispose();
+
+    const agent = await earlierAgent(await earlier.openVault({ folder, keep: earlier.heapSecret, kdf }));
+    expect(await agent.get('ada')).toBe('git-EXAMPLE');
+    expect(await agent.store('ada', 'later-EXAMPLE')).toBe('ok');
+    const there = aFolder();
+    await agent.migrate(await earlier.openVault({ folder: there, keep: earlier.heapSecret, kdf }));
+    await agent.close();
+
+    const back = await openVault({ folder: there, keep: heapSecret, kdf });
+    onTestFinished(() => back.dispose());
+    expect(await back.list()).toEqual(expect.arrayContaining([own]));
+    expect(await text(back, own)).toMatchObject({ secret: 'docker-EXAMPLE' });
+    expect(await text(back, newer)).toMatchObject({ secret: 'later-EXAMPLE' });
+  });
+
   it("opens the keyring's index that this version wrote", async () => {
     const file = join(aFolder(), 'keyring.db');
     const key = randomBytes(32);
@@ -170,6 +199,7 @@ async function earlierAgent(backend: Backend) {
     get: async (username: string) => valueIn(await agent.get(ask('get', username))),
     store: async (username: string, value: string) =>
       (await agent.store(ask('store', username, { secret: earlier.secretFromText(value) }))).status,
+    migrate: (next: Backend) => earlier.migrate(custody, next, () => {}, log),
     close: () => custody.dispose(),
   };
 }

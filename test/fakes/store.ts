@@ -6,7 +6,13 @@ import { expose, heapSecret, type Secret } from '../../protocol/secret.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
 import { refuseLogin } from './logins.ts';
 
-type Entry = Credential & { readonly heldUntil: number; readonly label?: string | undefined };
+type Entry = Credential & {
+  readonly heldUntil: number;
+  readonly label?: string | undefined;
+  /** The fronts that list it, and whether anything else than a front has brought it. */
+  readonly marks: Set<string>;
+  readonly others: boolean;
+};
 type Grave = { readonly target: Target; readonly secret: Secret; readonly passing: string };
 
 /**
@@ -34,7 +40,8 @@ export class FakeStore {
     if (action === 'annotate' || action === 'bury') {
       return { status: 'not-found', message: `cannot ${action}: nothing with that id is held` };
     }
-    if (action === 'list' && request.capabilities.keyhold && request.tool !== undefined) return this.#list();
+    if (action === 'list' && request.capabilities.keyhold && request.tool !== undefined)
+      return this.#list(request.front);
     const refusal = refuseLogin(request);
     if (refusal) return refusal;
     if (!target) return { status: 'unsupported', message: 'cannot answer: this agent knows no such action' };
@@ -72,9 +79,11 @@ export class FakeStore {
   }
 
   /** As much of it as a helper run asks for. */
-  #list(): CredentialReply {
+  #list(front: string | undefined): CredentialReply {
     if (this.#locked) return { status: 'locked', message: 'the credentials are locked; run: keyhold unlock' };
-    const items = this.#alive().map(({ protocol, host, path }) => ({ protocol, host, path }));
+    if (front === undefined) return { status: 'unsupported', message: 'cannot list: it lists nothing' };
+    const listed = this.#alive().filter(({ marks }) => marks.has(front));
+    const items = listed.map(({ protocol, host, path }) => ({ protocol, host, path }));
     return { status: 'ok', details: items.map((item) => ['item[]', toWire(JSON.stringify(item))]) };
   }
 
@@ -101,7 +110,11 @@ export class FakeStore {
     const preferred = matching.filter(({ username }) => account !== undefined && username === toWire(account));
     const usable = preferred.length > 0 ? preferred : matching;
     const fresh = usable.filter(({ expiresAt }) => expiresAt === undefined || expiresAt > this.#clock.now() + minTtl);
-    const credential = fresh.at(-1);
+    const { front } = request;
+    const isNear = ({ marks, others }: Entry) => (front === undefined ? others : marks.has(front));
+    // A front's own value before one that it only has a mark of.
+    const nearest = fresh.filter(isNear).toSorted((one, other) => Number(one.others) - Number(other.others));
+    const credential = (front === undefined ? nearest.at(-1) : nearest.at(0)) ?? fresh.at(-1);
     if (credential) return { status: 'ok', credential };
     if (usable.length > 0) return { status: 'expired', message: 'the credential is past its expiry; store a new one' };
     const grave = this.#graves.findLast((one) => isMatch(one.target, target));
@@ -132,9 +145,17 @@ export class FakeStore {
       const labelled = this.#matching(target).find(({ label }) => label === about.label);
       target = { ...target, username: labelled ? labelled.username : toWire(about.label) };
     }
-    this.#entries = this.#entries.filter((entry) => !isSame(entry, target));
+    const { front, made } = request;
+    const there = this.#entries.filter((entry) => isSame(entry, target));
+    const equal = there.find((entry) => entry.secret?.equals(secret));
+    const marks = front === undefined ? there.find(({ others }) => others)?.marks : [front];
+    // Neither a front nor another tool replaces what only the other has brought; the user does.
+    const stays = (entry: Entry) => entry !== equal && made === undefined && entry.others === (front !== undefined);
+    this.#entries = this.#entries.filter((entry) => !there.includes(entry) || stays(entry));
     this.#entries.push({
       ...target,
+      marks: new Set([...(marks ?? []), ...(equal?.marks ?? [])]),
+      others: front === undefined || (equal?.others ?? false),
       label: about?.label,
       authtype,
       expiresAt,
@@ -146,8 +167,16 @@ export class FakeStore {
   }
 
   #erase(target: Target, request: CredentialRequest): CredentialReply {
-    const { secret } = request;
-    const gone = new Set(this.#matching(target, request).filter((entry) => !secret || entry.secret!.equals(secret)));
+    const { secret, front, tool } = request;
+    const meant = this.#matching(target, request).filter((entry) => !secret || entry.secret!.equals(secret));
+    if (front !== undefined) {
+      const listed = meant.filter(({ marks }) => marks.delete(front));
+      this.#entries = this.#entries.filter(({ marks, others }) => others || marks.size > 0);
+      if (listed.length > 0) return { status: 'ok', details: [['erased', String(listed.length)]] };
+      return { status: 'not-found', message: 'no credential is held for this target' };
+    }
+    const mayAll = secret !== undefined || tool === undefined || tool === 'keyhold';
+    const gone = new Set(meant.filter(({ others }) => others || mayAll));
     this.#entries = this.#entries.filter((entry) => !gone.has(entry));
     if (gone.size === 0) return { status: 'not-found', message: 'no credential is held for this target' };
     return { status: 'ok', details: [['erased', String(gone.size)]] };

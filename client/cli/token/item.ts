@@ -28,6 +28,8 @@ export type TokenItem = {
   readonly made?: Made;
   /** The helper protocols whose `list` shows it; absent: not decided. */
   readonly fronts?: readonly string[];
+  /** Kept for this helper protocol alone, beside another value for the same target. */
+  readonly front?: string;
   readonly fingerprint?: string;
   /** Of a login: it is refreshed here, a refresh is under way or was cut off, or somebody has to sign in again. */
   readonly refresh?: 'ours' | 'begun' | 'ended';

@@ -30,6 +30,7 @@ const token = object({
   shown: maybe(text('what may be displayed of the value')),
   made: maybe(text('how it came to be held', { enum: allMade })),
   fronts: maybe(listOf(text('a helper protocol that can list'), 'the helper protocols whose list shows it')),
+  front: maybe(text('the helper protocol that keeps it beside another value for the same target')),
   storedAt: whole('epoch seconds'),
   expiresAt: maybe(whole('epoch seconds')),
   unlocked: bool('whether its value is in memory'),

@@ -1,4 +1,4 @@
-import type { Target } from '../../../protocol/credential.ts';
+import { placeAtRest, type Target } from '../../../protocol/credential.ts';
 
 /** Where an item stands in the keyring: the attributes `service` and `username` that every lookup goes by. */
 export type ItemName = { readonly service: string; readonly account: string };
@@ -17,7 +17,8 @@ export const VAULT_KEY_ITEM: ItemName = { service: 'keyhold', account: 'vault' }
  * as it is or could be taken for an escape is escaped: text that begins with `\` gets one more in front, and bytes that
  * are not UTF-8, which a keyring cannot hold, become `\x` and their hexadecimal digits.
  */
-export function itemOf({ protocol, host, path, username }: Target): ItemName {
+export function itemOf(target: Target): ItemName {
+  const { protocol, host, path, username } = target.front === undefined ? target : placeAtRest(target);
   return {
     service: `${protocol}://${host}${path === undefined ? '' : `/${legible(path)}`}`,
     account: username === undefined ? '' : username === '' ? '\\' : legible(username),

@@ -3,6 +3,7 @@ import { KeyholdError } from '../../../protocol/errors.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
 import { type Progress, Slices } from '../../slices.ts';
 import type { Held, Secrets } from '../backend.ts';
+import { heldIn, recordOf } from '../record.ts';
 import { decodeSecrets, encodeSecrets } from '../secrets.ts';
 import { derive, mac, randomKey, seal, unseal, unsealSecret } from './cipher.ts';
 import { corrupt, createDatabase, type Database, openDatabase, type Row } from './database.ts';
@@ -123,7 +124,7 @@ export function unlockRecords(
   dataKey.dispose();
   const find = (target: Target) => mac(findKey, identityOf(target)).subarray(0, FOUND_LENGTH);
   const describe = (found: Uint8Array, held: Held, note: string) => {
-    const description = Buffer.from(JSON.stringify({ held, note }));
+    const description = Buffer.from(JSON.stringify({ held: recordOf(held), note }));
     try {
       return seal(heldKey, description, boundTo('held', found));
     } finally {
@@ -147,7 +148,8 @@ export function unlockRecords(
     const plain = unseal(heldKey, sealed, boundTo('held', found));
     if (!plain) return undefined;
     try {
-      return JSON.parse(plain.toString()) as Described;
+      const { held, ...more } = JSON.parse(plain.toString()) as Described;
+      return { ...more, held: heldIn(held) };
     } finally {
       plain.fill(0);
     }
