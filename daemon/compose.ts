@@ -13,6 +13,7 @@ import { adoptSessionBus, liveSessionBus } from './backends/keyring/session-bus.
 import type { Argon2Params } from './backends/vault/passphrase.ts';
 import type { Clock } from './clock.ts';
 import { Custody } from './custody.ts';
+import { Decider } from './decide.ts';
 import { RestoreBin } from './erased/restore-bin.ts';
 import { Herald } from './events/herald.ts';
 import { openLockMark } from './lock-mark.ts';
@@ -157,6 +158,7 @@ export function compose({
     onRest: (name) => backends.remember(name),
     // What fell due while it was off or locked.
     onOpen: () => {
+      decider.begin();
       calls.desk.rechecks.watch();
       bin.watch();
       void recovery.settle();
@@ -219,6 +221,8 @@ export function compose({
     mayRecheck: config.revokeRecheck === 'on',
   });
 
+  const decider = new Decider({ custody, audit, services, clock, log: heard });
+
   const facts = (): Detail[] => [
     ['started_at', String(startedAt)],
     ['connections', String(reception.connections)],
@@ -271,6 +275,13 @@ export function compose({
     return answer;
   };
   const handler: Handler = (request) => {
+    // What a front lists and may erase is decided once for what version 0.1 kept: before that it would be wrong.
+    const isFronts = request.front !== undefined && (request.action === 'list' || request.action === 'erase');
+    return isFronts
+      ? decider.settled().then((isDecided) => (isDecided ? answer(request) : stillDeciding))
+      : answer(request);
+  };
+  const answer: Handler = (request) => {
     switch (request.action) {
       case 'get':
         return folders.look(request)?.then(() => agent.get(request)) ?? agent.get(request);
@@ -320,6 +331,7 @@ export function compose({
       await upstream.drain();
       await Promise.race([Promise.allSettled(asking), sleep(KEEP_DEADLINE, undefined, { ref: false })]);
       signIn.dispose();
+      decider.dispose();
       calls.dispose();
       await recovery.dispose();
       await custody.dispose();
@@ -329,6 +341,11 @@ export function compose({
     },
   };
 }
+
+const stillDeciding: CredentialReply = {
+  status: 'unavailable',
+  message: "cannot answer: which logins are docker's is being decided after an upgrade; try again in a minute",
+};
 
 const unknown: Promise<CredentialReply> = Promise.resolve({
   status: 'unsupported',

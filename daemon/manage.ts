@@ -99,6 +99,7 @@ const acts: Readonly<Record<string, Act>> = {
 
   list: tokenActs.list,
   annotate: tokenActs.annotate,
+  share: tokenActs.share,
   bury: tokenActs.bury,
   'erased-restore': tokenActs.restoreErased,
 

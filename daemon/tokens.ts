@@ -5,6 +5,7 @@ import { linesOf, namesLine } from '../protocol/columns.ts';
 import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
 import { documentLine } from '../protocol/document-line.ts';
 import { KeyholdError } from '../protocol/errors.ts';
+import { readFront } from '../protocol/fronts.ts';
 import type { Grant } from '../protocol/grant.ts';
 import type { CredentialReply, Detail } from '../protocol/handler.ts';
 import { fromWire } from '../protocol/text.ts';
@@ -62,6 +63,25 @@ export const tokenActs = {
     });
     log('annotated', { id: entry.id });
     return { status: 'ok', ids: [entry.id] };
+  },
+
+  async share({ custody, log }, { attributes }) {
+    const front = readFront(attributes.text('front') ?? '')!;
+    const isUndone = attributes.text('undo') === '1';
+    await custody.ready();
+    const entry = entryIn(custody, attributes, 'share');
+    await custody.inTurn(entry, async () => {
+      const now = custody.at(entry);
+      if (now?.id !== entry.id) throw gone('share');
+      if (now.front !== undefined) {
+        const remedy = `it is kept for ${now.front} alone; to remove it: keyhold token remove ${now.id}`;
+        throw new KeyholdError('bad_request', `cannot share: ${remedy}`);
+      }
+      const others = (now.fronts ?? []).filter((one) => one !== front);
+      await custody.amend(now, { fronts: isUndone ? others : [...others, front] });
+    });
+    log('annotated', { id: entry.id });
+    return { status: 'ok', ids: [entry.id], details: [['item[]', line(heldItem(custody.at(entry) ?? entry))]] };
   },
 
   async bury({ custody, tombstones, log }, { attributes }) {

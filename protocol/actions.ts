@@ -80,6 +80,12 @@ export const actions = {
     answers: '',
     statuses: ['ok', 'not-found', 'locked', 'unavailable', 'bad-request'],
   },
+  share: {
+    summary: 'give a credential to a front, which lists it then; with undo=1 take it away again',
+    reads: 'id front undo?',
+    answers: 'item[]',
+    statuses: ['ok', 'not-found', 'locked', 'unavailable', 'bad-request'],
+  },
   bury: {
     summary: 'keep a tombstone of a credential that is revoked for certain, and then remove it',
     reads: 'id reason? actor?',

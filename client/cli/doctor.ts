@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { checkAgent } from '../doctor/agent.ts';
 import { checkBuild } from '../doctor/build.ts';
 import type { Finding } from '../doctor/finding.ts';
+import { checkFronts } from '../doctor/fronts.ts';
 import { checkGit } from '../doctor/git.ts';
 import { checkHelpers } from '../doctor/helpers.ts';
 import { checkKubectl } from '../doctor/kubectl.ts';
@@ -34,6 +35,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
     ...checkGit(),
     ...(await checkHelpers()),
     ...(await checkKubectl()),
+    ...(await checkFronts()),
     ...shadowing,
   ];
   const toMend = findings.filter(({ state }) => state === 'mend').length;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { identityOf } from '../../protocol/credential.ts';
+import { frontOf } from '../../protocol/fronts.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
 import type { Connection } from '../dial.ts';
 import { searchPlaintext } from '../import/find.ts';
@@ -110,7 +111,8 @@ async function takeAll(
   const outcomes = new Map<Candidate, Outcome>();
   for (const { candidate, isFirst } of inTakingOrder(chosen)) {
     const origin = `keyhold import from ${candidate.searched.file}`;
-    const taking = await taker.take(candidate.entry, { replace: replace && isFirst, origin });
+    const front = frontOf(candidate.searched.source.name);
+    const taking = await taker.take(candidate.entry, { replace: replace && isFirst, origin, front });
     outcomes.set(candidate, { ...candidate, taking });
   }
   return chosen.map((candidate) => outcomes.get(candidate)!);

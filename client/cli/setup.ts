@@ -7,7 +7,7 @@ import { gitTool, knownTools, setupTools, systemdTool } from '../setup/index.ts'
 import { type SetupReport, setUp, type UndoReport, undo } from '../setup/planned.ts';
 import { programFor } from '../setup/program.ts';
 import { setupSystemd, undoSystemd } from '../setup/systemd.ts';
-import type { KnownTool, SetupTool } from '../setup/tool.ts';
+import type { Asked, KnownTool, SetupTool } from '../setup/tool.ts';
 import { CommandFailure } from './failure.ts';
 import { type Page, show } from './page.ts';
 import { addNoun, addVerb, type VerbOptions } from './verb.ts';
@@ -61,14 +61,17 @@ async function onPlanned(tool: SetupTool, command: Command): Promise<void> {
     show(json, { ...undone, dryRun }, (page) => drawUndone(page, tool.name, undone, dryRun));
     return;
   }
-  const plan = await tool.plan(ground, {
+  const asked: Asked = {
     option(name) {
       const value = options[name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())];
       return typeof value === 'string' ? value : undefined;
     },
     program: (name) => programFor(ground, ownPackage(), name, tool.name, here),
-  });
-  const report = await setUp(ground, tool.name, plan, { dryRun });
+  };
+  const plan = await tool.plan(ground, asked);
+  const planned = await setUp(ground, tool.name, plan, { dryRun });
+  const more = (await tool.after?.(asked, dryRun)) ?? [];
+  const report = { ...planned, notices: [...planned.notices, ...more] };
   show(json, { ...report, dryRun }, (page) => drawPlanned(page, tool.name, report, dryRun));
 }
 

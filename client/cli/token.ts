@@ -12,6 +12,7 @@ const verbs: readonly Entry[] = [
   [['rotate'], async () => (await import('./token/rotate.ts')).addRotate],
   [['refresh'], async () => (await import('./token/refresh.ts')).addRefresh],
   [['print'], async () => (await import('./token/print.ts')).addPrint],
+  [['share'], async () => (await import('./token/share.ts')).addShare],
   [['rename'], async () => (await import('./token/rename.ts')).addRename],
   [['history'], async () => (await import('./token/history.ts')).addHistory],
   [['explain'], async () => (await import('./explain.ts')).addExplain],

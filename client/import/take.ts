@@ -20,6 +20,8 @@ export type TakeOptions = {
   readonly replace: boolean;
   /** Where it comes from, which is kept with it. */
   readonly origin: string;
+  /** The front whose file it is: its list shows it then. */
+  readonly front?: string | undefined;
 };
 
 /** Gives tokens to the agent, one after the other. */
@@ -42,7 +44,7 @@ export class Taker {
    * Gives one token to the agent and reads it back: only then is it held for certain. Throws a `CommandFailure` where
    * the agent cannot keep anything now, such as while it is locked.
    */
-  async take({ target, secret, expiresAt }: Entry, { replace, origin }: TakeOptions): Promise<Taking> {
+  async take({ target, secret, expiresAt }: Entry, { replace, origin, front }: TakeOptions): Promise<Taking> {
     // The agent hears a store of what is dead already and keeps nothing.
     if (expiresAt !== undefined && expiresAt <= Date.now() / 1_000)
       return { status: 'refused', why: 'it is past its expiry' };
@@ -51,7 +53,12 @@ export class Taker {
       if (await this.#holds(target, secret)) return { status: 'held' };
       if (!replace) return { status: 'differs' };
     }
-    const request = requestOf('store', { target, secret, made: 'imported', attributes: { origin: toWire(origin) } });
+    const request = requestOf('store', {
+      target,
+      secret,
+      made: 'imported',
+      attributes: { origin: toWire(origin), front },
+    });
     const reply = await this.#agent({ ...request, expiresAt });
     if (reply.status === 'revoked' || reply.status === 'bad-request') return { status: 'refused', why: reply.message };
     if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);

@@ -31,6 +31,12 @@ export const docker: SetupTool = {
       notices: [...notOnPath(ground, 'docker', helper), ...others(file, registry)],
     };
   },
+  async after({ option }, dryRun) {
+    const registry = option('registry');
+    if (registry === undefined) return [];
+    const { shareWithDocker } = await import('./docker-marks.ts');
+    return shareWithDocker(keyOf(registry), dryRun);
+  },
 };
 
 /** docker knows Docker Hub by this key alone. */

@@ -23,7 +23,7 @@ export const podman: SetupTool = {
       links: [],
       notices: [
         ...notOnPath(ground, 'podman', helper),
-        'what they hold in auth.json by themselves is still used where keyhold has nothing: podman logout --all',
+        'what they hold in auth.json by themselves is still used where keyhold has nothing: keyhold import --only docker --remove',
       ],
     };
   },

@@ -22,6 +22,8 @@ export type SetupTool = KnownTool & {
   readonly options: readonly SetupOption[];
   /** Throws a `CommandFailure`: 2 where it must be told more, 1 where something in the way is not keyhold's. */
   readonly plan: (ground: Ground, asked: Asked) => Plan | Promise<Plan>;
+  /** What is done behind that in the agent; answers notices, of what would be done where `dryRun`. */
+  readonly after?: (asked: Asked, dryRun: boolean) => Promise<string[]>;
 };
 
 /** `flags` as commander has them, with a value: `--for <url>`. */

@@ -21,6 +21,7 @@ const changes: ReadonlySet<string> = new Set([
   'store',
   'erase',
   'annotate',
+  'share',
   'bury',
   'erased-restore',
   'authorize',

@@ -179,6 +179,8 @@ describe('what a command prints with --json fits its schema', () => {
       for (const more of [[], ['--due'], ['--unused'], ['--deleted']]) await here('token list', more);
       await here('token print', ['laptop']);
       await here('token show', ['laptop']);
+      await here('token share', ['laptop', '--front', 'docker']);
+      await here('token share', ['laptop', '--front', 'docker', '--undo']);
       await here('token rename', ['laptop', 'desk']);
       await here('token explain', ['--for', 'https://github.com', '--tool', 'git']);
       await here('token remove', ['desk', '--yes', '--revoked', '--reason', 'lost']);

@@ -225,15 +225,15 @@ describe("a front's own value at rest", () => {
     await vault.dispose();
   });
 
-  it("is found in a keyring's index and has an item of its own", () => {
+  it("is found in a keyring's index and has an item of its own", async () => {
     folder = temporaryFolder('fronts');
     const key = new Uint8Array(32).fill(7);
     const options = { file: join(folder.path, 'keyring.db'), keep: heapSecret };
     const progress = { state: 'whole', items: { secret: true, refreshToken: false } } as const;
-    const index = openIndex({ ...options, key: heapSecret(key) });
+    const index = await openIndex({ ...options, key: heapSecret(key) });
     for (const held of [own, other]) index.write(held, progress);
     index.close();
-    const back = openIndex({ ...options, key: heapSecret(key) });
+    const back = await openIndex({ ...options, key: heapSecret(key) });
     expect(back.find(own)?.held).toEqual(own);
     expect(back.find(other)?.held).toEqual(other);
     back.close();

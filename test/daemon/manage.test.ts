@@ -102,6 +102,23 @@ describe('management', () => {
     expect(entry).toMatchObject({ action: 'annotate', credential: item.id, outcome: 'ok' });
   });
 
+  it('gives a credential to a front and takes it away again, with the audit log', async () => {
+    await ask(...store('a.test', 'pass-EXAMPLE'));
+    const [{ id, fronts }] = items(await manage('list'));
+    expect(fronts).toEqual([]);
+    const share = (...more: string[]) => manage('share', `id=${id}`, ...more);
+    for (const more of [[], ['front='], ['front=git'], ['front=']]) {
+      expect(await share(...more)).toMatch(/^status=bad-request\n/);
+    }
+    expect(await manage('share', 'id=none', 'front=docker')).toMatch(/^status=not-found\n/);
+    for (let times = 0; times < 2; times++) {
+      expect(items(await share('front=docker'))).toMatchObject([{ id, fronts: ['docker'] }]);
+    }
+    expect(items(await share('front=docker', 'undo=1'))).toMatchObject([{ id, fronts: [] }]);
+    expect(await ask(...get('a.test'))).toContain('pass-EXAMPLE');
+    expect(items(await manage('audit-list', 'event=share'))).toHaveLength(3);
+  });
+
   it('buries what is revoked, lists it as deleted, and says so in the audit log', async () => {
     await ask(...store('a.test', 'pass-EXAMPLE'), 'capability[]=keyhold', 'label=laptop');
     const [{ id }] = items(await manage('list'));

@@ -1,11 +1,12 @@
 import type { Agent } from '../../daemon/agent.ts';
+import type { Backend } from '../../daemon/backends/backend.ts';
 import type { openBackup, sealBackup } from '../../daemon/backends/backup.ts';
 import type { openIndex } from '../../daemon/backends/keyring/held-index.ts';
 import type { itemOf } from '../../daemon/backends/keyring/names.ts';
 import type { openMemory } from '../../daemon/backends/memory.ts';
 import type { openVault } from '../../daemon/backends/vault/vault.ts';
 import type { Custody } from '../../daemon/custody.ts';
-import type { migrate } from '../../daemon/migrate.ts';
+import type { Log } from '../../daemon/log.ts';
 import type { Marks } from '../../daemon/tombstones/marks.ts';
 import type { Tombstones } from '../../daemon/tombstones/tombstones.ts';
 import type { Waiters } from '../../daemon/waiters.ts';
@@ -23,7 +24,7 @@ export type Earlier = {
   readonly openMemory: typeof openMemory;
   readonly openVault: typeof openVault;
   readonly Custody: typeof Custody;
-  readonly migrate: typeof migrate;
+  readonly migrate: (custody: Custody, next: Backend, beforeFarewell: () => void, log: Log) => Promise<unknown>;
   readonly Marks: typeof Marks;
   readonly Tombstones: typeof Tombstones;
   readonly Waiters: typeof Waiters;
