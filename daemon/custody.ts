@@ -117,7 +117,9 @@ export class Custody {
   }
 
   /** How far the backend has come with what keeps others waiting: opening it, or carrying everything to another. */
-  get progress(): { readonly what: 'open' | 'migrate'; readonly done: number; readonly total: number } | undefined {
+  get progress():
+    | { readonly what: 'open' | 'migrate' | 'backup' | 'restore'; readonly done: number; readonly total: number }
+    | undefined {
     return this.#progress;
   }
 

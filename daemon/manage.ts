@@ -1,29 +1,20 @@
 import type { Attributes } from '../protocol/attributes.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
-import { linesOfRecord } from '../protocol/record-lines.ts';
 import type { SecretKeeper } from '../protocol/secret.ts';
 import { toWire } from '../protocol/text.ts';
 import { auditActs } from './audit/acts.ts';
 import type { Audit } from './audit/audit.ts';
-import {
-  type Backend,
-  type BackendName,
-  type Degradation,
-  type Held,
-  heldOf,
-  isBackendName,
-  type Secrets,
-} from './backends/backend.ts';
-import { sealBackup } from './backends/backup.ts';
+import { backUp } from './back-up.ts';
+import { type Backend, type BackendName, type Degradation, isBackendName } from './backends/backend.ts';
 import type { Backends } from './backends/index.ts';
-import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import type { Argon2Params } from './backends/vault/passphrase.ts';
 import type { Vault } from './backends/vault/vault.ts';
 import type { KeyPlace } from './backends/vault/vault-key.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
 import type { RestoreBin } from './erased/restore-bin.ts';
+import { IoDeadline } from './io-deadline.ts';
 import type { Log } from './log.ts';
 import type { Meter } from './metrics/meter.ts';
 import { migrate } from './migrate.ts';
@@ -31,7 +22,6 @@ import type { MigrateRecovery } from './migrate-recovery.ts';
 import type { ProfileBook } from './profiles.ts';
 import { restore } from './restore.ts';
 import { tokenActs } from './tokens.ts';
-import { isBackedUp } from './tombstones/own-records.ts';
 import type { Tombstones } from './tombstones/tombstones.ts';
 import { version, WIRE_VERSION } from './version.ts';
 
@@ -68,6 +58,9 @@ export type Act = (management: Management, request: CredentialRequest) => Promis
 
 const done: CredentialReply = { status: 'ok' };
 
+/** Milliseconds that `status` waits for a backend that is being opened. */
+const OPENING_MOMENT = 1_000;
+
 /** The management actions of protocol/actions.ts. */
 const acts: Readonly<Record<string, Act>> = {
   async capability() {
@@ -78,7 +71,7 @@ const acts: Readonly<Record<string, Act>> = {
   },
 
   async status({ custody, facts, degradations }) {
-    await custody.settled();
+    await settledSoon(custody);
     const { held, unlocked } = custody.counts;
     const all = [...(custody.backend?.degradations() ?? []), ...degradations(), ...failureOf(custody)];
     return {
@@ -91,6 +84,7 @@ const acts: Readonly<Record<string, Act>> = {
         ['durable', String(custody.backend?.durable ?? false)],
         ['held', String(held)],
         ['unlocked', String(unlocked)],
+        ...progressOf(custody),
         ...facts(),
         ...all.map((degradation): Detail => ['degraded[]', toWire(JSON.stringify(degradation))]),
       ],
@@ -203,32 +197,10 @@ const acts: Readonly<Record<string, Act>> = {
     return done;
   },
 
-  async backup({ custody, keep, backupCost }, { attributes }) {
-    const passphrase = requiredPassphrase(attributes, 'back up');
-    await custody.ready();
-    const items: { held: Held; secrets: Secrets }[] = [];
-    try {
-      // First, so that what is restored is marked by the key that it was marked with. A dead token's value goes into no backup:
-      // it could not be deleted there when its time has come.
-      for (const held of custody.own.all()) {
-        if (!isBackedUp(held)) continue;
-        const secret = await custody.own.secretOf(held);
-        items.push({ held, secrets: copySecrets({ secret }, keep) });
-      }
-      for (const entry of [...custody.held()]) {
-        const secrets = await custody.secretsOf(entry);
-        if (secrets) items.push({ held: heldOf(entry), secrets });
-      }
-      // What was locked away meanwhile would be missing, and nobody would know.
-      custody.refuseLocked('back up');
-      const { header, records } = await sealBackup(passphrase, items, backupCost);
-      return {
-        status: 'ok',
-        details: [['header', header], ...records.flatMap(linesOfRecord).map((record): Detail => ['record[]', record])],
-      };
-    } finally {
-      for (const { secrets } of items) disposeSecrets(secrets);
-    }
+  backup: (management, { attributes }) => backUp(management, requiredPassphrase(attributes, 'back up')),
+
+  async progress({ custody }) {
+    return { status: 'ok', details: [['state', custody.state], ...progressOf(custody)] };
   },
 
   restore: (management, request) => restore(management, requiredPassphrase(request.attributes, 'restore'), request),
@@ -268,6 +240,19 @@ async function carry({ custody, backends, recovery, log }: Management, name: Bac
     await next.dispose();
     throw error;
   }
+}
+
+/** How far work is that keeps others waiting. */
+function progressOf({ progress }: Custody): Detail[] {
+  return progress ? [['progress[]', toWire(JSON.stringify(progress))]] : [];
+}
+
+/** Waits for an opening that takes no longer than a moment; one of a large vault is told as it stands. */
+async function settledSoon(custody: Custody): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const deadline = new IoDeadline(OPENING_MOMENT, late.resolve);
+  await Promise.race([custody.settled(), late.promise]);
+  deadline.clear();
 }
 
 /** Told by the name, because the vault's own module is loaded only where a vault is used. */

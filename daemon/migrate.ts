@@ -1,10 +1,15 @@
 import { KeyholdError } from '../protocol/errors.ts';
 import type { Secret } from '../protocol/secret.ts';
-import type { Backend, Held } from './backends/backend.ts';
+import type { Backend, Held, Secrets } from './backends/backend.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Custody } from './custody.ts';
 import type { Log } from './log.ts';
+import { Slices } from './slices.ts';
 import { isValue } from './tombstones/own-records.ts';
+import type { Entry } from './unlocked/set.ts';
+
+/** Credentials that are carried together: the vault waits for the disk once for all of them. */
+const TOGETHER = 32;
 
 /** What a migrate tells before and after each step that a cut must not tear apart. Each is durable when it returns. */
 export type MigrateSteps = {
@@ -17,7 +22,7 @@ export type MigrateSteps = {
 };
 
 /**
- * Carries what rests in one backend to another and uses that from now on. Requests wait meanwhile. If it throws, the old
+ * Carries what rests in one backend to another and uses that from now on. Changes wait meanwhile, gets are answered. If it throws, the old
  * backend is in use and whole. Answers how many were carried, and how many the old backend did not remove; what is held
  * in memory only stays. What the new backend held for the same target is replaced.
  */
@@ -60,11 +65,9 @@ export async function migrate(
 /** Removes the copies that were made. Where one stays, so does the journal, which says what is still to do. */
 async function takeBack(next: Backend, copies: readonly Held[], steps: MigrateSteps): Promise<void> {
   let left = 0;
-  for (const held of copies) {
-    await next.remove(held).catch(() => {
-      left++;
-    });
-  }
+  await removeAll(next, copies, () => {
+    left++;
+  });
   if (left === 0) steps.end();
 }
 
@@ -84,32 +87,58 @@ async function carryOwn(custody: Custody, old: Backend, next: Backend, carried: 
 }
 
 async function carry(custody: Custody, next: Backend, carried: Held[]): Promise<void> {
-  for (const { resting } of [...custody.held()]) {
-    const secrets = resting && (await custody.secretsOf(resting));
-    if (!secrets) continue;
-    try {
-      carried.push(resting);
-      await next.put(resting, secrets);
-      const back = await next.get(resting);
-      const isWhole =
-        back !== undefined && equal(back.secret, secrets.secret) && equal(back.refreshToken, secrets.refreshToken);
-      if (back) disposeSecrets(back);
-      if (!isWhole)
-        throw new KeyholdError('backend_failed', `cannot carry to ${next.name}: a copy did not read back the same`);
-    } finally {
-      disposeSecrets(secrets);
-    }
+  const entries = [...custody.held()];
+  const slices = new Slices();
+  for (let at = 0; at < entries.length; at += TOGETHER) {
+    // A lock ends it: what was carried is taken back.
+    custody.refuseLocked('carry');
+    const some = entries.slice(at, at + TOGETHER);
+    await allOf(some.map((entry) => carryOne(custody, entry, next, carried)));
+    custody.report({ what: 'migrate', done: at + some.length, total: entries.length });
+    await slices.next();
   }
+}
+
+async function carryOne(custody: Custody, entry: Entry, next: Backend, carried: Held[]): Promise<void> {
+  const { resting } = entry;
+  const secrets = resting && (await secretsUnlessDamaged(custody, entry));
+  if (!secrets) return;
+  try {
+    carried.push(resting);
+    await next.put(resting, secrets);
+    const back = await next.get(resting);
+    const isWhole =
+      back !== undefined && equal(back.secret, secrets.secret) && equal(back.refreshToken, secrets.refreshToken);
+    if (back) disposeSecrets(back);
+    if (!isWhole)
+      throw new KeyholdError('backend_failed', `cannot carry to ${next.name}: a copy did not read back the same`);
+  } finally {
+    disposeSecrets(secrets);
+  }
+}
+
+/** A record that is damaged stays where it is and costs no other; the journal has it among those that were not carried. */
+async function secretsUnlessDamaged(custody: Custody, entry: Entry): Promise<Secrets | undefined> {
+  try {
+    return await custody.secretsAside(entry);
+  } catch (error) {
+    if (error instanceof KeyholdError && error.code === 'vault_corrupt') return undefined;
+    throw error;
+  }
+}
+
+/** Waits for all, and throws what the first one of them threw that failed. */
+async function allOf(works: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(works)).find(({ status }) => status === 'rejected');
+  if (failed) throw (failed as PromiseRejectedResult).reason;
 }
 
 /** From here on the copies elsewhere are what counts, so a backend that keeps its own is a pity and no failure. */
 async function bidFarewell(before: Backend, carried: readonly Held[], own: readonly Held[], log: Log): Promise<number> {
   let left = 0;
-  for (const held of carried) {
-    await before.remove(held).catch(() => {
-      left++;
-    });
-  }
+  await removeAll(before, carried, () => {
+    left++;
+  });
   for (const held of own) {
     await before.remove(held).catch(() => {
       // A value that stays would never be deleted; the others are not worth a word.
@@ -119,6 +148,14 @@ async function bidFarewell(before: Backend, carried: readonly Held[], own: reado
   await before.dispose().catch(() => {});
   if (left > 0) log('farewell-failed', { backend: before.name, count: left });
   return left;
+}
+
+async function removeAll(backend: Backend, all: readonly Held[], onLeft: () => void): Promise<void> {
+  const slices = new Slices();
+  for (let at = 0; at < all.length; at += TOGETHER) {
+    await Promise.all(all.slice(at, at + TOGETHER).map((held) => backend.remove(held).catch(onLeft)));
+    await slices.next();
+  }
 }
 
 function equal(one: Secret | undefined, other: Secret | undefined): boolean {

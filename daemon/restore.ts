@@ -3,13 +3,19 @@ import { documentLine } from '../protocol/document-line.ts';
 import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
 import { recordsOf } from '../protocol/record-lines.ts';
 import type { Secret } from '../protocol/secret.ts';
-import { fromWire } from '../protocol/text.ts';
+import { placeOf } from './back-up.ts';
 import type { Held, Secrets } from './backends/backend.ts';
-import { openBackup } from './backends/backup.ts';
+import { type BackupItem, type OpenBackup, openBackup } from './backends/backup.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import type { Management } from './manage.ts';
+import { Slices } from './slices.ts';
 import { isBackedUp, isOwn } from './tombstones/own-records.ts';
 import type { Entry } from './unlocked/set.ts';
+
+/** Records that are restored together. */
+const TOGETHER = 32;
+/** Milliseconds that the key of a backup is kept for its next records. */
+const KEPT_OPEN = 30_000;
 
 /**
  * What became of a credential of a backup. `same`: it is held with this value already. `replaced`: an older value stood here,
@@ -27,37 +33,84 @@ export async function restore(
   passphrase: Secret,
   { attributes }: Pick<CredentialRequest, 'attributes'>,
 ): Promise<CredentialReply> {
-  const { custody, keep } = management;
+  const { custody } = management;
   await custody.ready();
   const takesOlder = attributes.text('older') === '1';
-  const backup = await openBackup(passphrase, attributes.text('header') ?? '', keep);
-  const items = [];
+  const backup = await openedBackup(management, passphrase, attributes.text('header') ?? '');
+  const items: BackupItem[] = [];
   const counts: Record<Outcome | 'own', number> = { own: 0, taken: 0, same: 0, replaced: 0, kept: 0, revoked: 0 };
   const differing: Detail[] = [];
   try {
-    items.push(...backup.read(recordsOf(attributes.list('record[]'))));
-    for (const { held, secrets } of items) {
-      if (isOwn(held)) {
-        await restoreOwn(held, secrets, management);
-        counts.own++;
-        continue;
-      }
-      const heldAt = custody.at(held)?.storedAt;
-      const outcome = await restoreOne(held, secrets, takesOlder, management);
-      counts[outcome]++;
-      if (outcome !== 'taken' && outcome !== 'same') {
-        differing.push(['differs[]', documentLine({ ...placeOf(held), storedAt: held.storedAt, heldAt, outcome })]);
-      }
+    const slices = new Slices();
+    const records = recordsOf(attributes.list('record[]'));
+    for (let at = 0; at < records.length; at += TOGETHER) {
+      items.push(...backup.read(records.slice(at, at + TOGETHER)));
+      if (slices.isOver) await slices.next();
+    }
+    for (const { held, secrets } of items.filter((item) => isOwn(item.held))) {
+      await restoreOwn(held, secrets, management);
+      counts.own++;
+    }
+    const credentials = items.filter(({ held }) => !isOwn(held));
+    for (let at = 0; at < credentials.length; at += TOGETHER) {
+      // Together: the vault waits for the disk once for all of them.
+      const some = credentials.slice(at, at + TOGETHER);
+      const ended = await Promise.allSettled(
+        some.map(async ({ held, secrets }) => {
+          const heldAt = custody.at(held)?.storedAt;
+          const outcome = await restoreOne(held, secrets, takesOlder, management);
+          counts[outcome]++;
+          if (outcome !== 'taken' && outcome !== 'same') {
+            differing.push(['differs[]', documentLine({ ...placeOf(held), storedAt: held.storedAt, heldAt, outcome })]);
+          }
+        }),
+      );
+      const failed = ended.find((one) => one.status === 'rejected');
+      if (failed) throw failed.reason;
+      await slices.next();
     }
   } finally {
     for (const { secrets } of items) disposeSecrets(secrets);
-    backup.dispose();
   }
   const { own, taken, same, replaced } = counts;
   return {
     status: 'ok',
     details: [['restored', String(taken + same + replaced)], ['own', String(own)], ...differing],
   };
+}
+
+type Opened = {
+  readonly header: string;
+  readonly passphrase: Secret;
+  readonly backup: OpenBackup;
+  timer: NodeJS.Timeout;
+};
+/** The backup that each agent is restoring: it comes in many requests, and its passphrase costs a second. */
+const opened = new WeakMap<Management['custody'], Opened>();
+
+/** The backup of a header; the one that a request before this one opened with the same passphrase is used again. */
+async function openedBackup({ custody, keep }: Management, passphrase: Secret, header: string): Promise<OpenBackup> {
+  const before = opened.get(custody);
+  if (before?.header === header && before.passphrase.equals(passphrase)) {
+    before.timer.refresh();
+    before.backup.again();
+    return before.backup;
+  }
+  const backup = await openBackup(passphrase, header, keep);
+  forget(custody);
+  const copy = copySecrets({ secret: passphrase }, keep).secret!;
+  const timer = setTimeout(() => forget(custody), KEPT_OPEN).unref();
+  opened.set(custody, { header, passphrase: copy, backup, timer });
+  return backup;
+}
+
+function forget(custody: Management['custody']): void {
+  const one = opened.get(custody);
+  if (!one) return;
+  opened.delete(custody);
+  clearTimeout(one.timer);
+  one.passphrase.dispose();
+  one.backup.dispose();
 }
 
 /** A key that is here already stays the one that new marks are made with: what comes is the newest. */
@@ -107,9 +160,4 @@ async function isSameValue(
 
 function isEqual(one: Secret | undefined, other: Secret | undefined): boolean {
   return one === undefined || other === undefined ? one === other : one.equals(other);
-}
-
-function placeOf({ id, protocol, host, path, username, about }: Held): Record<string, unknown> {
-  const text = (value: string | undefined) => (value === undefined ? undefined : fromWire(value));
-  return { id, protocol, host, path: text(path), username: text(username), label: about?.label };
 }

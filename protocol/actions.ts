@@ -58,7 +58,13 @@ export const actions = {
     summary: 'how the agent is',
     reads: '',
     answers:
-      'version pid started_at state backend durable held unlocked connections memory children? identity socket state_folder started_in session_bus admin degraded[]',
+      'version pid started_at state backend durable held unlocked connections memory children? identity socket state_folder started_in session_bus admin progress[]? degraded[]',
+    statuses: ['ok'],
+  },
+  progress: {
+    summary: 'how far the agent is with work that keeps others waiting: opening, backup, restore or migrate',
+    reads: '',
+    answers: 'state progress[]?',
     statuses: ['ok'],
   },
   list: {
@@ -314,7 +320,7 @@ export const actions = {
   backup: {
     summary: 'everything held, sealed by a passphrase',
     reads: 'passphrase',
-    answers: 'header record[]',
+    answers: 'header damaged[] record[]',
     statuses: ['ok', 'locked', 'unavailable', 'bad-request'],
   },
   restore: {

@@ -8,6 +8,7 @@ import { followBackend } from './config.ts';
 import { confirm } from './confirm.ts';
 import { CommandFailure } from './failure.ts';
 import { show } from './page.ts';
+import { withProgress } from './progress.ts';
 import { addSecretOptions, isPiped, readSecret, readSecretLines, type SecretOptions } from './secret-input.ts';
 import { hasPerson, nobodyToAsk, readHidden } from './terminal.ts';
 import { addDestructiveVerb, addNoun, addVerb, type DestructiveOptions, type VerbOptions } from './verb.ts';
@@ -65,7 +66,9 @@ async function use(name: string, { json }: VerbOptions): Promise<void> {
 
 async function migrate(name: string, options: DestructiveOptions): Promise<void> {
   await confirm(`Carry everything to the backend ${name}, and remove it from where it rests now?`, options);
-  const { details } = await withAgent((agent) => ask(agent, 'backend-migrate', { attributes: { name } }), LONG);
+  const { details } = await withProgress(
+    withAgent((agent) => ask(agent, 'backend-migrate', { attributes: { name } }), LONG),
+  );
   if (name !== 'memory') await followBackend(name);
   const carried = Number(detail(details, 'carried') ?? 0);
   show(options.json, { backend: name, carried }, (page) =>

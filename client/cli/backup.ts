@@ -23,6 +23,7 @@ import { ask, detail, documents, withAgent } from './agent.ts';
 import { askYesNo, canAsk, confirm } from './confirm.ts';
 import { CommandFailure } from './failure.ts';
 import { remark, show } from './page.ts';
+import { ProgressBar, withProgress } from './progress.ts';
 import { addSecretOptions, readSecret, type SecretOptions } from './secret-input.ts';
 import { localTime } from './status.ts';
 import { addDestructiveVerb, addVerb, type DestructiveOptions } from './verb.ts';
@@ -57,7 +58,9 @@ async function backup(file: string, options: SecretOptions & DestructiveOptions)
   const passphrase = await readSecret(options, 'the passphrase', true);
   let details: readonly Detail[] | undefined;
   try {
-    ({ details } = await withAgent((agent) => ask(agent, 'backup', { attributes: { passphrase } }), LONG));
+    ({ details } = await withProgress(
+      withAgent((agent) => ask(agent, 'backup', { attributes: { passphrase } }), LONG),
+    ));
   } finally {
     passphrase.dispose();
   }
@@ -66,13 +69,21 @@ async function backup(file: string, options: SecretOptions & DestructiveOptions)
   const header = details?.find(([key]) => key === 'header')?.[1];
   if (header === undefined) throw new CommandFailure(1, 'cannot back up: the agent gave no header');
   writeWhole(file, [header, ...lines].map((line) => `${line}\n`).join(''), overwrite);
-  show(options.json, { file, records }, (page) =>
+  const damaged = documents(details, 'damaged[]');
+  for (const one of damaged) remark(`Left out, its record is damaged: ${placeIn(one)}. Store it anew.`);
+  show(options.json, { file, records, ...(damaged.length > 0 ? { damaged } : {}) }, (page) =>
     page
       .line(
         `Wrote ${records} sealed ${records === 1 ? 'record' : 'records'}, opened by that passphrase and by nothing else.`,
       )
       .verbatim(file),
   );
+}
+
+/** How people name a credential of an answer. */
+function placeIn({ protocol, host, path, username }: Record<string, unknown>): string {
+  const who = typeof username === 'string' ? `${username}@` : '';
+  return printable(`${protocol}://${who}${host}${typeof path === 'string' ? `/${path}` : ''}`);
 }
 
 /** All or nothing: the file appears under its name once it is complete and durable, and only its owner may read it. */
@@ -199,12 +210,16 @@ async function restoreAll(
   const differs: Difference[] = [];
   const older = takesOlder ? '1' : undefined;
   try {
+    using bar = new ProgressBar('restore', lines.length);
+    let sent = 0;
     for (const record of batches(lines)) {
       const attributes = { passphrase, header, record, older };
       const { details } = await withAgent((agent) => ask(agent, 'restore', { attributes }), LONG);
       restored += Number(detail(details, 'restored') ?? record.length);
       own += Number(detail(details, 'own') ?? 0);
       differs.push(...(documents(details, 'differs[]') as unknown as Difference[]));
+      sent += record.length;
+      bar.show(sent);
     }
   } catch (error) {
     if (restored === 0 || !(error instanceof CommandFailure)) throw error;

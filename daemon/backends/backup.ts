@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { heapSecret, type Secret, type SecretKeeper } from '../../protocol/secret.ts';
+import { inSlices } from '../slices.ts';
 import type { Held, Secrets } from './backend.ts';
 import { heldIn, recordOf } from './record.ts';
 import { decodeSecrets, disposeSecrets, encodeSecrets } from './secrets.ts';
@@ -22,6 +23,8 @@ export interface OpenBackup {
   readonly missing: number;
   /** Reads records; the secrets are the caller's. Throws `vault_corrupt` for a damaged, foreign or repeated one. */
   read(records: Iterable<string>): BackupItem[];
+  /** Begins anew: what was read may be read once more. */
+  again(): void;
   /** Wipes its key. */
   dispose(): void;
 }
@@ -43,7 +46,7 @@ type Header = {
  */
 export async function sealBackup(
   passphrase: Secret,
-  items: Iterable<BackupItem>,
+  items: readonly BackupItem[],
   kdf?: Argon2Params,
 ): Promise<SealedBackup> {
   if (passphrase.length === 0)
@@ -52,10 +55,11 @@ export async function sealBackup(
   const key = await keyFromPassphrase(passphrase, sealing, heapSecret);
   const recordKey = derive(key, PURPOSE.record, heapSecret);
   try {
-    const list = [...items];
-    const header = encodeHeader(key, { keyhold: 'backup', version: VERSION, count: list.length, kdf: sealing });
+    const header = encodeHeader(key, { keyhold: 'backup', version: VERSION, count: items.length, kdf: sealing });
     const bound = digest(header);
-    return { header, records: list.map((item, index) => sealRecord(recordKey, bound, index, item)) };
+    const records: string[] = [];
+    await inSlices(items, (item) => records.push(sealRecord(recordKey, bound, records.length, item)));
+    return { header, records };
   } finally {
     key.dispose();
     recordKey.dispose();
@@ -100,6 +104,7 @@ export async function openBackup(passphrase: Secret, header: string, keep: Secre
       }
       return items;
     },
+    again: () => seen.clear(),
     dispose: () => recordKey.dispose(),
   };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { backUp } from '../../daemon/back-up.ts';
 import { type Management, manage } from '../../daemon/manage.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { heapSecret, secretFromText } from '../../protocol/secret.ts';
@@ -92,6 +93,28 @@ describe('get', () => {
     release();
     expect(await erased).toBe('ok');
     expect(await asked).toBe('not-found');
+  });
+});
+
+describe('a backup', () => {
+  it('leaves a damaged record out and names it, and keeps nothing of the others in memory', async () => {
+    const before = await stored();
+    await before.store({ username: 'bob', password: 'bob-EXAMPLE' });
+    const core = new Core({ backend: before.backend });
+    await core.custody.settled();
+    core.backend.damaged.add('bob');
+    const management = {
+      custody: core.custody,
+      keep: heapSecret,
+      backupCost: { memory: 8, passes: 1, parallelism: 1 },
+    };
+    const reply = await backUp(management as unknown as Management, secretFromText('passphrase-EXAMPLE'));
+    const details = reply.status === 'ok' ? (reply.details ?? []) : [];
+    const named = details.filter(([key]) => key === 'damaged[]').map(([, line]) => JSON.parse(line).username);
+    expect(named).toEqual(['bob']);
+    const credentials = details.filter(([key]) => key === 'record[]').length - core.custody.own.all().length;
+    expect(credentials).toBe(1);
+    expect(core.custody.counts).toEqual({ held: 2, unlocked: 0 });
   });
 });
 
@@ -583,6 +606,50 @@ describe('migrate', () => {
     // What is in memory goes on being served from there.
     expect(next.calls.get).toBe(2);
     expect(await core.get({ host: 'memory.test' })).toBe('ada pass-EXAMPLE');
+  });
+
+  it('leaves a damaged record behind, and carries all others', async () => {
+    const before = await stored();
+    await before.store({ username: 'bob', password: 'bob-EXAMPLE' });
+    const core = new Core({ backend: before.backend });
+    await core.custody.settled();
+    core.backend.damaged.add('bob');
+    const next = new FakeBackend();
+    expect(await core.migrate(next, () => {})).toEqual({ carried: 1, left: 0 });
+    expect((await next.credentials()).map(({ username }) => username)).toEqual(['ada']);
+    core.backend.disposed = false;
+    expect((await core.backend.credentials()).map(({ username }) => username)).toEqual(['bob']);
+  });
+
+  it('answers gets from what rests while it carries, and lets changes wait', async () => {
+    const before = await stored();
+    await before.store({ host: 'other.test', password: 'other-EXAMPLE' });
+    const core = new Core({ backend: before.backend });
+    await core.custody.settled();
+    const next = new FakeBackend();
+    const release = next.hold('put');
+    const migrated = core.migrate(next, () => {});
+    expect(await core.get()).toBe('ada pass-EXAMPLE');
+    expect(await core.get({ host: 'other.test' })).toBe('ada other-EXAMPLE');
+    const kept = core.store({ host: 'new.test' });
+    expect(await hasSettled(kept)).toBe(false);
+    release();
+    expect(await migrated).toEqual({ carried: 2, left: 0 });
+    expect(await kept).toBe('ok');
+    expect((await next.credentials()).map(({ host }) => host)).toContain('new.test');
+  });
+
+  it('is ended by a lock, which serves nothing from then on and leaves everything where it was', async () => {
+    const core = await stored();
+    const next = new FakeBackend();
+    const release = next.hold('get');
+    const migrated = core.migrate(next, () => {}).catch((error) => error);
+    await hasSettled(migrated);
+    const locked = core.custody.lock();
+    expect(core.custody.isServing).toBe(false);
+    release();
+    await Promise.all([migrated, locked]);
+    expect(core.custody.state).toBe('locked');
   });
 
   it.each(['put', 'get'] as const)('leaves everything as it was when %s fails there', async (call) => {

@@ -41,6 +41,8 @@ export class FakeBackend implements Backend {
   async list() {
     return (await this.#reach('list')).list();
   }
+  /** Usernames of credentials whose record is damaged. */
+  readonly damaged = new Set<string>();
   /** Whether it can tell what a host has while its list is still being read. */
   isReadByHost = false;
   async heldFor({ protocol, host }: Target) {
@@ -52,7 +54,9 @@ export class FakeBackend implements Backend {
     return (await (await this.#memory).list()).filter((held) => !isOwn(held));
   }
   async get(held: Held) {
-    return (await this.#reach('get', held)).get(held);
+    const memory = await this.#reach('get', held);
+    if (this.damaged.has(held.username ?? '')) throw new KeyholdError('vault_corrupt', 'cannot read it: it is damaged');
+    return memory.get(held);
   }
   async put(held: Held, secrets: Parameters<Backend['put']>[1]) {
     await (await this.#reach('put', held)).put(held, secrets);
