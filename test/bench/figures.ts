@@ -123,4 +123,17 @@ export const figures: readonly Figure[] = [
   { id: 'memory/static', what: "client without musl (static glibc): peak memory against git's", ...ratio },
   { id: 'memory/dynamic', what: "client without musl (dynamic glibc): peak memory against git's", ...ratio },
   { id: 'memory/typescript', what: "client in TypeScript: peak memory against git's", ...ratio },
+  {
+    id: 'scale/listen',
+    what: 'vault of 100,000: from spawn to listening',
+    unit: 'ms',
+    better: 'less',
+    target: 1_000,
+  },
+  ...['opening', 'backup', 'restore', 'migrate'].map((name) => ({
+    id: `scale/${name}`,
+    what: `vault of 100,000: p99 of gets during ${name}, against the same agent at rest`,
+    ...ratio,
+    target: 20,
+  })),
 ];

@@ -9,15 +9,16 @@ import { measureGets } from './measure/get.ts';
 import { measureLoad } from './measure/load.ts';
 import { measureMemory } from './measure/memory.ts';
 import { measureRefresh } from './measure/refresh.ts';
+import { measureScale } from './measure/scale.ts';
 import { measureStart } from './measure/start.ts';
 import { measureTools } from './measure/tools.ts';
 import { dist, HELPER, Rig } from './rig.ts';
 import { json, markdown } from './table.ts';
 import { compileTools } from './tools.ts';
 
-/** `npm run bench -- [--quick] [--json] [--only get,tools,fill,load,cli,refresh,memory,start]`: the table of figures. README.md here. */
+/** `npm run bench -- [--quick] [--json] [--only get,tools,fill,load,cli,refresh,memory,start,scale]`: the table of figures. README.md here. */
 
-const groups = ['get', 'tools', 'fill', 'load', 'cli', 'refresh', 'memory', 'start'] as const;
+const groups = ['get', 'tools', 'fill', 'load', 'cli', 'refresh', 'memory', 'start', 'scale'] as const;
 const options = { quick: { type: 'boolean' }, json: { type: 'boolean' }, only: { type: 'string' } } as const;
 const { values } = parseArgs({ options });
 const asked = new Set(values.only?.split(',') ?? groups);
@@ -73,5 +74,6 @@ async function measureAll(): Promise<void> {
     }
   }
   if (asked.has('refresh')) keep(await measureRefresh(rig));
+  if (asked.has('scale')) keep(await measureScale(rig));
   if (memory) keep(await memory.afterAMinute());
 }
