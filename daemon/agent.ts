@@ -7,6 +7,7 @@ import { madeAfter } from '../protocol/made.ts';
 import type { Profiles } from '../protocol/profiles.ts';
 import type { Secret } from '../protocol/secret.ts';
 import { fromWire } from '../protocol/text.ts';
+import type { Accounts } from './accounts.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
@@ -54,6 +55,8 @@ export type AgentParts = {
   readonly waiters: Waiters;
   /** Where an erased credential goes. */
   readonly bin: RestoreBin;
+  /** Which account is used in which repository. */
+  readonly accounts: Accounts;
   /** Without it a login is served as long as it lives. */
   readonly refresher?: Refresher | undefined;
   /** Whether somebody is signing in for a target. */
@@ -72,12 +75,24 @@ export class Agent {
   readonly #tombstones: Tombstones;
   readonly #refresher: Refresher | undefined;
   readonly #bin: RestoreBin;
+  readonly #accounts: Accounts;
   readonly #round = new RoundState();
 
   readonly #waiters: Waiters;
   readonly #isSigningIn: (target: Target) => boolean;
 
-  constructor({ custody, clock, log, profiles, tombstones, waiters, bin, refresher, isSigningIn }: AgentParts) {
+  constructor({
+    custody,
+    clock,
+    log,
+    profiles,
+    tombstones,
+    waiters,
+    bin,
+    accounts,
+    refresher,
+    isSigningIn,
+  }: AgentParts) {
     this.#refresher = refresher;
     this.#tombstones = tombstones;
     this.#custody = custody;
@@ -86,6 +101,7 @@ export class Agent {
     this.#profiles = profiles;
     this.#waiters = waiters;
     this.#bin = bin;
+    this.#accounts = accounts;
     this.#isSigningIn = isSigningIn ?? (() => false);
   }
 
@@ -102,8 +118,7 @@ export class Agent {
 
   #getNow(request: CredentialRequest): Promise<CredentialReply> {
     if (!this.#custody.isServing && !this.#custody.isServingHost(request.target!)) return this.#getWhenOpen(request);
-    if (request.profile !== undefined || this.#profiles().profiles.size > 0) return this.#getByProfile(request);
-    return this.#answer(this.#first(request.target!, request), request);
+    return this.#getChosen(request);
   }
 
   #answer(found: Entry | undefined, request: CredentialRequest): Promise<CredentialReply> {
@@ -142,7 +157,7 @@ export class Agent {
     if (status === 'ok' || status === 'bad-request' || !target) return undefined;
     if (this.#isSigningIn(target)) return 'under-way';
     if (status !== 'interaction-required') return undefined;
-    const found = this.#choose(request, preferenceOf(this.#profiles(), request));
+    const found = this.#choose(request, this.#preferenceOf(request));
     return found && { id: found.id };
   }
 
@@ -159,7 +174,7 @@ export class Agent {
     await this.#custody.settled();
     const { isServing, state, failure, backend } = this.#custody;
     const { protocol, host } = request.target!;
-    const preference = preferenceOf(this.#profiles(), request);
+    const preference = this.#preferenceOf(request);
     const details = explain({
       target: request.target!,
       preference,
@@ -194,11 +209,13 @@ export class Agent {
     if (request.expiresAt !== undefined && request.expiresAt <= this.#clock.now()) return done;
     // The request's own secrets end with the request; a store waits for its turn and for the disk.
     const target = slotOf(this.#custody, request);
-    return this.#custody.inTurn(target, async () => {
+    const reply = await this.#custody.inTurn(target, async (): Promise<CredentialReply> => {
       const slot = await frontSlot(this.#custody, target, request);
       if ('marked' in slot) return slot.marked ? { status: 'ok', ids: [slot.marked] } : done;
       return this.#keepCredential(slot, request);
     });
+    if (reply.status === 'ok') this.#accounts.approve(request);
+    return reply;
   }
 
   async erase(request: CredentialRequest): Promise<CredentialReply> {
@@ -221,6 +238,7 @@ export class Agent {
     }
     const purged = isForGood ? await this.#bin.purge(request.target!, request.id) : 0;
     if (removed.length === 0 && purged === 0) return notFound;
+    this.#accounts.erased(request, removed);
     const ids = removed.map(({ id }) => id);
     return {
       status: 'ok',
@@ -261,8 +279,20 @@ export class Agent {
     return true;
   }
 
-  async #getByProfile(request: CredentialRequest): Promise<CredentialReply> {
-    return this.#answer(this.#choose(request, preferenceOf(this.#profiles(), request)), request);
+  /** Throws as `preferenceOf`. */
+  async #getByPreference(request: CredentialRequest): Promise<CredentialReply> {
+    return this.#answer(this.#choose(request, this.#preferenceOf(request)), request);
+  }
+
+  #getChosen(request: CredentialRequest): Promise<CredentialReply> {
+    const isChosenByProfile = request.profile !== undefined || this.#profiles().profiles.size > 0;
+    const { remembered, avoided } = this.#accounts.of(request);
+    if (isChosenByProfile || remembered !== undefined || avoided) return this.#getByPreference(request);
+    return this.#answer(this.#first(request.target!, request), request);
+  }
+
+  #preferenceOf(request: CredentialRequest): Preference {
+    return { ...preferenceOf(this.#profiles(), request), ...this.#accounts.of(request) };
   }
 
   /** The match of the account that is preferred, living or not, where there is one; else the first of all. */
@@ -274,7 +304,9 @@ export class Agent {
         this.#first(target, request, ({ about }) => about?.account === fromWire(account));
       if (found) return found;
     }
-    return this.#first(target, request);
+    const { avoided } = preference;
+    const other = avoided && this.#first(target, request, ({ username }) => !avoided.has(username ?? ''));
+    return other ?? this.#first(target, request);
   }
 
   /** The first match in the order of choice that this caller can take; one that has expired only where none lives. */

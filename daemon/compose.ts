@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../protocol/config.ts';
 import type { CredentialReply, Detail, Handler } from '../protocol/handler.ts';
 import type { Places } from '../protocol/places.ts';
+import { Accounts } from './accounts.ts';
 import { Agent } from './agent.ts';
 import { Attendant } from './attend/attendant.ts';
 import { confined, nothing, views } from './attend/views.ts';
@@ -186,6 +187,7 @@ export function compose({
     tombstones,
     waiters,
     bin,
+    accounts: new Accounts({ custody, clock, log: heard }),
     refresher,
     isSigningIn: (target) => signIn.isUnderWay(target),
   });

@@ -45,10 +45,10 @@ export type Explained = {
 
 /**
  * Which rule chose: `only` one matched; the `profile`'s account; the account that was `remembered` for the place where the
- * request comes from; or what put it before the next in line (protocol/choice.ts). A path or username in the request is no
+ * request comes from; another account of which was `refused` there a moment ago; or what put it before the next in line (protocol/choice.ts). A path or username in the request is no
  * rule of choice: what it rules out does not match.
  */
-type Rule = 'only' | 'profile' | 'remembered' | OrderRule;
+type Rule = 'only' | 'profile' | 'remembered' | 'refused' | OrderRule;
 type Verdict = 'given' | 'expired' | 'next' | 'other-path' | 'other-username' | 'authtype-not-offered';
 
 /** The details of an answer to `explain`, and never a value. Candidates come in the order in which they are in line. */
@@ -59,7 +59,7 @@ export function explain(explained: Explained): Detail[] {
   const judged = candidates
     .map((candidate) => ({ candidate, verdict: judge(candidate, explained) }))
     .reverse()
-    .sort((one, other) => rankOf(one, accounts) - rankOf(other, accounts));
+    .sort((one, other) => rankOf(one, accounts, preference.avoided) - rankOf(other, accounts, preference.avoided));
   const outcome = outcomeOf(explained);
   const isRival = ({ verdict }: Judged) =>
     outcome === 'expired' || chosen?.about?.ended ? isMatch(verdict) : isAlive(verdict);
@@ -105,16 +105,19 @@ function isAlive(verdict: Verdict): boolean {
 type Judged = { readonly candidate: Candidate; readonly verdict: Verdict };
 
 /** Of the preferred accounts first, then those that live. `accounts` are wire values. */
-function rankOf({ candidate, verdict }: Judged, accounts: readonly string[]): number {
+function rankOf({ candidate, verdict }: Judged, accounts: readonly string[], avoided?: ReadonlySet<string>): number {
   if (!isMatch(verdict)) return Number.POSITIVE_INFINITY;
   const at = accounts.findIndex((account) => isOf(candidate.held, account));
-  return 2 * (at < 0 ? accounts.length : at) + (verdict === 'expired' ? 1 : 0);
+  const others = avoided?.has(candidate.held.username ?? '') ? accounts.length + 1 : accounts.length;
+  return 2 * (at < 0 ? others : at) + (verdict === 'expired' ? 1 : 0);
 }
 
-function ruleOf(chosen: Held, rivals: readonly Held[], { account, remembered }: Preference): Rule {
+function ruleOf(chosen: Held, rivals: readonly Held[], { account, remembered, avoided }: Preference): Rule {
   if (rivals.length <= 1) return 'only';
   if (account !== undefined && isOf(chosen, account)) return 'profile';
   if (remembered !== undefined && isOf(chosen, remembered)) return 'remembered';
+  const isAvoided = ({ username }: Held) => avoided?.has(username ?? '') ?? false;
+  if (!isAvoided(chosen) && rivals.some(isAvoided)) return 'refused';
   const next = rivals.find(({ id }) => id !== chosen.id);
   return next ? ruleBetween(choosable(chosen), choosable(next)) : 'only';
 }

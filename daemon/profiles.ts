@@ -3,6 +3,7 @@ import { asFault } from '../protocol/errors.ts';
 import type { CredentialRequest } from '../protocol/handler.ts';
 import {
   accountFor,
+  boundFolder,
   chooseProfile,
   noProfiles,
   type ProfileChoice,
@@ -83,18 +84,30 @@ export type Preference = {
   readonly account?: string | undefined;
   /** The account that was approved before where the request comes from; it is asked for after the profile's. */
   readonly remembered?: string | undefined;
+  /** Accounts that were refused there a moment ago: any other one comes before them. */
+  readonly avoided?: ReadonlySet<string> | undefined;
   readonly choice?: ProfileChoice | undefined;
 };
 
 const none: Preference = {};
 
 /**
+ * The folder whose binding may choose a profile, as text: the repository's where it or one above it is bound (a clone's destination
+ * may lie elsewhere than the working directory), else the working directory.
+ */
+export function placeOf({ folders }: Profiles, { repository, cwd }: CredentialRequest): string | undefined {
+  const place = folders.size > 0 ? textOf(repository) : undefined;
+  return place !== undefined && boundFolder(folders, place) !== undefined ? place : textOf(cwd);
+}
+
+/**
  * The account that the profile in force prefers for a request which names no username itself. Without any profile it
  * costs nothing. Throws `bad_request` where the caller asked for a profile that is not there.
  */
-export function preferenceOf(profiles: Profiles, { target, profile, cwd, boundary }: CredentialRequest): Preference {
+export function preferenceOf(profiles: Profiles, request: CredentialRequest): Preference {
+  const { target, profile, boundary } = request;
   if (profiles.profiles.size === 0 && profile === undefined) return none;
-  const choice = chooseProfile(profiles, textOf(profile), textOf(cwd), boundary);
+  const choice = chooseProfile(profiles, textOf(profile), placeOf(profiles, request), boundary);
   if (!choice || target!.username !== undefined) return { choice };
   const account = accountFor(choice.profile, target!);
   return { choice, account: account === undefined ? undefined : toWire(account) };

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { CredentialRequest } from '../protocol/handler.ts';
 import { type Owned, whyUnsafe } from '../protocol/ownership.ts';
 import { boundFolder, type Profiles } from '../protocol/profiles.ts';
-import { fromWire } from '../protocol/text.ts';
+import { placeOf } from './profiles.ts';
 
 /** Milliseconds that a file system may take to say who owns the folders: one of a network may never answer. */
 const DEADLINE = 1_000;
@@ -34,8 +34,9 @@ export class WorkingFolders {
   /** Undefined where the request can be answered at once. The promise never rejects. */
   look(request: CredentialRequest): Promise<void> | undefined {
     const { folders } = this.#profiles();
-    if (folders.size === 0 || request.cwd === undefined || request.profile !== undefined) return undefined;
-    const cwd = fromWire(request.cwd);
+    if (folders.size === 0 || request.profile !== undefined) return undefined;
+    const cwd = placeOf(this.#profiles(), request);
+    if (cwd === undefined) return undefined;
     const bound = boundFolder(folders, cwd);
     if (bound === undefined) return undefined;
     const key = `${bound}\0${cwd}`;

@@ -50,8 +50,10 @@ export type CredentialRequest = {
   // are wire values (text.ts).
   /** The caller's working directory. */
   cwd?: string | undefined;
-  /** The first folder in or above `cwd` that another user could write, as text: no folder from there upward chooses a profile.
-   * Never on the wire; the agent finds it out. */
+  /** The folder of the repository that a helper works for, where its tool says so (repository.ts); never on the wire. */
+  repository?: string | undefined;
+  /** The first folder in or above the one that chooses a profile (`placeOf`) that another user could write, as text: no folder from
+   * there upward chooses one. Never on the wire; the agent finds it out. */
   boundary?: string | undefined;
   /** The profile that the caller asks for by name. */
   profile?: string | undefined;

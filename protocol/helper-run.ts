@@ -3,6 +3,7 @@ import { asFault } from './errors.ts';
 import { frontOf } from './fronts.ts';
 import type { CredentialReply, CredentialRequest, Handler } from './handler.ts';
 import { FRAME_MAX } from './limits.ts';
+import { REPOSITORY_VARIABLES, repositoryFolder } from './repository.ts';
 import { RunInput } from './run-input.ts';
 import type { SecretKeeper } from './secret.ts';
 import { exitCodeOf } from './status.ts';
@@ -68,6 +69,14 @@ export class HelperRun implements Invocation {
     return this.#attributes.text('cwd') ?? '';
   }
 
+  /** The folder of the repository that the tool says it works for. */
+  get #repository(): string | undefined {
+    if (!this.#adapter?.folders) return undefined;
+    const { environment } = this;
+    const [gitDir, workTree] = REPOSITORY_VARIABLES.map((name) => environment.get(name));
+    return repositoryFolder(this.#attributes.text('cwd'), gitDir, workTree);
+  }
+
   get version(): string {
     return this.#attributes.text('version') ?? '';
   }
@@ -81,7 +90,9 @@ export class HelperRun implements Invocation {
     for (const variable of this.#attributes.list('env[]')) {
       const equals = variable.indexOf('=');
       const name = variable.slice(0, equals);
-      if (equals > 0 && this.#adapter!.environment.includes(name)) environment.set(name, variable.slice(equals + 1));
+      const { environment: names, folders = [] } = this.#adapter!;
+      if (equals > 0 && (names.includes(name) || folders.includes(name)))
+        environment.set(name, variable.slice(equals + 1));
     }
     return environment;
   }
@@ -163,6 +174,7 @@ export class HelperRun implements Invocation {
     request.tool = this.tool;
     request.front = frontOf(this.tool);
     request.cwd = this.#attributes.text('cwd');
+    request.repository = this.#repository;
     request.profile = this.#attributes.text('profile');
     return this.#handler(request);
   }

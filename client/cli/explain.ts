@@ -139,6 +139,7 @@ function draw(page: Page, target: Target, { details }: Ok, { service, helpers, s
 const rules: Readonly<Record<string, string>> = {
   only: 'nothing else matches',
   profile: 'the account of the profile comes first',
+  refused: 'the one that comes first was refused in this folder a moment ago',
   remembered: 'the account that was used before in this folder comes first',
   scope: 'one that is kept for the whole host comes before one for a path',
   purpose: 'a login comes before a token that was made for a purpose',

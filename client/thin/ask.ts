@@ -35,6 +35,10 @@ export function encodeHeader({ program, arguments: words, adapter, environment, 
     if (!isTellable(value)) throw untellable(name);
     lines.push(`env[]=${name}=${value}`);
   }
+  for (const name of adapter.folders ?? []) {
+    const value = environment[name];
+    if (value && isTellable(value)) lines.push(`env[]=${name}=${value}`);
+  }
   lines.push(`version=${version}`, '', '');
   const header = Buffer.from(lines.join('\n'));
   if (header.length > HEADER_MAX)

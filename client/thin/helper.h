@@ -42,6 +42,7 @@ struct operation {
 struct row {
   const char *name;
   const char *const *programs, *const *environment;
+  const char *const *folders; /* variables that are told where a line can tell them */
   const struct operation *operations;
 };
 

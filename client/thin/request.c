@@ -60,6 +60,13 @@ void put_header(const char *program, char **arguments, const struct row *row) {
     put(*name);
     put_line("=", value);
   }
+  for (const char *const *name = row->folders; *name; name++) {
+    const char *value = getenv(*name);
+    if (!value || !*value || !is_printable(value)) continue;
+    put("env[]=");
+    put(*name);
+    put_line("=", value);
+  }
   put_line("version=", KEYHOLD_VERSION "\n");
 }
 

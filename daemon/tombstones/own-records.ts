@@ -12,10 +12,15 @@ export type OwnKind =
   /** What an erase took away (erased/). */
   | typeof ERASED
   /** How much time has passed for certain since the first erase. */
-  | 'erased-clock';
+  | 'erased-clock'
+  /** Which account git used in a repository (accounts.ts). */
+  | 'approved';
 
-/** Kinds that no backup holds: a value in it could not be deleted there when its time has come. */
-const notInBackups: readonly OwnKind[] = ['recheck', ERASED, 'erased-clock'];
+/**
+ * Kinds that no backup holds: a value in it could not be deleted there when its time has come, and the folders of one machine say
+ * nothing on another.
+ */
+const notInBackups: readonly OwnKind[] = ['recheck', ERASED, 'erased-clock', 'approved'];
 /** Kinds with a value that must not stay behind where everything was carried elsewhere. */
 const values: readonly OwnKind[] = ['recheck', ERASED];
 

@@ -68,6 +68,11 @@ export interface Adapter {
   readonly specification: string;
   /** Names of the environment variables that the thin client forwards. */
   readonly environment: readonly string[];
+  /**
+   * Names of variables that the thin client forwards where they can be told by a line, and leaves out where not: folders that only
+   * help to choose.
+   */
+  readonly folders?: readonly string[];
   /** How it asks, for `token explain`; undefined where whoever calls it says so. */
   readonly asks?: Asking;
   /** By the first argument that is no option; `*` is for all others. */

@@ -1,5 +1,6 @@
 import type { Target } from '../credential.ts';
 import type { Handler } from '../handler.ts';
+import { REPOSITORY_VARIABLES } from '../repository.ts';
 import type { Adapter, Invocation } from './adapter.ts';
 import { askForHost } from './ask.ts';
 import { targetOfUrl } from './url.ts';
@@ -24,6 +25,7 @@ export const askpass: Adapter = {
   programs: ['keyhold-askpass'],
   specification: 'gitcredentials(7), REQUESTING CREDENTIALS; ssh(1), SSH_ASKPASS',
   environment: ['SSH_ASKPASS_PROMPT', KEY_VARIABLE],
+  folders: REPOSITORY_VARIABLES,
   asks: { authtype: false, wholeHost: true },
   input: { '*': 'none' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: FAILED } },

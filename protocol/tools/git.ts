@@ -3,6 +3,7 @@ import { decodeRequest } from '../decode.ts';
 import { encodeReply } from '../encode.ts';
 import { KeyholdError } from '../errors.ts';
 import type { CredentialReply, CredentialRequest, Handler } from '../handler.ts';
+import { REPOSITORY_VARIABLES } from '../repository.ts';
 import type { Adapter, Invocation } from './adapter.ts';
 import { readLines } from './lines.ts';
 
@@ -16,6 +17,7 @@ export const git: Adapter = {
   programs: ['git-credential-keyhold'],
   specification: 'git-credential(1), gitcredentials(7)',
   environment: [],
+  folders: REPOSITORY_VARIABLES,
   input: { '*': 'none', get: 'whole', store: 'whole', erase: 'whole' },
   unavailable: {
     '*': { stdout: '', explain: false, exitCode: 0 },

@@ -19,7 +19,7 @@ export function linkNames(adapters: readonly Adapter[]): string[] {
 }
 
 function rowArrays(adapter: Adapter, index: number): string {
-  const { programs, environment, input, unavailable, unnameable = {} } = adapter;
+  const { programs, environment, folders = [], input, unavailable, unnameable = {} } = adapter;
   const named = [input, unavailable, unnameable].flatMap((table) => Object.keys(table));
   const operations = [...new Set(named)].filter((name) => name !== '*');
   // The last entry is for every other operation.
@@ -36,6 +36,7 @@ function rowArrays(adapter: Adapter, index: number): string {
   });
   return `static const char *const programs_${index}[] = {${[...programs.map(text), '0'].join(', ')}};
 static const char *const environment_${index}[] = {${[...environment.map(text), '0'].join(', ')}};
+static const char *const folders_${index}[] = {${[...folders.map(text), '0'].join(', ')}};
 static const struct operation operations_${index}[] = {
 ${lines.join('\n')}
 };
@@ -43,7 +44,7 @@ ${lines.join('\n')}
 }
 
 function row({ name }: Adapter, index: number): string {
-  return `  {${text(name)}, programs_${index}, environment_${index}, operations_${index}},`;
+  return `  {${text(name)}, programs_${index}, environment_${index}, folders_${index}, operations_${index}},`;
 }
 
 function orNull(value: string | undefined): string {

@@ -7,6 +7,7 @@ const talker: Adapter = {
   programs: ['talker-keyhold', 'talk@*'],
   specification: '',
   environment: ['TALKER_NAME', 'TALKER_MODE'],
+  folders: ['TALKER_FOLDER', 'TALKER_OTHER'],
   input: { '*': 'stream', hush: 'none' },
   unavailable: { '*': { stdout: '{"error":"no \\ "}\n', explain: false, exitCode: 7 } },
   converse: async () => 0,

@@ -1,3 +1,4 @@
+import { Accounts } from '../../daemon/accounts.ts';
 import { Agent } from '../../daemon/agent.ts';
 import type { Backend } from '../../daemon/backends/backend.ts';
 import { Custody, type LockMark } from '../../daemon/custody.ts';
@@ -114,8 +115,9 @@ export class Core {
     const marks = new Marks({ custody, keep: heapSecret, clock, services: () => services });
     this.tombstones = new Tombstones(custody, marks, clock);
     const { tombstones } = this;
+    const accounts = new Accounts({ custody, clock, log });
     this.bin = new RestoreBin({ custody, tombstones, clock, log, keep: eraseKeep });
-    this.agent = new Agent({ custody, clock, log, profiles, tombstones, waiters, bin: this.bin });
+    this.agent = new Agent({ custody, clock, log, profiles, tombstones, waiters, bin: this.bin, accounts });
     this.migrate = (next, beforeFarewell) =>
       migrate(this.custody, next, { begin() {}, commit: beforeFarewell, end() {} }, log);
     void this.custody.open(open);

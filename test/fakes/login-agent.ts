@@ -1,3 +1,4 @@
+import { Accounts } from '../../daemon/accounts.ts';
 import { Agent } from '../../daemon/agent.ts';
 import type { Backend } from '../../daemon/backends/backend.ts';
 import { openVault } from '../../daemon/backends/vault/vault.ts';
@@ -66,6 +67,7 @@ export async function openLoginAgent({
     tombstones,
     waiters,
     bin,
+    accounts: new Accounts({ custody, clock, log }),
     refresher,
     isSigningIn: (target) => signIn.isUnderWay(target),
   });

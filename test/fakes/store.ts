@@ -26,6 +26,9 @@ export class FakeStore {
   #locked = false;
   readonly #denied = new Set<string>();
   #profiles = noProfiles;
+  /** By repository and host: the account that git approved, and those that it erased, until when (§6.4). */
+  readonly #approved = new Map<string, string>();
+  readonly #refused = new Map<string, Map<string, number>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -108,7 +111,7 @@ export class FakeStore {
       (entry) => entry.authtype === undefined || capabilities.authtype,
     );
     const preferred = matching.filter(({ username }) => account !== undefined && username === toWire(account));
-    const usable = preferred.length > 0 ? preferred : matching;
+    const usable = preferred.length > 0 ? preferred : this.#ofRepository(matching, target, request);
     const fresh = usable.filter(({ expiresAt }) => expiresAt === undefined || expiresAt > this.#clock.now() + minTtl);
     const { front } = request;
     const isNear = ({ marks, others }: Entry) => (front === undefined ? others : marks.has(front));
@@ -120,6 +123,16 @@ export class FakeStore {
     const grave = this.#graves.findLast((one) => isMatch(one.target, target));
     if (grave) return { status: 'revoked', message: `the token ${grave.passing}; store a new one` };
     return { status: 'not-found', message: 'no credential is held for this target' };
+  }
+
+  /** Of those that match, the ones that the request's repository prefers, if it does. */
+  #ofRepository(matching: readonly Entry[], target: Target, request: CredentialRequest): readonly Entry[] {
+    const place = placeOf(target, request);
+    if (place === undefined || target.username !== undefined) return matching;
+    const refused = this.#refused.get(place);
+    const others = matching.filter(({ username }) => (refused?.get(username ?? '') ?? 0) <= this.#clock.sinceBoot());
+    const approved = others.filter(({ username }) => username === this.#approved.get(place));
+    return [approved, others, matching].find((some) => some.length > 0) ?? matching;
   }
 
   #same(target: Target, { secret }: CredentialRequest): CredentialReply {
@@ -141,6 +154,11 @@ export class FakeStore {
       return { status: 'revoked', message: `cannot store: this token ${grave.passing}; ${next}` };
     }
     this.#graves = this.#graves.filter((one) => one !== grave);
+    const place = placeOf(target, request);
+    if (place !== undefined && target.username !== undefined) {
+      this.#approved.set(place, target.username);
+      this.#refused.delete(place);
+    }
     if (about?.label !== undefined && target.username === undefined) {
       const labelled = this.#matching(target).find(({ label }) => label === about.label);
       target = { ...target, username: labelled ? labelled.username : toWire(about.label) };
@@ -179,6 +197,12 @@ export class FakeStore {
     const gone = new Set(meant.filter(({ others }) => others || mayAll));
     this.#entries = this.#entries.filter((entry) => !gone.has(entry));
     if (gone.size === 0) return { status: 'not-found', message: 'no credential is held for this target' };
+    const place = placeOf(target, request);
+    if (place !== undefined) {
+      const refused = this.#refused.get(place) ?? new Map<string, number>();
+      for (const { username } of gone) if (username !== undefined) refused.set(username, this.#clock.sinceBoot() + 600);
+      this.#refused.set(place, refused);
+    }
     return { status: 'ok', details: [['erased', String(gone.size)]] };
   }
 
@@ -192,6 +216,11 @@ export class FakeStore {
     if (id !== undefined) return [];
     return this.#alive().filter((entry) => isMatch(entry, target) && (!exactPath || entry.path === target.path));
   }
+}
+
+/** The repository that git's helper works for, and the host; undefined for every other caller. */
+function placeOf({ protocol, host }: Target, { tool, repository }: CredentialRequest): string | undefined {
+  return tool === 'git' && repository !== undefined ? `${repository} ${protocol}://${host}` : undefined;
 }
 
 function isMatch(entry: Target, { protocol, host, path, username }: Target): boolean {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -77,6 +77,60 @@ describe.skipIf(!git)('real git over HTTP, by what setup git wrote', () => {
     expect(await held('ada')).toBeUndefined();
     expect(await held('bob')).toBe('bob-EXAMPLE');
     expect(await held('ada', 'elsewhere.invalid')).toBe('elsewhere-EXAMPLE');
+  });
+
+  describe('with two users of one host, of whom the one stored last may not read the repository', () => {
+    const ask = async (words: readonly string[], cwd = person.desk) =>
+      (await person.git(words, { cwd, expect: 'any' })).code;
+    const json = async (...words: string[]) => JSON.parse((await person.keyhold([...words, '--json'])).stdout);
+
+    beforeEach(async () => {
+      await begin();
+      await approve('ada', 'ada-one-EXAMPLE');
+      await approve('bob', 'bob-EXAMPLE');
+    });
+
+    it('loses neither token, and the next try from the same folder works, also when the refused one is back', async () => {
+      // git asks a helper once per process: the first try may fail.
+      expect(await ask(['ls-remote', url])).not.toBe(0);
+      expect(server.requests.at(-1)).toMatchObject({ user: 'bob', status: 401 });
+      const { items } = await json('token', 'list', '--erased');
+      expect(items).toMatchObject([{ username: 'bob', tool: 'git' }]);
+      expect(await ask(['ls-remote', url])).toBe(0);
+      expect(server.requests.at(-1)).toMatchObject({ user: 'ada', status: 200 });
+      await person.keyhold(['token', 'restore', 'bob']);
+      expect(await held('bob')).toBe('bob-EXAMPLE');
+      expect(await ask(['ls-remote', url])).toBe(0);
+      expect(server.requests.filter(({ status, user }) => user === 'bob' && status === 401)).toHaveLength(1);
+      // The audit log says whose token it was.
+      const { items: log } = await json('audit', 'list');
+      const erases = log.filter(({ action }: { action: string }) => action === 'erase');
+      expect(erases).toMatchObject([{ target: `http://${server.host}`, username: 'bob', tool: 'git' }]);
+    });
+
+    it('clones into a folder at the second try, and goes on there as the account that could read', async () => {
+      expect(await ask(['clone', '-q', url, 'work'])).not.toBe(0);
+      expect(await ask(['clone', '-q', url, 'work'])).toBe(0);
+      await person.keyhold(['token', 'restore', 'bob']);
+      const work = join(person.desk, 'work');
+      const before = server.requests.length;
+      expect(await ask(['fetch', '-q'], work)).toBe(0);
+      expect(await ask(['-C', 'work', 'fetch', '-q'])).toBe(0);
+      const users = server.requests.slice(before).flatMap(({ user }) => user ?? []);
+      expect(new Set(users)).toEqual(new Set(['ada']));
+      // Elsewhere the one stored last is still the first.
+      expect(await ask(['ls-remote', url], person.home)).not.toBe(0);
+      expect(server.requests.at(-1)).toMatchObject({ user: 'bob', status: 401 });
+    });
+
+    it('clones by the profile that the destination is bound to, whatever the working directory', async () => {
+      const place = join(person.desk, 'projects');
+      mkdirSync(place);
+      await person.keyhold(['profile', 'set', 'account', 'ada', '--profile', 'work']);
+      await person.keyhold(['profile', 'use', 'work', '--here'], { cwd: place });
+      expect(await ask(['clone', '-q', url, join(place, 'work')], person.home)).toBe(0);
+      expect(server.requests.flatMap(({ user }) => user ?? [])).not.toContain('bob');
+    });
   });
 
   it('forgets nothing when the server says 403', async () => {

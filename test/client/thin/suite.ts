@@ -169,6 +169,31 @@ export function testThinClient(kind: ThinKind): void {
       ]);
     });
 
+    it.each([
+      ['/src/ü', [`env[]=TALKER_FOLDER=${Buffer.from('/src/ü').toString('latin1')}`]],
+      ['', []],
+      ['/src/a\nb', []],
+      ['/src/\u007f', []],
+    ])(
+      'tells a folder of its row where a line can, and goes on without it where none can: %j',
+      async (folder, told) => {
+        const heard = await withAnswer('x0\n');
+        const { code } = await run('talk@here', { args: ['hush'], env: { TALKER_FOLDER: folder } });
+        expect(heard.bytes.split('\n').filter((line) => line.startsWith('env[]='))).toEqual(told);
+        expect(code).toBe(0);
+      },
+    );
+
+    it("tells git's repository, as git names it to a helper", async () => {
+      const heard = await withAnswer('x0\n');
+      const env = { GIT_DIR: '.git', GIT_WORK_TREE: '/src/app', GIT_SSH: 'ssh' };
+      await run('git-credential-keyhold', { args: ['get'], input: GET, env });
+      expect(heard.bytes.split('\n').filter((line) => line.startsWith('env[]='))).toEqual([
+        'env[]=GIT_DIR=.git',
+        'env[]=GIT_WORK_TREE=/src/app',
+      ]);
+    });
+
     it('carries bytes both ways at once', async () => {
       agent = await fakeAgent({
         socket: socketPath(),

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Accounts } from '../../../daemon/accounts.ts';
 import { Agent } from '../../../daemon/agent.ts';
 import type { Backend } from '../../../daemon/backends/backend.ts';
 import { openMemory } from '../../../daemon/backends/memory.ts';
@@ -91,7 +92,18 @@ async function aRefresher(change: Partial<Grant> = {}, backend?: Backend) {
   const log = () => {};
   const waiters = new Waiters(clock, log);
   const bin = new RestoreBin({ custody, tombstones, clock, log, keep: 86_400 });
-  const agent = new Agent({ custody, clock, log, profiles: () => noProfiles, tombstones, waiters, bin, refresher });
+  const accounts = new Accounts({ custody, clock, log });
+  const agent = new Agent({
+    accounts,
+    custody,
+    clock,
+    log,
+    profiles: () => noProfiles,
+    tombstones,
+    waiters,
+    bin,
+    refresher,
+  });
   const entry = custody.at(target)!;
   const call = async (at: number) => {
     await expect.poll(() => calls.length).toBeGreaterThan(at);
