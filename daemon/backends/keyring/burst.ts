@@ -83,7 +83,10 @@ export class Burst {
     if (this.#breaker?.open) throw hung();
     if (this.#startFailure && asked < this.#startFailure.at) throw this.#startFailure.error;
     const running = this.#running();
-    if (!running.ready) await running.start;
+    if (running.ready) return;
+    // A process with nothing else to do would end while the child comes up.
+    running.child.ref();
+    await running.start.finally(() => running.child.unref());
   }
 
   /**
