@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, lstatSync, openSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { inOwnUserNamespace, isOwn } from '../platform/places.ts';
 import type { Places } from '../protocol/places.ts';
+import { agentWords } from './as-root.ts';
 
 /** open(2)'s flag as it stands in /proc/PID/fdinfo. */
 const O_CLOEXEC = 0o2000000;
@@ -51,7 +52,7 @@ export function spawnAgent(
 ): ChildProcess {
   const nothing = openSync('/dev/null', 'r');
   try {
-    return spawn(program, [], {
+    return spawn(program, agentWords(), {
       cwd: '/',
       detached: true,
       stdio: ['ignore', 'ignore', stderr, ...overInherited(nothing)],

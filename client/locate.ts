@@ -75,8 +75,9 @@ function look(path: string): Stats | undefined {
 /** Why a folder is not ours alone, with the mend; undefined if it is. */
 export function whyNotOwn(stats: Stats): ((path: string) => string) | undefined {
   if (stats.isSymbolicLink()) return () => 'it is a symbolic link; put a real folder there';
-  if (!stats.isDirectory()) return () => 'it is not a folder; remove it';
-  if (stats.uid !== process.getuid!()) return () => `it belongs to uid ${stats.uid}; remove it or set KEYHOLD_HOME`;
+  if (!stats.isDirectory()) return () => 'it is not a folder; move it away';
+  if (stats.uid !== process.getuid!())
+    return () => `it belongs to uid ${stats.uid}; set HOME or KEYHOLD_HOME to a folder of yours`;
   if ((stats.mode & OTHERS) !== 0) return (path) => `others may enter it; run: chmod 700 ${path}`;
   return undefined;
 }

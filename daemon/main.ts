@@ -1,7 +1,9 @@
 import { fstatSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { refuseForeignHome } from '../platform/foreign-home.ts';
 import { endFormerAgent, findFormerAgent, untilUnlocked } from '../platform/former-agent.ts';
 import { computePlaces, isOwn } from '../platform/places.ts';
+import { describeSystemError } from '../platform/system-error.ts';
 import { asFault, KeyholdError } from '../protocol/errors.ts';
 import { foldersOf, type Places } from '../protocol/places.ts';
 import type { Degradation } from './backends/backend.ts';
@@ -35,11 +37,12 @@ const LOG_AFTER = 1_000;
 const END_DEADLINE = 15_000;
 
 const [argument] = process.argv.slice(2);
-if (argument === undefined) main().catch(fail);
+if (argument === undefined || argument === '--as-root') main().catch(fail);
 else if (argument === '--version') process.stdout.write(`keyhold-agent ${version}\n`);
 else {
   const isHelp = argument === '--help' || argument === '-h';
-  const usage = 'usage: keyhold-agent [--version]; runs in the foreground, and keyhold start runs it behind you\n';
+  const usage =
+    'usage: keyhold-agent [--version | --as-root]; runs in the foreground, and keyhold start runs it behind you\n';
   (isHelp ? process.stdout : process.stderr).write(usage);
   process.exitCode = isHelp ? 0 : 2;
 }
@@ -47,8 +50,9 @@ else {
 /** The one place where what nobody else could handle ends. */
 function fail(error: unknown): never {
   const fault = error instanceof KeyholdError ? error : undefined;
-  process.stderr.write(`keyhold-agent: ${fault?.message ?? 'cannot start'}\n`);
-  if (!fault) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  const said = fault?.message ?? describeSystemError(error);
+  process.stderr.write(`keyhold-agent: ${said ?? 'cannot start'}\n`);
+  if (said === undefined) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
   // Whoever lost the race to start is done: the winner serves.
   process.exit(fault?.code === 'agent_running' ? 0 : 1);
 }
@@ -263,6 +267,7 @@ function preparePlaces(): Places {
   const folders = foldersOf(process.env);
   if (!folders)
     throw new KeyholdError('bad_config', 'cannot start: neither HOME nor KEYHOLD_HOME says where to keep things');
+  refuseForeignHome(process.env, argument === '--as-root');
   for (const folder of [folders.config, folders.state]) ensurePrivateFolder(folder);
   return computePlaces(process.env)!;
 }

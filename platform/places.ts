@@ -1,13 +1,4 @@
-import {
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
+import { lstatSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { basename, dirname } from 'node:path';
 import {
@@ -20,6 +11,7 @@ import {
   uidOutside,
   type Variables,
 } from '../protocol/places.ts';
+import { makeFolders } from './folders.ts';
 
 /** Bits of a mode that let the group or others in. */
 export const OTHERS = 0o077;
@@ -55,7 +47,7 @@ export function linkedFolder(state: string): string | undefined {
 
 /** Makes STATE/socket-folder name `folder`, in one step: a client reads the old target or the new one. */
 export function writeSocketFolder(state: string, folder: string): void {
-  mkdirSync(state, { recursive: true, mode: 0o700 });
+  makeFolders(state);
   const link = `${state}/${SOCKET_FOLDER_LINK}`;
   const draft = `${link}.${process.pid}`;
   rmSync(draft, { force: true });

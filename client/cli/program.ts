@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
+import { describeSystemError } from '../../platform/system-error.ts';
 import { asFault } from '../../protocol/errors.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
 import { printable } from '../../protocol/text.ts';
+import { refuseWriting, takeAsRoot } from '../as-root.ts';
 import { addAsked, type Entry } from './entries.ts';
 import { CommandFailure } from './failure.ts';
 import { goByProfile } from './go-by-profile.ts';
@@ -48,7 +50,11 @@ export async function openProgram(words: readonly string[] = []): Promise<Comman
     .option('-V, --version', 'the version of this client and of the running agent')
     .helpCommand(false)
     .enablePositionalOptions()
-    .hook('preAction', (_, command) => goByProfile(command))
+    .option('--as-root', 'write below a HOME that belongs to another user, as root')
+    .hook('preAction', (_, command) => {
+      refuseWriting(nameOf(command));
+      return goByProfile(command);
+    })
     .configureOutput({ outputError: (text, write) => write(usageError(text)) })
     .exitOverride();
   await addAsked(program, nouns, OVERVIEW.has(words[0] ?? '') ? [] : words);
@@ -56,7 +62,8 @@ export async function openProgram(words: readonly string[] = []): Promise<Comman
 }
 
 /** Runs one command and answers its exit code; the one place where a command's failure is caught. */
-export async function runCommand(args: readonly string[]): Promise<number> {
+export async function runCommand(words: readonly string[]): Promise<number> {
+  const args = takeAsRoot(words);
   if (args[0] === '--version' || args[0] === '-V') {
     const { versions } = await import('./versions.ts');
     process.stdout.write(await versions());
@@ -73,13 +80,19 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   }
 }
 
+/** A command's words behind `keyhold`. */
+function nameOf(command: Command): string {
+  const { parent } = command;
+  return parent?.parent ? `${nameOf(parent)} ${command.name()}` : command.name();
+}
+
 function failed(error: unknown, json: boolean): number {
   // commander has said what was wrong already; help that was asked for is none of a failure.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
   const { exitCode, message } =
     error instanceof CommandFailure
       ? error
-      : { exitCode: exitCodeOf(asFault(error).status), message: asFault(error).message };
+      : { exitCode: exitCodeOf(asFault(error).status), message: describeSystemError(error) ?? asFault(error).message };
   // Without a message the command has shown its outcome already.
   if (message === '') return exitCode;
   // On one line: it may come behind others, from a command that prints one document a line.

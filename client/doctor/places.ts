@@ -39,7 +39,7 @@ function checkFile(file: string): Finding[] {
   if (!stats) return [];
   if (stats.isSymbolicLink()) return [mend('places', `${file} is a symbolic link`, 'put the real thing there')];
   if (stats.uid !== process.getuid!()) {
-    return [mend('places', `${file} belongs to uid ${stats.uid}`, `remove it, as that user or as root: rm ${file}`)];
+    return [mend('places', `${file} belongs to uid ${stats.uid}`, `run: sudo chown ${process.getuid!()} ${file}`)];
   }
   if ((stats.mode & OTHERS) !== 0) return [mend('places', `others may open ${file}`, `run: chmod 600 ${file}`)];
   return [];

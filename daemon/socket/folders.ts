@@ -1,5 +1,6 @@
-import { lstatSync, mkdirSync, statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeFolders } from '../../platform/folders.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 
 const STICKY = 0o1000;
@@ -10,7 +11,7 @@ const STICKY = 0o1000;
  * `unsafe_place` with the mend.
  */
 export function ensurePrivateFolder(folder: string, uid = process.getuid!()): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolders(folder);
   const found = lstatSync(folder);
   const unsafe = (why: string, mend: string) =>
     new KeyholdError('unsafe_place', `cannot use ${folder}: ${why}; ${mend}`);

@@ -169,6 +169,12 @@ while read -r one two three soft hard unit; do
   esac
 done </proc/self/limits
 
+for file in "$bin"/../lib/*; do
+  [ -r "$file" ] && continue
+  echo "${program}: cannot start: $file may not be read by this user; let its owner run: chmod -R a+rX \${bin%/*}" >&2
+  exit 1
+done
+
 node= skipped= uid=
 if [ -f "$bin/../node" ] && [ -x "$bin/../node" ]; then
   node=$bin/../node
