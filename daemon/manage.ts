@@ -197,6 +197,21 @@ const acts: Readonly<Record<string, Act>> = {
     return done;
   },
 
+  async 'backend-undo'({ custody }, { attributes }) {
+    await custody.settled();
+    const { backend } = custody;
+    const drop = attributes.text('drop') === '1';
+    if (!backend || !isVault(backend) || !(await backend.undoPassphrase(drop))) {
+      throw new KeyholdError(
+        'unsupported',
+        'cannot undo: the key of the backend in use was not changed within the last day; see: keyhold audit list',
+      );
+    }
+    custody.rekeyed();
+    if (!drop) await custody.unlock({ mayPrompt: false });
+    return done;
+  },
+
   backup: (management, { attributes }) => backUp(management, requiredPassphrase(attributes, 'back up')),
 
   async progress({ custody }) {

@@ -317,6 +317,12 @@ export const actions = {
     answers: '',
     statuses: ['ok', 'locked', 'denied', 'unavailable', 'unsupported', 'bad-request'],
   },
+  'backend-undo': {
+    summary: "undo a change of the vault's key within a day; with drop=1 make it final now",
+    reads: 'drop?',
+    answers: '',
+    statuses: ['ok', 'locked', 'unavailable', 'unsupported'],
+  },
   backup: {
     summary: 'everything held, sealed by a passphrase',
     reads: 'passphrase',

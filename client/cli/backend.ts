@@ -32,6 +32,21 @@ export function addBackend(program: Command): void {
     .option('--remove', 'back to a key file beside the vault')
     .option('--keyring', 'no passphrase: the key rests in your keyring')
     .action(passphrase);
+  addDestructiveVerb(backend, 'undo', "undo a change of the vault's key within a day")
+    .option('--drop', 'make the change final now instead')
+    .action(undo);
+}
+
+async function undo(options: DestructiveOptions & { readonly drop?: boolean }): Promise<void> {
+  const question = options.drop
+    ? "Make the change of the vault's key final, so that the former key opens it no more?"
+    : 'Let the former key open the vault again, and no passphrase?';
+  await confirm(question, options);
+  const attributes = options.drop ? { drop: '1' } : {};
+  await withAgent((agent) => ask(agent, 'backend-undo', { attributes }), LONG);
+  show(options.json, { undone: !options.drop }, (page) =>
+    page.line(options.drop ? 'The change is final.' : 'The vault opens by its former key again.'),
+  );
 }
 
 function backendName(): Argument {

@@ -135,6 +135,11 @@ A vault's key lies in a file beside it, until you give it a passphrase:
   $ keyhold backend passphrase --remove
   $ keyhold backend passphrase --keyring
 
+For a day a change of the key can be undone, also by who does not know the new
+passphrase:
+
+  $ keyhold backend undo
+
 A copy of everything, sealed by a passphrase:
 
   $ keyhold backup tokens.keyhold

@@ -61,7 +61,9 @@ function checkSession(details: readonly Detail[] | undefined): Finding[] {
 }
 
 function degradations(details: readonly Detail[] | undefined): Finding[] {
-  return documents(details, 'degraded[]').map(({ code, what, remedy }) =>
-    mend(String(code), String(what), typeof remedy === 'string' ? remedy : ''),
-  );
+  return documents(details, 'degraded[]').map(({ code, what, remedy }) => {
+    // What a person did a moment ago, and may undo.
+    const finding = code === 'key-change' ? note : mend;
+    return finding(String(code), String(what), typeof remedy === 'string' ? remedy : '');
+  });
 }

@@ -39,6 +39,7 @@ const changes: ReadonlySet<string> = new Set([
   'backend-migrate',
   'backend-passphrase',
   'repair',
+  'backend-undo',
   'backup',
   'restore',
   // Who was told that a value is held: with a miss nothing was learnt.

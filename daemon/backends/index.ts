@@ -54,6 +54,7 @@ const openers: Record<BackendName, (options: BackendsOptions, isExpected: boolea
       keySource: keyInKeyring(options),
       keyPlace: 'key-file',
       isExpected,
+      clock: options.clock,
     }),
   memory: async ({ keep }) => (await import('./memory.ts')).openMemory({ keep }),
 };

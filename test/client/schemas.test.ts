@@ -299,6 +299,7 @@ describe('what a command prints with --json fits its schema', () => {
       'backend-use': ok(),
       'backend-migrate': ok([['carried', '12']]),
       'backend-passphrase': ok(),
+      'backend-undo': ok(),
     });
     const here = (command: string, args: readonly string[] = [], input?: string) =>
       asked(command, args, { home: agent.home, input });
@@ -323,6 +324,7 @@ describe('what a command prints with --json fits its schema', () => {
     await here('audit list', ['--remote', ...at]);
     await here('backend use', ['vault']);
     await here('backend migrate', ['vault', '--yes']);
+    await here('backend undo', ['--yes']);
     await here('backend passphrase', ['--stdin'], 'new EXAMPLE\n');
   });
 

@@ -65,6 +65,17 @@ describe('the commands and the real agent', () => {
     expect((await keyhold('backend passphrase --remove --stdin', 'passphrase EXAMPLE\n')).code).toBe(0);
   });
 
+  test('a passphrase that another program has set is undone within a day', async () => {
+    expect((await keyhold('backend passphrase --stdin', 'unknown EXAMPLE\n')).code).toBe(0);
+    expect((await keyhold('lock')).code).toBe(0);
+    expect((await keyhold('unlock --stdin', 'guessed EXAMPLE\n')).code).toBe(5);
+    expect((await keyhold('doctor')).stdout).toContain('to undo the change: keyhold backend undo');
+    expect((await keyhold('backend undo --yes')).stdout).toBe('The vault opens by its former key again.\n');
+    expect((await keyhold('token print --for https://git.example')).stdout).toBe('token-EXAMPLE\n');
+    const again = await keyhold('backend undo --yes');
+    expect(again).toMatchObject({ code: 11, stderr: expect.stringContaining('was not changed within the last day') });
+  });
+
   test('everything moves to another backend and back', async () => {
     expect((await keyhold('backend use memory')).code).toBe(2);
     expect((await keyhold('backend migrate memory --yes')).stdout).toContain('Carried 1 token to');

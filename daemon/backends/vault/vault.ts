@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Target } from '../../../protocol/credential.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
+import type { Clock } from '../../clock.ts';
 import { removeLeftovers } from '../../durable.ts';
 import type { Progress } from '../../slices.ts';
 import type { Backend, Degradation, Held, Secrets, UnlockMeans } from '../backend.ts';
@@ -10,6 +11,7 @@ import { disposeSecrets } from '../secrets.ts';
 import { ChangeQueue } from './change-queue.ts';
 import { randomKey } from './cipher.ts';
 import { createDatabase, type Database, openDatabase } from './database.ts';
+import { FormerKey } from './former-key.ts';
 import { decodeHeader, encodeHeader, type Header } from './header.ts';
 import { Hosts } from './hosts.ts';
 import type { Argon2Params } from './passphrase.ts';
@@ -37,6 +39,8 @@ export type VaultOptions = {
   readonly keyPlace?: KeyPlace | undefined;
   /** Whether credentials are known to rest here, so that a missing file was lost and is no new one. */
   readonly isExpected?: boolean | undefined;
+  /** With it a change of the key that needed no passphrase can be undone for a day; without it the former key goes at once. */
+  readonly clock?: Clock | undefined;
 };
 
 /** The backend in an encrypted file of our own, whose key may come from a passphrase. */
@@ -48,6 +52,11 @@ export interface Vault extends Backend {
    * `secret_unfit` (`next` is empty).
    */
   setPassphrase(current: Secret | undefined, next: Secret | undefined, place?: KeyPlace): Promise<void>;
+  /**
+   * Undoes the last change of the key, within a day: the vault opens without a passphrase again. With `drop` the former key
+   * goes now instead, and the change stays. False where there is nothing to undo. It stays locked if it was.
+   */
+  undoPassphrase(drop: boolean): Promise<boolean>;
 }
 
 /**
@@ -68,8 +77,13 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   try {
     removeLeftovers(file);
     removeLeftovers(places.keyFile);
-    const vault = new FileVault(database, decodeHeader(database.header() ?? new Uint8Array(0), file), places, keyPlace);
-    if (!vault.needsPassphrase) await unlockUnlessLocked(vault);
+    const header = decodeHeader(database.header() ?? new Uint8Array(0), file);
+    const former = new FormerKey(join(folder, 'vault.undo'), options.clock);
+    former.note();
+    const vault = new FileVault(database, header, places, keyPlace, former);
+    // With the key in use gone and the former one still there, it opens locked, and the change can be undone.
+    const mayMiss = former.of(header, file) !== undefined;
+    if (!vault.needsPassphrase) await unlockUnlessLocked(vault, mayMiss);
     return vault;
   } catch (error) {
     database.close();
@@ -96,11 +110,13 @@ async function createVault(places: KeyPlaces, place: KeyPlace): Promise<Database
   }
 }
 
-async function unlockUnlessLocked(vault: Vault): Promise<void> {
+async function unlockUnlessLocked(vault: Vault, mayMiss: boolean): Promise<void> {
   try {
     await vault.unlock({ mayPrompt: false });
   } catch (error) {
-    if (!(error instanceof KeyholdError) || error.code !== 'backend_locked') throw error;
+    if (!(error instanceof KeyholdError)) throw error;
+    const isMissing = error.code === 'vault_key_missing' || error.code === 'vault_wrong_key';
+    if (error.code !== 'backend_locked' && !(mayMiss && isMissing)) throw error;
   }
 }
 
@@ -112,6 +128,7 @@ class FileVault implements Vault {
   readonly #hosts: Hosts;
   readonly #places: KeyPlaces;
   readonly #keyPlace: KeyPlace;
+  readonly #former: FormerKey;
   #header: Header;
   /** Present while unlocked. */
   #records: Records | undefined;
@@ -126,8 +143,9 @@ class FileVault implements Vault {
   /** Work on the key, one after the other. */
   #keyWork: Promise<unknown> = Promise.resolve();
 
-  constructor(database: Database, header: Header, places: KeyPlaces, keyPlace: KeyPlace) {
+  constructor(database: Database, header: Header, places: KeyPlaces, keyPlace: KeyPlace, former: FormerKey) {
     this.#keyPlace = keyPlace;
+    this.#former = former;
     this.#database = database;
     this.#hosts = new Hosts(`${places.file.slice(0, -'.db'.length)}.hosts`);
     this.#header = header;
@@ -153,6 +171,14 @@ class FileVault implements Vault {
         code: 'vault-file-gone',
         what: `${this.#places.file} cannot be written to: ${trouble} while the agent had it open`,
         remedy: 'put the file back, then run: keyhold restart',
+      });
+    }
+    const { left } = this.#former;
+    if (left !== undefined) {
+      found.push({
+        code: 'key-change',
+        what: `the vault's key was changed, and the former one opens it for ${Math.ceil(left / 3_600)} h more`,
+        remedy: 'to undo the change: keyhold backend undo; to make it final now: keyhold backend undo --drop',
       });
     }
     if (this.#database.readOnly) {
@@ -237,7 +263,7 @@ class FileVault implements Vault {
       // Only now is it proven that a key file, left by a kill inside setPassphrase, is not what opens it. One that
       // cannot be removed opens nothing either, so that is no reason to stay locked.
       try {
-        dropKeyFile(this.#header, this.#places);
+        this.#dropFormerKey();
       } catch {}
     });
   }
@@ -283,11 +309,39 @@ class FileVault implements Vault {
     throw new KeyholdError('backend_locked', 'cannot use the vault: it is locked; run: keyhold unlock');
   }
 
+  async undoPassphrase(drop: boolean): Promise<boolean> {
+    let isUndone = false;
+    await this.#oneAtATime(async () => {
+      const before = this.#former.of(this.#header, this.#places.file);
+      if (!before) return;
+      if (drop) {
+        this.#former.drop();
+        dropKeyFile(this.#header, this.#places);
+      } else {
+        // Proven to open before anything is replaced.
+        (await dataKeyOf(before, undefined, this.#places)).dispose();
+        this.#database.setHeader(encodeHeader(before));
+        this.#header = before;
+        this.#former.drop();
+      }
+      isUndone = true;
+    });
+    return isUndone;
+  }
+
   #replaceHeader(header: Header): void {
     this.#refuseDisposed();
+    this.#former.keep(this.#header, header);
     this.#database.setHeader(encodeHeader(header));
     this.#header = header;
-    dropKeyFile(header, this.#places);
+    if (header.kind === 'key-file') this.#former.drop();
+    this.#dropFormerKey();
+  }
+
+  /** Removes a key that opens nothing any more, and the former one when its day is over. */
+  #dropFormerKey(): void {
+    if (this.#former.isOver) this.#former.drop();
+    if (this.#former.left === undefined) dropKeyFile(this.#header, this.#places);
   }
 
   #oneAtATime(work: () => Promise<void>): Promise<void> {

@@ -81,6 +81,9 @@ describe.skipIf(!needKeyring())('the agent on a real keyring', () => {
     await first.ask(...store('a.test', 'pass-EXAMPLE'));
     expect(await first.ask(...status)).toContain('key-beside-vault');
     expect(await first.ask(...manage('backend-passphrase', 'key=keyring'))).toBe('status=ok\n');
+    // For a day the change can be undone, unless it is made final.
+    expect(existsSync(`${home}/state/vault.key`)).toBe(true);
+    expect(await first.ask(...manage('backend-undo', 'drop=1'))).toBe('status=ok\n');
     expect(existsSync(`${home}/state/vault.key`)).toBe(false);
     expect(await first.ask(...status)).not.toContain('key-beside-vault');
     first.kill('SIGKILL');

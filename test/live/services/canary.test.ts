@@ -23,6 +23,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'backend use': 'another place to rest: test/live/keyring/leaks.test.ts',
   'backend migrate': 'the same',
   'backend passphrase': 'asks for a passphrase: test/live/agent/secrecy.test.ts',
+  'backend undo': 'the same: test/live/cli.test.ts',
   restore: 'test/live/cli.test.ts',
   unlock: 'asks nothing of a vault with a key file',
 };
