@@ -1,12 +1,13 @@
 import { identityOf, type Target } from '../../../protocol/credential.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
+import { fromWire } from '../../../protocol/text.ts';
 import { type Progress, Slices } from '../../slices.ts';
 import type { Held, Secrets } from '../backend.ts';
 import { heldIn, recordOf } from '../record.ts';
 import { decodeSecrets, encodeSecrets } from '../secrets.ts';
 import { derive, mac, randomKey, seal, unseal, unsealSecret } from './cipher.ts';
-import { corrupt, createDatabase, type Database, openDatabase, type Row } from './database.ts';
+import { createDatabase, type Database, openDatabase, type Row } from './database.ts';
 import { decodeHeader, encodeHeader, SCHEMA, unwrap, wrap } from './header.ts';
 import type { HostRow, Hosts } from './hosts.ts';
 
@@ -245,7 +246,7 @@ export function unlockRecords(
       const sealed = database.secrets(found);
       if (!sealed) return undefined;
       const plain = unsealSecret(secretsKey, sealed, boundTo('secrets', found));
-      if (!plain) throw corrupt(file);
+      if (!plain) throw damagedRecord(target, file);
       try {
         return decodeSecrets(plain, keep);
       } finally {
@@ -311,6 +312,14 @@ export function unlockRecords(
       for (const key of [findKey, heldKey, secretsKey, hostKey]) key.dispose();
     },
   };
+}
+
+/** One record that cannot be opened, named as people name it; all others are as they were. */
+function damagedRecord({ protocol, host }: Target, file: string): KeyholdError {
+  return new KeyholdError(
+    'vault_corrupt',
+    `cannot read a credential for ${protocol}://${fromWire(host)}: its record in ${file} is damaged, and no other; store it anew`,
+  );
 }
 
 /** What a seal belongs to: one column of one row of one schema. Moved elsewhere, it does not open. */
