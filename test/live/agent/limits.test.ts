@@ -5,7 +5,7 @@ import { BUILT, DIST, get, launchAgent, open, startAgent, store } from '../../fa
 
 const limited = (files: number) => ['sh', '-c', `ulimit -n ${files}; exec "$0" "$@"`];
 
-it.each([12, 16, 24, 63])('an agent that may open %i files refuses to start, and says so', async (files) => {
+it.each([16, 24, 63])('an agent that may open %i files refuses to start, and says so', async (files) => {
   await using agent = launchAgent({ under: limited(files) });
   expect(await agent.ended).toBe(1);
   expect(agent.stderr()).toBe(
@@ -18,7 +18,8 @@ it('an agent at the limit serves, also after more callers than it has files for'
   expect(await agent.ask(...store('a.test', 'pass-EXAMPLE'))).toBe('status=ok\n');
   const callers = await Promise.all(Array.from({ length: 60 }, () => open(agent.socket)));
   for (const caller of callers) caller.destroy();
-  expect(await agent.ask(...get('a.test'))).toContain('password=pass-EXAMPLE');
+  // Some of them may still hold a descriptor for a moment.
+  await expect.poll(() => agent.ask(...get('a.test')).catch(String)).toContain('password=pass-EXAMPLE');
 });
 
 it.each(['keyhold', ...(BUILT.client === 'typescript' ? ['keyhold-helper'] : [])])(
