@@ -48,7 +48,8 @@ const changes: ReadonlySet<string> = new Set([
 
 /** A look whether something could be done changes nothing. */
 function isChange({ action, attributes }: CredentialRequest): boolean {
-  const isLook = (action === 'create' || action === 'rotate') && attributes.text('check') === '1';
+  const isLook =
+    (action === 'create' || action === 'rotate' || action === 'revoke') && attributes.text('check') === '1';
   return changes.has(action) && !isLook;
 }
 

@@ -201,6 +201,8 @@ export class Desk {
         reply: refused('unsupported', operation, `${manifest.title} does not speak HTTP with its tokens`),
       };
     }
+    // Without a token the service would refuse, in words about a token that was never sent.
+    if (!as && !isOpen(operation, secrets)) return { ok: false, reply: signInFirst(manifest, operation) };
     const route = this.parts.route();
     const seen = as && sightOf(as);
     const held = as && !token ? await this.parts.custody.secretsOf(as) : undefined;
@@ -271,6 +273,16 @@ export class Desk {
 function holderIn({ user, account, tenant }: Read): Holder {
   const texts = Object.entries({ user, account, tenant }).filter(([, value]) => typeof value === 'string');
   return Object.fromEntries(texts) as Holder;
+}
+
+/** Whether a call brings its own secret: a password, a code, a refresh token. Every other is made by a token. */
+function isOpen(operation: Operation, { refreshToken }: NonNullable<Asked['secrets']>): boolean {
+  return operation === 'login' || operation === 'challenge' || refreshToken !== undefined;
+}
+
+function signInFirst({ title, id }: Manifest, operation: Operation): Refusal {
+  const why = `no token of ${title} that may do this is held for that place; sign in: keyhold auth login --service ${id}`;
+  return refused('interaction-required', operation, why);
 }
 
 /** Wipes what an answer brought and nobody keeps. */

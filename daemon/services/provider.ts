@@ -59,6 +59,13 @@ export function revokeLogin(desk: Desk, asked: Entry, how: RevokeHow): Promise<C
   });
 }
 
+/** Why a login cannot be ended at its provider; undefined where it can. */
+export function whyNoEnd({ revokeUrl }: Grant): Refusal | undefined {
+  if (revokeUrl !== undefined) return undefined;
+  const why = 'its provider has no call that ends a login; end it on its page, then: keyhold token remove';
+  return refused('unsupported', 'revoke', why);
+}
+
 async function endLogin(
   desk: Desk,
   entry: Entry,
@@ -66,10 +73,8 @@ async function endLogin(
   held: Secrets,
   { reason, actor }: RevokeHow,
 ): Promise<CredentialReply> {
-  if (grant.revokeUrl === undefined) {
-    const why = 'its provider has no call that ends a login; end it on its page, then: keyhold token remove';
-    return refused('unsupported', 'revoke', why);
-  }
+  const refusal = whyNoEnd(grant);
+  if (refusal) return refusal;
   const password = passwordOf(entry, held);
   // A client's own secret is no token, and stays what it is.
   const refreshToken = password ? undefined : held.refreshToken;

@@ -1,6 +1,8 @@
+import { mergeAbout } from '../../protocol/about.ts';
 import type { CredentialReply, Detail } from '../../protocol/handler.ts';
 import { callOf, kindOf, type Manifest, type Operation, operations, type Read } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
+import { disposeSecrets, withBytes } from '../backends/secrets.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { item, placeIn, type ServiceAct, textIn, told } from './asking.ts';
 import { type Desk, dateIn, disposeAll } from './desk.ts';
@@ -33,6 +35,7 @@ export const remoteList: ServiceAct = async (desk, request) => {
   const { remotes } = listed;
   const held =
     user === undefined ? desk.heldAt(manifest, place).filter((entry) => isOf(desk, manifest, entry, kind)) : [];
+  await learnIds(desk, remotes, held);
   await noteInactive(desk, remotes, held);
   const items = merged(remotes, held);
   const limit = manifest.limits?.active;
@@ -63,20 +66,10 @@ export async function listRemote(
   const question = { manifest, operation, kind, target: place, values: user === undefined ? {} : { user } };
   const actor = desk.actorFor(question, as);
   const heard = await desk.call({ ...question, as: actor });
-  if (!heard.ok) return actor || heard.failure ? heard.reply : signInFirst(manifest, operation, heard.reply);
+  if (!heard.ok) return heard.reply;
   disposeAll(heard.secrets);
   const { name } = kindOf(manifest, kind) ?? manifest.kinds[0]!;
   return { remotes: heard.items.map((read) => remoteOf(read, name)) };
-}
-
-/** Without any token the service's own words would be about one that was not sent. */
-function signInFirst(manifest: Manifest, operation: Operation, reply: CredentialReply): CredentialReply {
-  if (reply.status === 'unsupported' || reply.status === 'bad-request' || reply.status === 'denied') return reply;
-  return refused(
-    'interaction-required',
-    operation,
-    `no token of ${manifest.title} that may do this is held for that place; sign in: keyhold auth login --service ${manifest.id}`,
-  );
 }
 
 function remoteOf(read: Read, kind: string): Remote {
@@ -105,6 +98,46 @@ function textOf(value: unknown): string | undefined {
 
 function isOf(desk: Desk, manifest: Manifest, entry: Entry, kind: string | undefined): boolean {
   return kind === undefined || desk.kindOf(manifest, entry).name === kind;
+}
+
+/**
+ * Learns the service's id of a held token, such as one that was pasted, where the list shows how its value begins: only where one
+ * listed token alone begins like the value, and no other held one does.
+ */
+async function learnIds(desk: Desk, remotes: readonly Remote[], held: readonly Entry[]): Promise<void> {
+  const { custody } = desk.parts;
+  const known = new Set(held.map(({ about }) => about?.tokenId));
+  const listed = remotes.filter(({ tokenId, prefix }) => tokenId !== undefined && !known.has(tokenId) && prefix);
+  if (listed.length === 0) return;
+  const found = new Map<string, Entry | undefined>();
+  for (const entry of held.filter(({ about }) => about?.tokenId === undefined)) {
+    const secrets = await custody.secretsAside(entry);
+    if (!secrets) continue;
+    const value = secrets.secret && withBytes(secrets.secret, (bytes) => beginning(bytes));
+    disposeSecrets(secrets);
+    const [one, another] = listed.filter(({ prefix }) => beginsLike(value, String(prefix)));
+    if (one && !another) found.set(one.tokenId!, found.has(one.tokenId!) ? undefined : entry);
+  }
+  for (const [tokenId, entry] of found) {
+    if (!entry) continue;
+    await custody.inTurn(entry, async () => {
+      if (custody.at(entry) === entry) await custody.annotate(entry, mergeAbout(entry.about, { tokenId }));
+    });
+  }
+}
+
+/** As much of a value as a service shows of it at most: less than any whole token has. */
+const SHOWN_MAX = 16;
+/** Characters that must agree: less is the beginning of many tokens. */
+const SHOWN_MIN = 6;
+
+function beginning(bytes: Uint8Array): string {
+  return Buffer.from(bytes.subarray(0, Math.min(SHOWN_MAX, bytes.length >> 1))).toString('latin1');
+}
+
+function beginsLike(value: string | undefined, prefix: string): boolean {
+  const shown = prefix.replace(/(\.{3}|\u2026|\*+)$/, '');
+  return value !== undefined && shown.length >= SHOWN_MIN && shown.length <= SHOWN_MAX && value.startsWith(shown);
 }
 
 /** What a list says of tokens that are held: one that it has as inactive is not served on. */

@@ -1,13 +1,13 @@
 import type { CredentialReply, Detail } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
-import { callOf, type Manifest, type Operation } from '../../protocol/services/index.ts';
+import { type Call, callOf, type Manifest, type Operation } from '../../protocol/services/index.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Entry } from '../unlocked/set.ts';
-import { placeIn, type ServiceAct, textIn, told } from './asking.ts';
+import { isSet, placeIn, type ServiceAct, textIn, told } from './asking.ts';
 import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { mayHaveHappened, refused } from './outcomes.ts';
 import { mayMake } from './planning.ts';
-import { revokeLogin } from './provider.ts';
+import { revokeLogin, whyNoEnd } from './provider.ts';
 import { formerEntry, type Watched } from './recheck.ts';
 import { listRemote } from './remote.ts';
 
@@ -26,6 +26,7 @@ export const revoke: ServiceAct = async (desk, request) => {
     const again = desk.rechecks.of(attributes.text('id'));
     if (again) return revokeAgain(desk, again, as);
     const entry = desk.entryOf(attributes);
+    if (isSet(attributes, 'check')) return (await whyNotRevoked(desk, entry, as)) ?? { status: 'ok', ids: [entry.id] };
     return entry.about?.oauth ? revokeLogin(desk, entry, how) : revokeHeld(desk, entry, how);
   }
   const place = placeIn(request);
@@ -42,6 +43,34 @@ export const revoke: ServiceAct = async (desk, request) => {
   if (heard.ok) disposeAll(heard.secrets);
   return { status: 'ok', ids: [], details: [['upstream', heard.ok ? 'revoked' : 'gone'], ...rechecks(manifest)] };
 };
+
+/** Why a held token could not be revoked, before anybody is asked whether it should be; undefined where it could. Nothing changes. */
+async function whyNotRevoked(desk: Desk, entry: Entry, as: Entry | undefined): Promise<CredentialReply | undefined> {
+  if (entry.about?.oauth) return whyNoEnd(entry.about.oauth);
+  const manifest = desk.manifestOfEntry(entry);
+  const kind = desk.kindOf(manifest, entry);
+  const self = callOf(manifest, 'revokeSelf', kind);
+  if (!as && self.status === 'ok' && mayMake(self.call, kind)) return undefined;
+  const byId = callOf(manifest, 'revoke', kind);
+  if (byId.status !== 'ok') return refused('unsupported', 'revoke', byId.why);
+  const question = { manifest, operation: 'revoke', kind: kind.name, target: entry, values: {} } as const;
+  if (!as && !desk.actorFor(question, undefined, entry) && !mayMake(byId.call, kind)) {
+    return refused('interaction-required', 'revoke', needsActor(manifest, byId.call));
+  }
+  if (entry.about?.tokenId !== undefined) return undefined;
+  const id = await lookUp(desk, manifest, entry, kind.name, as, {});
+  if (typeof id === 'object') return id.reply;
+  return id === undefined ? refused('bad-request', 'revoke', unknownId(manifest)) : undefined;
+}
+
+function needsActor({ title, id }: Manifest, { kinds = [] }: Call): string {
+  return `it takes a ${kinds.join(' or ')} token of ${title}, and none is held; sign in: keyhold auth login --service ${id}`;
+}
+
+function unknownId({ title, id }: Manifest): string {
+  const how = `find it by keyhold token list --remote --service ${id}, and give it: keyhold token set --id ID`;
+  return `${title} ends a token by its own id, and the id of this one is not known; ${how}`;
+}
 
 export type RevokeHow = {
   readonly as?: Entry | undefined;
@@ -189,11 +218,12 @@ async function callRevoke(
   }
   const id = entry.about?.tokenId ?? (await lookUp(desk, manifest, entry, kind.name, as, spared));
   if (typeof id === 'object') return { ok: false, reply: id.reply, isSelf: false };
+  if (id === undefined)
+    return { ok: false, reply: refused('bad-request', 'revoke', unknownId(manifest)), isSelf: false };
   const actor = as ?? desk.actorFor(question('revoke', id), undefined, entry) ?? entry;
   const isSelf = actor === entry;
   if (isSelf && !mayMake(byId.call, kind)) {
-    const why = `it takes a ${byId.call.kinds!.join(' or ')} token of ${manifest.title}, and none is held; sign in: keyhold auth login --service ${manifest.id}`;
-    return { ok: false, reply: refused('interaction-required', 'revoke', why), isSelf };
+    return { ok: false, reply: refused('interaction-required', 'revoke', needsActor(manifest, byId.call)), isSelf };
   }
   return { ...(await desk.call({ ...question('revoke', id), as: actor, token: isSelf ? token : undefined })), isSelf };
 }

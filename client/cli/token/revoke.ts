@@ -73,13 +73,16 @@ export async function revokeAll(
   held: readonly TokenItem[],
   options: DestructiveOptions & Pick<RevokeOptions, 'reason' | 'as' | 'kind'>,
 ): Promise<void> {
-  const uses = await usesOf(agent, doomed);
+  const asked = options.as === undefined ? undefined : resolveToken(options.as, held);
+  const able = await thoseThatCan(agent, doomed, asked?.id);
+  const uses = await usesOf(agent, able.doomed);
   if (!options.json && uses.length > 0) show(false, undefined, (page) => drawUses(page, uses));
-  const what = doomed.length === 1 ? nameOfDoomed(doomed[0]!) : `these ${doomed.length} tokens`;
-  await confirm(`Revoke ${what}? It cannot be undone, and what uses it fails at its next call.`, options);
-  const actor = options.as === undefined ? undefined : resolveToken(options.as, held);
+  const what = able.doomed.length === 1 ? nameOfDoomed(able.doomed[0]!) : `these ${able.doomed.length} tokens`;
+  if (able.doomed.length > 0)
+    await confirm(`Revoke ${what}? It cannot be undone, and what uses it fails at its next call.`, options);
   const results: Result[] = [];
-  for (const one of doomed) results.push(await revokeOne(agent, one, actor?.id, options));
+  for (const one of able.doomed) results.push(await revokeOne(agent, one, asked?.id, options));
+  results.push(...able.refused);
   const failed = results.find(({ exitCode }) => exitCode !== 0);
   const document = results.map(({ token: { place: _, ...token }, ...rest }) => ({ token, ...rest }));
   show(options.json, { results: document, uses }, (page) => {
@@ -87,6 +90,27 @@ export async function revokeAll(
   });
   if (failed)
     throw new CommandFailure(failed.exitCode, results.length === 1 && !options.json ? (failed.message ?? '') : '');
+}
+
+/** Before anybody is asked: what cannot be revoked is said first. An agent of before does not know the question, and says so later. */
+async function thoseThatCan(
+  agent: Connection,
+  doomed: readonly Doomed[],
+  as: string | undefined,
+): Promise<{ readonly doomed: readonly Doomed[]; readonly refused: readonly Result[] }> {
+  const able: Doomed[] = [];
+  const refused: Result[] = [];
+  for (const token of doomed) {
+    // What only the service knows, and what is revoked anew, has its id already.
+    if (token.place || token.id === undefined || 'revokedAt' in token) {
+      able.push(token);
+      continue;
+    }
+    const reply = await agent(requestOf('revoke', { attributes: { id: token.id, as, check: '1' } }));
+    if (reply.status === 'ok') able.push(token);
+    else refused.push({ token, exitCode: exitCodeOf(reply.status), message: reply.message });
+  }
+  return { doomed: able, refused };
 }
 
 async function revokeOne(

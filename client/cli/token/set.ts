@@ -26,6 +26,7 @@ type SetOptions = PlaceOptions &
     readonly label?: string;
     readonly account?: string;
     readonly origin?: string;
+    readonly id?: string;
     readonly force?: boolean;
     readonly yes?: boolean;
   };
@@ -38,6 +39,7 @@ export function addSet(token: Command): void {
     .option('--label <text>', 'what to call it')
     .option('--account <name>', 'who it stands for at the service')
     .option('--origin <text>', 'where it came from: an administrator, a page, a colleague')
+    .option('--id <id>', "the service's own id of it, by which its service ends it")
     .option('--force', 'keep it although its form is not the usual one, or it was revoked')
     .option('--yes', 'replace one without asking')
     .action(set);
@@ -59,7 +61,7 @@ async function set(options: SetOptions): Promise<void> {
   try {
     before = replaced(await withAgent(tokenItems), target, label);
     if (before) await mayReplace(before, hasPerson(options.input) && !isPiped(options), options);
-    const about = { service: manifest?.id, kind: kind?.name, label, origin, account };
+    const about = { service: manifest?.id, kind: kind?.name, label, origin, account, tokenId: options.id };
     const said = Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined));
     const timeout = checked.kind?.memoryOnly ? lifeOf(checked.kind) : undefined;
     const { secret, expiresAt } = checked;
