@@ -102,6 +102,18 @@ describe.skipIf(!isThere)('podman of a plain user', () => {
     expect(await person.agentPid()).toBe(pid);
   });
 
+  it('erases its own logins by logout --all, and no token of git', async () => {
+    await machine.login(PLAIN_UID);
+    await person.keyhold(['restart', '--yes']);
+    const lines = 'protocol=https\nhost=git.example\nusername=ada\npassword=git-EXAMPLE\n\n';
+    await person.run(join(person.home, '.local/bin/git-credential-keyhold'), ['store'], { input: lines });
+    const words = ['login', plain, '-u', 'ada', '--password-stdin', registry.host];
+    expect(await podman(words, env, 'reg-EXAMPLE')).toMatchObject({ code: 0 });
+    expect(await podman(['logout', '--all'], env)).toMatchObject({ code: 0 });
+    const { items } = JSON.parse((await person.keyhold(['token', 'list', '--json'])).stdout);
+    expect(items.map(({ host }: { host: string }) => host)).toEqual(['git.example']);
+  });
+
   it('starts no agent from there', async () => {
     await person.keyhold(['stop']);
     const { code, stderr } = await podman(
