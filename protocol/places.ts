@@ -84,7 +84,7 @@ export function socketFolderOf(state: string, { uid, home, isOwn, realPath }: Us
   return isDefault ? `${runtime}/keyhold` : `${runtime}/keyhold/d.${folderHash(real)}`;
 }
 
-/** FNV-1a with 64 bits over a path's bytes, as 16 hex digits (docs/decisions/0024). It separates; it protects nothing. */
+/** FNV-1a with 64 bits over a path's bytes, as 16 hex digits (docs/decisions/0025). It separates; it protects nothing. */
 export function folderHash(path: string): string {
   let hash = 0xcbf29ce484222325n;
   for (const byte of Buffer.from(path)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);

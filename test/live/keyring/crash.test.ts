@@ -65,16 +65,23 @@ describe.skipIf(!needKeyring())('a process that is killed in the middle of what 
   });
 });
 
-/** Runs the driver until a random moment after its first put, and answers what it said. */
+/** Lines that the driver may say before it is killed: enough for a put of each username, and for the first removal. */
+const LINES_MAX = 16;
+
+/** Runs the driver until a random moment, counted in what it has done and not in time, and answers what it said. */
 async function killedLoop(session: { env: Record<string, string>; home: string }, round: number, mode = 'loop') {
   const child = spawn(process.execPath, [driver, mode, session.home, String(round)], {
     env: session.env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let said = '';
-  child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), Math.random() * 250));
+  let left = 1 + Math.floor(Math.random() * LINES_MAX);
   child.stdout.on('data', (bytes: Buffer) => {
     said += bytes;
+    const wasLeft = left;
+    left -= bytes.toString().split('\n').length - 1;
+    // The moment lies somewhere in the step that follows.
+    if (wasLeft > 0 && left <= 0) setTimeout(() => child.kill('SIGKILL'), Math.random() * 30);
   });
   await new Promise((resolve) => child.once('close', resolve));
   return said
