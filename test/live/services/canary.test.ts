@@ -96,6 +96,7 @@ describe('a canary among services', () => {
     await say('token history', ['etl-key']);
     await say('token show', ['etl-key', '--remote']);
     await say('token rename', ['pasted', 'renamed'], undefined, false);
+    await say('token share', ['renamed', '--front', 'docker'], undefined, false);
     await say('auth token-info', at);
     await say('auth refresh', at, undefined, false);
     for (const verb of ['audit export', 'audit verify', 'logs', 'help', 'setup --list'])
