@@ -12,9 +12,10 @@ const ITEMS_MAX = 10_000;
  */
 export function fieldsIn({ fields = {} }: Pick<Call, 'fields'>, answer: unknown): Read {
   const found: Record<string, unknown> = {};
-  for (const [name, pointer] of Object.entries(fields)) {
-    const value = at(answer, pointer);
-    if (value !== undefined && value !== null) found[name] = value;
+  for (const [name, pointers] of Object.entries(fields)) {
+    const values = pointersOf(pointers).map((pointer) => at(answer, pointer));
+    const value = values.find((one) => one !== undefined && one !== null);
+    if (value !== undefined) found[name] = value;
   }
   return found;
 }
@@ -28,8 +29,13 @@ export function itemsIn(call: Pick<Call, 'items' | 'fields' | 'leaks'>, answer: 
   if (!Array.isArray(items)) return undefined;
   const { value: _, refreshToken: __, ...fields } = call.fields ?? {};
   const leaks = new Set(call.leaks);
-  const shown = Object.fromEntries(Object.entries(fields).filter(([, pointer]) => !leaks.has(pointer)));
+  const isShown = (pointers: string | readonly string[]) => !pointersOf(pointers).some((one) => leaks.has(one));
+  const shown = Object.fromEntries(Object.entries(fields).filter(([, pointers]) => isShown(pointers)));
   return items.slice(0, ITEMS_MAX).map((item) => fieldsIn({ ...call, fields: shown }, item));
+}
+
+function pointersOf(pointers: string | readonly string[]): readonly string[] {
+  return typeof pointers === 'string' ? [pointers] : pointers;
 }
 
 /** The part of a document that a JSON pointer (RFC 6901) leads to; undefined where it leads nowhere. */

@@ -216,8 +216,8 @@ export type Call = {
   readonly success?: readonly number[];
   /** JSON pointer to the array of a list. */
   readonly items?: string | undefined;
-  /** JSON pointers into the answer, or into each of its items, by our names. */
-  readonly fields?: { readonly [Name in Field]?: string } | undefined;
+  /** JSON pointers into the answer, or into each of its items, by our names; of several pointers the first that leads to a value counts. */
+  readonly fields?: { readonly [Name in Field]?: string | readonly string[] } | undefined;
   /** The answer holds token values that nobody asked for: they are dropped before anything else looks at it. */
   readonly leaks?: readonly string[] | undefined;
   readonly note?: string;

@@ -85,8 +85,9 @@ export const definitions: Readonly<Record<string, Schema>> = {
           fields: {
             type: 'object',
             propertyNames: { enum: fields },
-            additionalProperties: ref('pointer'),
-            description: 'JSON pointers into the answer, or into each of its items, by our names.',
+            additionalProperties: { anyOf: [ref('pointer'), list(ref('pointer'), 'The first that leads to a value.')] },
+            description:
+              'JSON pointers into the answer, or into each of its items, by our names. A list, where versions of the service differ: the first that leads to a value counts.',
           },
           leaks: list(ref('pointer'), 'Token values that nobody asked for; they are dropped unseen.'),
           note: ref('text', 'What to know.'),

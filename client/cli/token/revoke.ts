@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Target } from '../../../protocol/credential.ts';
+import { callOf } from '../../../protocol/services/index.ts';
 import { exitCodeOf } from '../../../protocol/status.ts';
 import { fromWire, printable, toWire } from '../../../protocol/text.ts';
 import type { Connection } from '../../dial.ts';
@@ -271,6 +272,11 @@ function isWordAlone({ id, name, kind, place }: Doomed): boolean {
   return place !== undefined && id === undefined && name === undefined && kind === undefined;
 }
 
+/** Whether the service has a call that lists tokens. */
+function hasList(place: ServicePlace | undefined): boolean {
+  return place !== undefined && callOf(place.manifest, 'list').status === 'ok';
+}
+
 /** Who used tokens lately, before they die. */
 export function drawUses(page: Page, uses: Awaited<ReturnType<typeof usesOf>>): void {
   page.line('Used in the last days:', 'bold');
@@ -282,8 +288,8 @@ function drawResult(page: Page, { token, exitCode, message, upstream, probe, ...
   if (exitCode !== 0) return void page.line(`${name}: ${message}`, 'red');
   const proof = probe === 'dead' ? '; a probe shows that it is dead' : '';
   page.line(upstream === 'gone' ? `${name} was gone there already${proof}.` : `Revoked ${name}${proof}.`, 'green');
-  // That nothing is there is what was wanted, and what a slip of the pen looks like.
-  if (upstream === 'gone' && isWordAlone(token))
+  // A mistyped id looks the same: some services answer 404 to it, and others confirm every id that has the right form.
+  if (isWordAlone(token) && (upstream === 'gone' || hasList(token.place)))
     page.line('No list shows it; if the name may be mistyped, see: keyhold token list --remote', 'yellow');
   drawRecheck(page, later);
 }

@@ -257,6 +257,12 @@ describe("the files of services' own programs", () => {
       ['apkg https://ada@api.apkg.ai = a-EXAMPLE '],
     ],
     [
+      'K19: the session goes with the registry that its file names',
+      '.apkg/credentials.json',
+      '{"registry":"https://registry.internal.example","accessToken":"a-EXAMPLE","refreshToken":"r-EXAMPLE","username":"ada"}',
+      ['apkg https://ada@registry.internal.example = a-EXAMPLE '],
+    ],
+    [
       'S8',
       '.podstack/config.yaml',
       'auth:\n  token: p-EXAMPLE\n  expires: 2030-01-01T00:00:00Z\nprofiles:\n  work:\n    token: w-EXAMPLE\n',

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../../daemon/clock.ts';
 import { alphanumeric } from './minted.ts';
-import { isAdmin, NO_TENANT, type Role, type Session } from './pangolin-session.ts';
+import { isAdmin, NO_TENANT, type Role, type Session, unfit, withBody } from './pangolin-session.ts';
 import { type Answer, type Call, isoTime, type Route } from './stand-in.ts';
 
 type ServiceUser = {
   readonly id: string;
+  /** Of the key, which every list shows. */
+  readonly hash: string;
   name: string;
   description: string | null;
   readonly tenant: string;
@@ -33,15 +35,18 @@ export function openServiceUsers(
   clock: Pick<Clock, 'now'>,
   note: (session: Session, action: string, resource: string) => void,
   issue: (session: Omit<Session, 'tokenId'>, life: number) => { readonly token: string },
+  isOld: boolean,
 ): ServiceUsers {
   const kept = new Map<string, ServiceUser>();
   const isUsable = ({ active, expiresAt }: ServiceUser) => active && (expiresAt === null || clock.now() < expiresAt);
   const sessionFrom = ({ id, name, tenant, role }: ServiceUser) => ({ userId: id, username: name, tenant, role });
 
   const create = (session: Session, { json }: Call): Answer => {
-    const { name, description = null, role = 'tenant-user', expires_in_days: days = null } = json;
+    const { name, description = null, role, expires_in_days: days = null } = json;
+    for (const needed of ['name', 'role']) if (!(needed in json)) return unfit(`missing field \`${needed}\``);
     const user: ServiceUser = {
       id: randomUUID(),
+      hash: `$2b$12$${alphanumeric(53)}`,
       name: `${name}`,
       description: description === null ? null : `${description}`,
       tenant: session.tenant ?? NO_TENANT,
@@ -51,16 +56,16 @@ export function openServiceUsers(
       expiresAt: typeof days === 'number' ? clock.now() + days * DAY : null,
       lastUsed: null,
       active: true,
-      key: newKey(),
+      key: newKey(isOld),
     };
     kept.set(user.id, user);
     note(session, 'create_service_user', user.id);
-    return { status: 201, body: shownOnce(user) };
+    return { status: 201, body: shownOnce(user, isOld) };
   };
   const rotate = (session: Session, user: ServiceUser): Answer => {
-    user.key = newKey();
+    user.key = newKey(isOld);
     note(session, 'rotate_api_key', user.id);
-    return { status: 200, body: shownOnce(user) };
+    return { status: 200, body: shownOnce(user, isOld) };
   };
   const update = (session: Session, user: ServiceUser, { json }: Call): Answer => {
     Object.assign(user, json['name'] !== undefined && { name: json['name'] });
@@ -69,9 +74,10 @@ export function openServiceUsers(
     note(session, 'update_service_user', user.id);
     return { status: 200, body: { status: 'updated' } };
   };
-  const remove = (session: Session, user: ServiceUser): Answer => {
-    kept.delete(user.id);
-    note(session, 'delete_service_user', user.id);
+  /** What is not there is deleted, too. */
+  const remove = (session: Session, { params: [id = ''] }: Call): Answer => {
+    kept.delete(id);
+    note(session, 'delete_service_user', id);
     return { status: 200, body: { status: 'deleted' } };
   };
   const oauth = ({ form }: Call): Answer => {
@@ -82,7 +88,7 @@ export function openServiceUsers(
     if (!/^[0-9a-f-]{36}$/i.test(id)) return error(400, 'Invalid client_id format. Must be a valid UUID.');
     const user = kept.get(id);
     if (!user) return error(401, 'Invalid client_id');
-    if (!isUsable(user)) return error(401, 'Client is inactive');
+    if (!isUsable(user)) return error(401, 'Client is inactive or expired');
     if (form.get('client_secret') !== user.key) return error(401, 'Invalid client_secret');
     user.lastUsed = clock.now();
     const body = {
@@ -111,7 +117,11 @@ export function openServiceUsers(
         });
       const all = '/api/v1/service-users';
       return [
-        ['POST', all, adminOnly('create service users', create)],
+        [
+          'POST',
+          all,
+          withBody(['name', 'description', 'role', 'expires_in_days'], adminOnly('create service users', create)),
+        ],
         [
           'GET',
           all,
@@ -122,7 +132,7 @@ export function openServiceUsers(
         ],
         ['GET', `${all}/:id`, ofOne('view service users', (_, user) => ({ status: 200, body: described(user) }))],
         ['PUT', `${all}/:id`, ofOne('update service users', update)],
-        ['DELETE', `${all}/:id`, ofOne('delete service users', remove)],
+        ['DELETE', `${all}/:id`, adminOnly('delete service users', remove)],
         ['POST', `${all}/:id/rotate`, ofOne('rotate API keys', rotate)],
         ['POST', '/v1/:prefix/v1/oauth/tokens', oauth],
       ];
@@ -130,14 +140,18 @@ export function openServiceUsers(
   };
 }
 
-/** `pgl_<12>_<48>`: the first part names the key, the second is the secret. */
-function newKey(): string {
-  return `pgl_${alphanumeric(19).slice(0, 12)}_${alphanumeric(48)}`;
+/** `pgl_<12>_<48>`: the first part names the key, the second is the secret; before, `pgl_<64>`. */
+function newKey(isOld: boolean): string {
+  return isOld ? `pgl_${alphanumeric(64)}` : `pgl_${alphanumeric(19).slice(0, 12)}_${alphanumeric(48)}`;
 }
 
-function shownOnce({ id, name, key, expiresAt }: ServiceUser): object {
-  const expires_at = expiresAt === null ? null : isoTime(expiresAt);
-  return { service_user_id: id, name, api_key: key, expires_at };
+/** A key is shown where it is made; its field names are snake_case, and those of lists are not. */
+function shownOnce(user: ServiceUser, isOld: boolean): object {
+  const { id, name, description, tenant: tenant_id, role, key: api_key, createdAt, createdBy, active } = user;
+  const expires_at = user.expiresAt === null ? null : isoTime(user.expiresAt);
+  if (isOld) return { service_user_id: id, name, api_key, expires_at };
+  const made = { created_at: isoTime(createdAt), created_by: createdBy };
+  return { id, name, description, tenant_id, role, api_key, ...made, expires_at, active };
 }
 
 function described(user: ServiceUser): object {
@@ -146,6 +160,7 @@ function described(user: ServiceUser): object {
     name: user.name,
     description: user.description,
     'tenant-id': user.tenant,
+    'api-key-hash': user.hash,
     role: user.role,
     'created-at': isoTime(user.createdAt),
     'created-by': user.createdBy,

@@ -1,4 +1,4 @@
-import { isoTime } from './stand-in.ts';
+import { type Answer, type Call, isoTime, type Route } from './stand-in.ts';
 
 /** The tenant of what belongs to none. */
 export const NO_TENANT = '00000000-0000-0000-0000-000000000000';
@@ -39,7 +39,8 @@ export function isAdmin({ role }: Session): boolean {
 /** A user as a login and `/users/me` show it. */
 export function infoOf({ id, username, tenant, role }: Omit<PangolinUser, 'password'>): object {
   const email = `${username}@pangolin.example`;
-  return { id, username, email, 'tenant-id': tenant, role, 'oauth-provider': null };
+  const times = { 'created-at': '2029-01-01T00:00:00Z', 'last-login': null };
+  return { id, username, email, 'tenant-id': tenant, role, 'oauth-provider': null, ...times };
 }
 
 /** What making and rotating a token answer. */
@@ -59,6 +60,28 @@ export function leakyInfo({ session, token, createdAt, expiresAt }: Issued): obj
     is_valid: true,
     token,
   };
+}
+
+/**
+ * A route that takes a JSON body with these members and no other, as axum's extractor has it: 415 without the content
+ * type, 422 for a member that is not known.
+ */
+export function withBody(members: readonly string[], answer: Route[2]): (call: Call) => Answer {
+  return (call) => {
+    if (!call.headers['content-type']?.startsWith('application/json')) {
+      return plain(415, 'Expected request with `Content-Type: application/json`');
+    }
+    const unknown = Object.keys(call.json).find((name) => !members.includes(name));
+    return unknown === undefined ? answer(call) : unfit(`unknown field \`${unknown}\``);
+  };
+}
+
+export function unfit(why: string): Answer {
+  return plain(422, `Failed to deserialize the JSON body into the target type: ${why}`);
+}
+
+export function plain(status: number, body: string): Answer {
+  return { status, body };
 }
 
 /** As chrono's to_rfc3339 writes. */

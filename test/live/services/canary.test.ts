@@ -41,6 +41,7 @@ describe('a canary among services', () => {
     server = await openPangolin();
     rig = await openRig('pangolin');
     await rig.json(['profile', 'set', 'endpoint.pangolin', server.url, '--profile', 'here']);
+    await rig.json(['profile', 'set', 'tenant.pangolin', server.tenant, '--profile', 'here']);
     await rig.json(['profile', 'use', 'here']);
   });
   afterAll(async () => {

@@ -36,6 +36,15 @@ describe('pangolin', () => {
     const { token } = (await answer.json()) as { token: string };
     return { token, id: claimsOf(token)['jti'] as string };
   };
+  /** A token that an administrator creates elsewhere for a user, which nobody here holds; unlike a login it is listed. */
+  const createdElsewhere = async ({ username }: PangolinUser) => {
+    const { token: admin } = await elsewhere(server.users.admin);
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${admin}` };
+    const body = JSON.stringify({ tenant_id: server.tenant, username });
+    const answer = await fetch(`${server.url}/api/v1/tokens`, { method: 'POST', headers, body });
+    const { token } = (await answer.json()) as { token: string };
+    return { token, id: claimsOf(token)['jti'] as string };
+  };
   const login = (user: PangolinUser, password = user.password) =>
     rig.run(['auth', 'login', ...at, '--username', user.username, '--stdin', '--json'], {
       input: `${password}\n`,
@@ -93,14 +102,17 @@ describe('pangolin', () => {
     expect((await rig.json(['token', 'list']))['items']).toHaveLength(1);
     const made = await rig.run(['token', 'create', 'ci-load', '--kind', 'service-key', ...at]);
     expect(made.code).toBe(5);
+    const created = await rig.run(['token', 'create', 'ci-load', ...at]);
+    expect(created).toMatchObject({ code: 5, stderr: expect.stringContaining('only an administrator may create') });
   });
 
   test("list: one's own tokens by their real ids, and no value though the answer holds them all (G11, G30)", async () => {
-    const laptop = await elsewhere(server.users.user);
+    const laptop = await createdElsewhere(server.users.user);
     const { stdout } = await rig.run(['token', 'list', '--remote', '--json', ...at]);
     const { items } = JSON.parse(stdout);
     expect(items).toHaveLength(2);
-    expect(items).toContainEqual(expect.objectContaining({ state: 'both', username: 'ada' }));
+    // A login is in no list there.
+    expect(items).toContainEqual(expect.objectContaining({ state: 'local', username: 'ada' }));
     expect(items).toContainEqual(expect.objectContaining({ state: 'server', tokenId: laptop.id }));
     expect(stdout).not.toMatch(JWT);
     expect(server.requests.filter(({ path }) => path === '/api/v1/users/me/tokens')).not.toEqual([]);
@@ -114,11 +126,16 @@ describe('pangolin', () => {
     const { stdout } = await rig.run(['token', 'revoke', stolen.id, '--yes', ...at, '--as', 'tess']);
     expect(stdout).toContain(`Revoked ${stolen.id}`);
     expect(await opens(stolen.token)).toBe(401);
-    // 404 Token not found: it is dead, which was wanted.
-    const twice = await rig.run(['token', 'revoke', stolen.id, '--yes', ...at, '--as', 'tess']);
-    expect(twice).toMatchObject({ code: 0, stdout: expect.stringContaining('was gone there already') });
-    // A mistyped id looks the same to the service; a person is told to look.
-    expect(twice.stdout).toContain('No list shows it');
+    // The server confirms a second time, and any other UUID: a person is told to look.
+    for (const id of [stolen.id, '00000000-0000-0000-0000-000000000001']) {
+      const again = await rig.run(['token', 'revoke', id, '--yes', ...at, '--as', 'tess']);
+      expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining(`Revoked ${id}`) });
+      expect(again.stdout).toContain('No list shows it');
+    }
+    const listed = await createdElsewhere(server.users.admin);
+    const known = await rig.run(['token', 'revoke', listed.id, '--yes', ...at, '--as', 'tess']);
+    expect(known.stdout).not.toContain('No list shows it');
+    expect(await opens(listed.token)).toBe(401);
   });
 
   test('what an administrator revokes may come back after a day: it says when to look again (G29)', async () => {
@@ -127,8 +144,8 @@ describe('pangolin', () => {
     expect(results).toMatchObject([{ recheck: ['24h', '7d', '30d'], note: expect.stringContaining('may come back') }]);
   });
 
-  test('list-user-tokens --user-id, and all sessions of a user at once (G6, G8)', async () => {
-    const [one, other] = [await elsewhere(server.users.user), await elsewhere(server.users.user)];
+  test('list-user-tokens --user-id, and all created tokens of a user at once; the login lives on (G6, G8)', async () => {
+    const [one, other] = [await createdElsewhere(server.users.user), await createdElsewhere(server.users.user)];
     const user = ['--user', server.users.user.id];
     const { stdout } = await rig.run(['token', 'list', '--remote', ...user, ...at]);
     expect(stdout).toContain(one.id.slice(0, 8));
@@ -139,13 +156,19 @@ describe('pangolin', () => {
     const { results } = await rig.json(['token', 'revoke', '--all', ...user, '--yes', ...at, '--as', 'tess']);
     expect(results).toHaveLength(count);
     expect([await opens(one.token), await opens(other.token), await opens(await printed('ada'))]).toEqual([
-      401, 401, 401,
+      401, 401, 200,
     ]);
     expect((await rig.json(['token', 'list', '--remote', ...user, ...at]))['items']).toEqual([]);
     expect((await rig.run(['auth', 'whoami', '--username', 'tess', ...at])).stdout).toBe('tess\n');
   });
 
   test('a token that was revoked elsewhere is told apart from one that is wrong (G14, G16)', async () => {
+    const { token: admin } = await elsewhere(server.users.admin);
+    await fetch(`${server.url}/api/v1/auth/revoke/${claimsOf(await printed('ada'))['jti']}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${admin}` },
+      body: '{}',
+    });
     const { code, stderr } = await rig.run(['auth', 'whoami', '--username', 'ada', ...at]);
     expect([code, stderr]).toEqual([8, expect.stringContaining('the token was revoked; sign in again')]);
     const { results } = await rig.json(['token', 'revoke', 'ada', '--yes']);
@@ -196,6 +219,31 @@ describe('pangolin', () => {
     const { results } = await rig.json(['token', 'revoke', 'etl-loader', '--yes']);
     expect(results).toMatchObject([{ exitCode: 0, upstream: 'revoked', probe: 'dead' }]);
     expect(await opens(value, 'x-api-key')).toBe(401);
+  });
+
+  test('two service keys of one server: each its own, and the end of one leaves the other (G13, G18, G19)', async () => {
+    const key = ['--kind', 'service-key', '--as', 'tess'];
+    const ids: string[] = [];
+    for (const name of ['etl-first', 'etl-second']) {
+      const { created } = await rig.json(['token', 'create', name, ...key, ...at]);
+      ids.push((created as unknown as { tokenId: string }).tokenId);
+    }
+    const listed = await fetch(`${server.url}/api/v1/service-users`, {
+      headers: { authorization: `Bearer ${(await elsewhere(server.users.admin)).token}` },
+    });
+    expect(((await listed.json()) as { id: string }[]).map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
+    const [first, second] = [await printed('etl-first'), await printed('etl-second')];
+    const { stdout } = await rig.run(['token', 'list', '--remote', '--kind', 'service-key', '--json', ...at]);
+    // The answer holds a hash of each key.
+    expect(stdout).not.toMatch(/\$2b\$/);
+    expect(await rig.json(['token', 'rotate', 'etl-first', '--yes'])).toMatchObject({ step: 'done', probe: 'dead' });
+    const rotated = await printed('etl-first');
+    expect([await opens(first, 'x-api-key'), await opens(rotated, 'x-api-key')]).toEqual([401, 200]);
+    expect(await printed('etl-second')).toBe(second);
+    const { results } = await rig.json(['token', 'revoke', 'etl-first', '--yes']);
+    expect(results).toMatchObject([{ exitCode: 0, upstream: 'revoked', probe: 'dead' }]);
+    expect([await opens(rotated, 'x-api-key'), await opens(second, 'x-api-key')]).toEqual([401, 200]);
+    await rig.json(['token', 'revoke', 'etl-second', '--yes']);
   });
 
   test("client credentials: out of a service user's key, tokens of one hour (G27)", async () => {
@@ -345,7 +393,8 @@ describe('a revocation that pangolin forgets (G29)', () => {
   });
 
   test('is noticed by the agent when it opens, and told with what to run', async () => {
-    const revoked = await rig.run(['token', 'revoke', 'ci-load', '--yes']);
+    // By an administrator: a token that revokes itself stays dead there.
+    const revoked = await rig.run(['token', 'revoke', 'ci-load', '--yes', '--as', 'tess']);
     expect(revoked.stdout).toContain('Revoked ci-load; a probe shows that it is dead.');
     expect(revoked.stdout.replace(/\s+/g, ' ')).toContain('The agent looks again after 2s, 4s,');
     const { items } = await rig.json(['token', 'list', '--deleted']);

@@ -18,6 +18,16 @@ describe('the field map of a call', () => {
     expect(fieldsIn(call({ fields }), 'text')).toEqual({});
   });
 
+  test('takes the first of several pointers that leads to a value, and drops one that leaks', () => {
+    const fields = { id: ['/id', '/service_user_id'] };
+    expect(fieldsIn(call({ fields }), { service_user_id: 'b' })).toEqual({ id: 'b' });
+    expect(fieldsIn(call({ fields }), { id: null, service_user_id: 'b' })).toEqual({ id: 'b' });
+    expect(fieldsIn(call({ fields }), { id: 'a', service_user_id: 'b' })).toEqual({ id: 'a' });
+    expect(fieldsIn(call({ fields }), {})).toEqual({});
+    const leaky = call({ fields: { id: '/id', name: ['/name', '/token'] }, leaks: ['/token'] });
+    expect(itemsIn(leaky, [{ id: 'a', token: 'CANARYxEXAMPLE' }])).toEqual([{ id: 'a' }]);
+  });
+
   test('reads each item of a list, wherever it is', () => {
     const fields = { id: '/id' };
     expect(itemsIn(call({ items: '/tokens', fields }), { tokens: [{ id: 'a' }, { id: 'b' }] })).toEqual([

@@ -12,7 +12,7 @@ describe('causeOf', () => {
     ['pogodoc', { status: 402 }, 5, 'no active plan'],
     ['pogodoc', { status: 403, operation: 'create' }, 9, '10 active tokens'],
     ['pangolin', { status: 401, text: 'Token has been revoked' }, 8, 'revoked'],
-    ['pangolin', { status: 401, text: 'ExpiredSignature: token expired' }, 7, 'past its expiry'],
+    ['pangolin', { status: 401, text: 'Token expired' }, 7, 'past its expiry'],
     ['pangolin', { status: 401, text: 'Invalid or expired API key' }, 6, 'not accepted'],
     ['pangolin', { status: 401, text: 'Not authenticated' }, 6, 'nobody is signed in'],
     ['pangolin', { status: 403, operation: 'revoke' }, 5, 'only an administrator'],
