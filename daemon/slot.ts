@@ -11,7 +11,10 @@ const STORED_APART: Seconds = 0.001;
  * Where a store goes. A token that has a label and no username goes where that label stands already, or else has the label
  * as its username: so that several tokens of one host do not take each other's place.
  */
-export function slotOf(custody: Pick<Custody, 'find'>, { target, about }: CredentialRequest): Target {
+export function slotOf(
+  custody: Pick<Custody, 'find'>,
+  { target, about }: Pick<CredentialRequest, 'target' | 'about'>,
+): Target {
   if (target!.username !== undefined || about?.label === undefined) return target!;
   const { protocol, host, path } = target!;
   const labelled = custody.find(target!, (entry) => entry.path === path && entry.about?.label === about.label);

@@ -154,6 +154,7 @@ const heldValues: Values<Entry> = [
   ['origin', ({ about }) => about?.origin],
   ['account', ({ about }) => about?.account],
   ['tenant', ({ about }) => about?.tenant],
+  ['unverified', ({ about }) => about?.unverified],
   ['scopes', ({ about }) => about?.scopes],
   ['createdAt', ({ about }) => about?.createdAt],
   ['prefix', ({ about }) => about?.prefix],

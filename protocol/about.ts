@@ -22,6 +22,8 @@ export type About = {
   /** Who it stands for at the service. */
   readonly account?: string | undefined;
   readonly tenant?: string | undefined;
+  /** Why the service has not confirmed this value; absent where it has, or was never to be asked. */
+  readonly unverified?: string | undefined;
   readonly scopes?: readonly string[] | undefined;
   /** When the service made it, which is before it came here. */
   readonly createdAt?: EpochSeconds | undefined;
@@ -57,6 +59,7 @@ const names = {
   origin: 'origin',
   account: 'account',
   tenant: 'tenant',
+  unverified: 'unverified',
 } as const satisfies Partial<Record<keyof AboutChange, string>>;
 
 /** What a request says of a token; undefined if it says nothing. An empty value takes away. Throws `bad_request`. */

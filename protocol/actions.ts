@@ -32,7 +32,7 @@ export const actions = {
   store: {
     summary: 'keep a credential; answered when it is durable',
     reads:
-      'protocol host path? username? password | authtype credential, oauth_refresh_token? password_expiry_utc? ephemeral? timeout? service? kind? label? token_id? origin? account? tenant? scopes? created_at? made? front? force?',
+      'protocol host path? username? password | authtype credential, oauth_refresh_token? password_expiry_utc? ephemeral? timeout? service? kind? label? token_id? origin? account? tenant? unverified? scopes? created_at? made? front? force?',
     answers: '',
     statuses: ['ok', 'locked', 'denied', 'revoked', 'unavailable', 'bad-request'],
   },
@@ -82,7 +82,7 @@ export const actions = {
   },
   annotate: {
     summary: 'note what is known of a held credential; an empty value takes away, and the secret stays',
-    reads: 'id service? kind? label? token_id? origin? account? tenant? scopes? created_at?',
+    reads: 'id service? kind? label? token_id? origin? account? tenant? unverified? scopes? created_at?',
     answers: '',
     statuses: ['ok', 'not-found', 'locked', 'unavailable', 'bad-request'],
   },
@@ -165,6 +165,23 @@ export const actions = {
     summary: 'what a service says of a held token; what: whoami, show, introspect, usage, audit',
     reads: 'id what? profile? cwd?',
     answers: 'item[]',
+    statuses: [
+      'ok',
+      'not-found',
+      'locked',
+      'denied',
+      'expired',
+      'revoked',
+      'interaction-required',
+      'unavailable',
+      'unsupported',
+      'bad-request',
+    ],
+  },
+  verify: {
+    summary: 'whose a token is that is not held yet, as its service says; nothing is kept',
+    reads: 'protocol host path? service? kind? password',
+    answers: 'item[] | note',
     statuses: [
       'ok',
       'not-found',

@@ -12,6 +12,7 @@ import {
   type Values,
 } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
+import { slotOf } from '../slot.ts';
 import { heldItem } from '../tokens.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { isSet, item, placeIn, type ServiceAct, textIn, told, wordsIn } from './asking.ts';
@@ -69,6 +70,8 @@ export const create: ServiceAct = async (desk, request) => {
       tenant,
     }),
   };
+  const taken = takenReply(desk, place, label);
+  if (taken) return taken;
   const choice = callOf(manifest, 'create', kind);
   const full = await fullReply(desk, wanted, choice.status === 'ok');
   if (full) return full;
@@ -157,6 +160,26 @@ export async function takeBack(
   return heard?.ok
     ? 'the new token was revoked again'
     : `the new token lives on at the service: revoke it there (${id})`;
+}
+
+/**
+ * Why a new token of that name cannot be kept: another one stands in its place, whose value would be gone here and alive at the
+ * service. One that has expired may be replaced.
+ */
+function takenReply(desk: Desk, place: Target, label: string): CredentialReply | undefined {
+  const { custody, clock } = desk.parts;
+  const { protocol, host, path } = place;
+  const slot = slotOf(custody, { target: { protocol, host, path }, about: { label } });
+  const before = custody.at(slot);
+  if (!before || (before.expiresAt !== undefined && before.expiresAt <= clock.now())) return undefined;
+  const isNamesake = before.about?.label === label;
+  return refused(
+    'bad-request',
+    'create',
+    isNamesake
+      ? `a token named ${label} is held already; choose another name, or put a new one in its place: keyhold token rotate ${before.id}`
+      : `the token of the account ${label} is held under that name; choose another name`,
+  );
 }
 
 function checkWish(

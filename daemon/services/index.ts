@@ -7,6 +7,7 @@ import { refresh } from './refresh.ts';
 import { remoteList, remoteShow } from './remote.ts';
 import { revoke } from './revoke.ts';
 import { Rotations } from './rotate.ts';
+import { verify } from './verify.ts';
 
 /** The actions that ask a service something (protocol/actions.ts). */
 export class Services {
@@ -22,6 +23,7 @@ export class Services {
       'remote-list': remoteList,
       'remote-show': remoteShow,
       create,
+      verify,
       revoke,
       refresh,
       rotate: (_, request) => this.rotations.answer(request),

@@ -210,6 +210,7 @@ export const remoteShow: ServiceAct = async (desk, request) => {
       disposeAll(heard.secrets);
       const ended = endedIn({ ...heard.read, expiresAt: dateIn(heard.read.expiresAt) }, desk.parts.clock.now());
       if (ended) await desk.verdicts.note(entry, seen, ended);
+      if (operation === 'whoami' && !ended) await noteVerified(desk, entry);
       const read = operation === 'audit' ? heard.items : normal(heard.read);
       details.push(item({ operation, answer: read }));
     } else if (heard.reply.status !== 'unsupported' || wanted.length === 1) refusal ??= heard.reply;
@@ -222,6 +223,16 @@ export const remoteShow: ServiceAct = async (desk, request) => {
     `${manifest?.title ?? 'its provider'} has no known call that tells about a token`,
   );
 };
+
+/** Its service has confirmed a token that it could not be asked about when it was stored. */
+async function noteVerified(desk: Desk, entry: Entry): Promise<void> {
+  const { custody } = desk.parts;
+  if (entry.about?.unverified === undefined) return;
+  await custody.inTurn(entry, async () => {
+    const now = custody.at(entry);
+    if (now === entry) await custody.annotate(now, mergeAbout(now.about, { unverified: undefined }));
+  });
+}
 
 /** What the provider of a login tells, unless the service has a call of its own for it. */
 function isOfProvider(manifest: Manifest | undefined, operation: Operation): boolean {
@@ -239,7 +250,7 @@ async function askAbout(desk: Desk, manifest: Manifest, entry: Entry, operation:
 }
 
 /** Dates as seconds, whatever the service writes. */
-function normal(read: Read): object {
+export function normal(read: Read): object {
   const dated = Object.entries(read).map(([name, value]) => [
     name,
     /At$/.test(name) ? (dateIn(value) ?? value) : value,

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Target } from '../../../protocol/credential.ts';
 import { settingFor } from '../../../protocol/profiles.ts';
 import type { Secret } from '../../../protocol/secret.ts';
 import type { Login, Manifest } from '../../../protocol/services/index.ts';
@@ -10,13 +11,16 @@ import { profileInForce } from '../../profiles/in-force.ts';
 import { hasDisplay, openPage } from '../../services/open.ts';
 import { ask, detail, documents, requestOf, withAgent } from '../agent.ts';
 import type { AuthOptions } from '../auth.ts';
+import { confirm } from '../confirm.ts';
 import { CommandFailure } from '../failure.ts';
 import { remark, show } from '../page.ts';
 import { isPiped, readSecret, readSecretLines, readSecretOrStdin, type SecretOptions } from '../secret-input.ts';
+import { urlOf } from '../target.ts';
 import { nobodyToAsk } from '../terminal.ts';
-import { type TokenItem, targetOfItem, tokenItems } from '../token/item.ts';
-import { SERVICE_DEADLINE, type ServicePlace, servicePlace } from '../token/service-place.ts';
+import { spoken, type TokenItem, targetOfItem, tokenItems } from '../token/item.ts';
+import { SERVICE_DEADLINE, type ServicePlace, sayWhere, servicePlace } from '../token/service-place.ts';
 import { checkSecret } from '../token/set.ts';
+import { verify } from '../token/verify.ts';
 import { drawWho } from './current.ts';
 import { byOAuth, type OAuthWay, oauthWays } from './oauth.ts';
 import { isOAuthHeld, oauthPlace } from './oauth-place.ts';
@@ -29,6 +33,9 @@ export type LoginOptions = AuthOptions &
     readonly way?: Way;
     readonly withToken?: boolean;
     readonly label?: string;
+    /** False by `--no-verify`. */
+    readonly verify?: boolean;
+    readonly yes?: boolean;
     readonly issuer?: string;
     readonly clientId?: string;
     readonly scopes?: string;
@@ -45,6 +52,8 @@ export function addLogin(command: Command): void {
     .option('--tenant <id>', 'the tenant that is signed in to')
     .option('--with-token', 'take a token that you have, from standard input or a prompt')
     .option('--label <text>', 'what to call the token')
+    .option('--no-verify', 'keep a token without asking the service whether it takes it')
+    .option('--yes', 'replace another token without asking')
     .addOption(new Option('--way <way>', 'how, where the service has several ways').choices(ways))
     .option('--issuer <url>', 'the provider that lets in, where the service does not say')
     .option('--client-id <id>', 'the id by which the provider knows the program')
@@ -121,8 +130,10 @@ async function byPassword(agent: Connection, place: ServicePlace, options: Login
   const { username, tenant } = options;
   if (username === undefined) throw new CommandFailure(2, 'cannot sign in: give --username NAME');
   // Piped: the password, and the second factor on a line behind it.
+  sayWhere(place);
+  await mayReplacePassword(agent, target, username, options);
   const lines = isPiped(options) ? await readSecretLines(options, 'the password', 2) : undefined;
-  const password = lines?.[0] ?? (await readSecret(options, `the password of ${username}`));
+  const password = lines?.[0] ?? (await readSecret(options, `the password of ${username} for ${urlOf(target)}`));
   let code: Secret | undefined = lines?.[1];
   try {
     const attributes = { service: manifest.id, account: toWire(username), tenant: tenant && toWire(tenant) };
@@ -130,7 +141,8 @@ async function byPassword(agent: Connection, place: ServicePlace, options: Login
     const handle = detail(reply.details, 'login');
     if (reply.status === 'interaction-required' && handle !== undefined) {
       const factors = (reply.details ?? []).filter(([key]) => key === 'factor[]').map(([, factor]) => factor);
-      const what = factors.includes('recovery-code') ? 'the six digits, or a recovery code' : 'the six digits';
+      const digits = factors.includes('recovery-code') ? 'the six digits, or a recovery code' : 'the six digits';
+      const what = `${digits} for ${urlOf(target)}`;
       if (!code && lines) throw nobodyToAsk(what, 'give it on a line behind the password');
       code ??= await readSecret(options, what);
       reply = await agent(requestOf('login', { attributes: { login: handle, code } }));
@@ -143,55 +155,94 @@ async function byPassword(agent: Connection, place: ServicePlace, options: Login
   }
 }
 
-/** A token that was made on the service's page. One that the service does not take is not kept. */
-async function byToken(
+/** A session takes the place of an earlier one of the same account; of another token under that name only where that is agreed to. */
+async function mayReplacePassword(
   agent: Connection,
-  { manifest, target }: ServicePlace,
+  target: Target,
+  username: string,
   options: LoginOptions,
-  way: Way,
-): Promise<TokenItem> {
+): Promise<void> {
+  const before = standingAt(await tokenItems(agent), { ...target, username: toWire(username) }, undefined);
+  if (!before || before.made === undefined || before.made === 'login') return;
+  await confirm(`Replace ${spoken(before)}? It was not made by a login.`, options);
+}
+
+/** A token that was made on the service's page. It is kept only where the service takes it (`verify`). */
+async function byToken(agent: Connection, place: ServicePlace, options: LoginOptions, way: Way): Promise<TokenItem> {
+  const { manifest, target } = place;
+  sayWhere(place);
   const page = manifest.urls?.create ?? manifest.urls?.dashboard;
   if (way === 'paste' && page !== undefined && !isPiped(options) && process.stdin.isTTY) {
     const opened = options.input && hasDisplay() && (await openPage(page));
     remark(`keyhold: make a token ${opened ? 'on the page that opens' : 'here'}: ${page}`);
   }
   const named = manifest.login?.find((one) => one.way === way)?.kind;
-  const pasted = await readSecretOrStdin(options, `the token of ${manifest.title}`);
+  const pasted = await readSecretOrStdin(options, `the token of ${manifest.title} for ${urlOf(target)}`);
   const { secret, expiresAt, kind } = checkSecret(pasted, manifest, named, 'the token', false);
   const { username, label, tenant } = options;
-  const about = {
-    service: manifest.id,
-    origin: 'signed in with keyhold',
-    ...given({ kind: kind?.name ?? named, label, tenant, account: username }),
-  };
   const whole = { ...target, username: username && toWire(username) };
-  const before = await tokenItems(agent);
   try {
-    await ask(agent, 'store', { target: whole, secret, expiresAt, about, made: 'login' });
-    const item = await keptLast(agent);
-    const reply = await agent(requestOf('remote-show', { attributes: { id: item.id, what: 'whoami' } }));
-    const isRefused = ['revoked', 'expired', 'interaction-required'].includes(reply.status);
-    if (isRefused && !before.some(({ id }) => id === item.id)) {
-      await ask(agent, 'erase', { target: targetOfItem(item), id: item.id, attributes: { purge: '1' } });
-      throw new CommandFailure(exitCodeOf(reply.status), `${reply.message}; it is not kept`);
+    const kindName = kind?.name ?? named;
+    const stranger = { manifest, target, kind: kindName, secret };
+    const verdict = options.verify === false ? ({ status: 'not-asked' } as const) : await verify(agent, stranger);
+    if (verdict.status === 'refused') throw new CommandFailure(verdict.exitCode, `${verdict.message}; it is not kept`);
+    if (verdict.status === 'unknown') {
+      const why = `${verdict.message}; nothing was changed; --no-verify keeps the token unasked`;
+      throw new CommandFailure(exitCodeOf('unavailable'), why);
     }
-    const [whoami] = documents(reply.details, 'item[]');
-    const { user, expiresAt: end } = (whoami?.['answer'] ?? {}) as Record<string, unknown>;
-    // When it ends only the service knows of a token that does not say so itself.
-    if (item.expiresAt === undefined && typeof end === 'number') {
-      await ask(agent, 'store', { target: targetOfItem(item), secret, expiresAt: end, about, made: 'login' });
-    }
-    const kept = await keptLast(agent);
-    if (typeof user !== 'string' || kept.account !== undefined) return kept;
-    await ask(agent, 'annotate', { attributes: { id: kept.id, account: toWire(user) } });
-    return { ...kept, account: user };
+    const account = username ?? verdict.user;
+    await mayReplace(agent, { whole, label, account, secret }, options);
+    const about = {
+      service: manifest.id,
+      origin: 'signed in with keyhold',
+      unverified: options.verify === false ? 'it was kept with --no-verify' : undefined,
+      ...given({ kind: kindName, label, tenant, account }),
+    };
+    // When a token ends that does not say so itself, only the service knows.
+    const kept = { target: whole, secret, expiresAt: expiresAt ?? verdict.expiresAt, about, made: 'login' } as const;
+    await ask(agent, 'store', kept);
+    return standingAt(await tokenItems(agent), whole, label)!;
   } finally {
     secret.dispose();
   }
 }
 
-async function keptLast(agent: Connection): Promise<TokenItem> {
-  return (await tokenItems(agent)).toSorted((one, other) => other.storedAt - one.storedAt)[0]!;
+/** What stands in the place of a login: for exactly that path and username, or under that label. */
+function standingAt(held: readonly TokenItem[], target: Target, label: string | undefined): TokenItem | undefined {
+  const there = held.filter((item) => {
+    const { protocol, host, path } = targetOfItem(item);
+    return protocol === target.protocol && host === target.host && path === target.path;
+  });
+  const at = (username: string | undefined) => there.find((item) => targetOfItem(item).username === username);
+  if (target.username !== undefined || label === undefined) return at(target.username);
+  return there.find((item) => item.label === label) ?? at(toWire(label));
+}
+
+type Newcomer = {
+  readonly whole: Target;
+  readonly label: string | undefined;
+  readonly account: string | undefined;
+  readonly secret: Secret;
+};
+
+/**
+ * A login takes the place of an earlier login of the same account, and of nothing else unasked: not of another account's, and not of
+ * a token that was created or set by hand. Throws a `CommandFailure` where the person says no, or cannot be asked.
+ */
+async function mayReplace(
+  agent: Connection,
+  { whole, label, account, secret }: Newcomer,
+  options: LoginOptions,
+): Promise<void> {
+  const before = standingAt(await tokenItems(agent), whole, label);
+  if (!before) return;
+  const isOther = before.account !== undefined && account !== undefined && before.account !== account;
+  const isLogin = before.made === undefined || before.made === 'login';
+  if (isLogin && !isOther) return;
+  const same = await agent(requestOf('same', { target: targetOfItem(before), id: before.id, secret }));
+  if (same.status === 'ok' && detail(same.details, 'same') === 'true') return;
+  const whose = before.account === undefined ? '' : ` of ${before.account}`;
+  await confirm(`Replace ${spoken(before)}${whose}? (--username NAME keeps both)`, options);
 }
 
 function seconds(text: string): number {

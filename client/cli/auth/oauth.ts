@@ -119,7 +119,7 @@ async function byDevice(place: OAuthPlace, options: LoginOptions): Promise<Ok> {
 }
 
 async function byClient(place: OAuthPlace, options: LoginOptions): Promise<Ok> {
-  const password = await readSecret(options, "the client's secret");
+  const password = await readSecret(options, `the client's secret for ${options.issuer ?? urlOf(place.target)}`);
   try {
     return await begin(place, options, { way: 'client' }, password);
   } finally {

@@ -19,6 +19,7 @@ import {
   SERVICE_DEADLINE,
   type ServicePlace,
   type ServicePlaceOptions,
+  sayWhere,
   servicePlace,
 } from './service-place.ts';
 import { checkSecret } from './set.ts';
@@ -56,6 +57,7 @@ async function create(name: string, options: CreateOptions): Promise<void> {
   await withAgent(async (agent) => {
     const held = await tokenItems(agent);
     const place = servicePlace(options, held);
+    sayWhere(place);
     const attributes = wishOf(name, place, held, options);
     const { details } = await ask(agent, 'create', { target: place.target, attributes: { ...attributes, check: '1' } });
     for (const [key, warning] of details ?? []) if (key === 'warning[]') remark(`keyhold: ${warning}`);
@@ -105,7 +107,7 @@ async function byPage(
     const opened = options.input && hasDisplay() && (await openPage(page));
     remark(`keyhold: make a token named ${name} ${opened ? 'on the page that opens' : 'here'}: ${page}`);
   }
-  const pasted = await readSecretOrStdin(options, `the new token of ${manifest.title}`);
+  const pasted = await readSecretOrStdin(options, `the new token of ${manifest.title} for ${urlOf(target)}`);
   const fit = checkSecret(pasted, manifest, kind, 'the token', false);
   try {
     const life = options.expiresIn === undefined ? undefined : secondsOf(options.expiresIn);

@@ -20,6 +20,8 @@ export type TokenItem = {
   readonly origin?: string;
   readonly account?: string;
   readonly tenant?: string;
+  /** Why the service has not confirmed it. */
+  readonly unverified?: string;
   readonly scopes?: readonly string[];
   readonly prefix?: string;
   /** What may be displayed of the value. */

@@ -10,7 +10,8 @@ import { profileInForce } from '../../profiles/in-force.ts';
 import { readCatalogue } from '../../services/catalogue.ts';
 import { servicesNamed } from '../../services/named.ts';
 import { CommandFailure } from '../failure.ts';
-import { targetOf } from '../target.ts';
+import { remark } from '../page.ts';
+import { targetOf, urlOf } from '../target.ts';
 import { contextsHere } from './contexts-here.ts';
 import type { TokenItem } from './item.ts';
 
@@ -21,7 +22,12 @@ export const SERVICE_DEADLINE = 300_000;
 export type ServicePlaceOptions = { readonly service?: string; readonly for?: string };
 
 /** A service, and where it is. */
-export type ServicePlace = { readonly manifest: Manifest; readonly target: Target };
+export type ServicePlace = {
+  readonly manifest: Manifest;
+  readonly target: Target;
+  /** What in the working directory names the server, where nothing else did. */
+  readonly from?: string;
+};
 
 export function addServicePlace(command: Command): Command {
   return command
@@ -47,7 +53,7 @@ export function servicePlace({ service, for: url }: ServicePlaceOptions, held: r
   const [here, another] = contextsHere([manifest]).found;
   if (here && !another) {
     const { protocol, host, path } = targetOf(here.url);
-    return { manifest, target: { protocol, host, path } };
+    return { manifest, target: { protocol, host, path }, from: here.from };
   }
   const places = placesOf(held.filter((one) => one.service === service));
   const own = hostsOf(manifest);
@@ -58,6 +64,11 @@ export function servicePlace({ service, for: url }: ServicePlaceOptions, held: r
       ? `${service} has no host of its own; give --for URL, or run: keyhold profile set endpoint.${service} URL`
       : `tokens of ${service} are held for ${known.map(({ host }) => fromWire(host)).join(', ')}; give --for URL`;
   throw unclear(rule);
+}
+
+/** Says which server a secret is going to be sent to, where the working directory and not the person named it. */
+export function sayWhere({ manifest, target, from }: Partial<ServicePlace> & Pick<ServicePlace, 'target'>): void {
+  if (from !== undefined) remark(`keyhold: for ${urlOf(target)} (${manifest?.title}), as ${from} says`);
 }
 
 function named(service: string, target: Target): Manifest {

@@ -16,6 +16,8 @@ import { addTarget, addVerb } from '../verb.ts';
 import { matches, spoken, type TokenItem, tokenItems } from './item.ts';
 import { type PlaceOptions, placeOf } from './place.ts';
 import { refuseLabel } from './rename.ts';
+import { SERVICE_DEADLINE } from './service-place.ts';
+import { type Stranger, verify } from './verify.ts';
 
 /** Seconds for which a kind that may not rest is held where its manifest does not say. */
 const MEMORY_ONLY = 3_600;
@@ -28,6 +30,8 @@ type SetOptions = PlaceOptions &
     readonly origin?: string;
     readonly id?: string;
     readonly force?: boolean;
+    /** False by `--no-verify`. */
+    readonly verify?: boolean;
     readonly yes?: boolean;
   };
 
@@ -41,6 +45,7 @@ export function addSet(token: Command): void {
     .option('--origin <text>', 'where it came from: an administrator, a page, a colleague')
     .option('--id <id>', "the service's own id of it, by which its service ends it")
     .option('--force', 'keep it although its form is not the usual one, or it was revoked')
+    .option('--no-verify', 'keep it without asking the service whether it takes it')
     .option('--yes', 'replace one without asking')
     .action(set);
 }
@@ -58,11 +63,21 @@ async function set(options: SetOptions): Promise<void> {
   // The token first, then whether it replaces one: a token that is pasted out of habit must not answer the question.
   const checked = checkSecret(await readSecretOrStdin(options, what), manifest, kind?.name, what, force);
   let before: TokenItem | undefined;
+  let unverified: string | undefined;
   try {
+    if (manifest)
+      unverified = await unverifiedBecause(
+        { manifest, target, kind: checked.kind?.name, secret: checked.secret },
+        options,
+      );
     before = replaced(await withAgent(tokenItems), target, label);
     if (before) await mayReplace(before, hasPerson(options.input) && !isPiped(options), options);
     const about = { service: manifest?.id, kind: kind?.name, label, origin, account, tokenId: options.id };
-    const said = Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined));
+    const said = {
+      ...Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined)),
+      // Empty takes away what was noted of the same value before.
+      ...(manifest && { unverified }),
+    };
     const timeout = checked.kind?.memoryOnly ? lifeOf(checked.kind) : undefined;
     const { secret, expiresAt } = checked;
     const kept = { target, secret, expiresAt, timeout, force, about: said, made: 'set' } as const;
@@ -79,9 +94,30 @@ async function set(options: SetOptions): Promise<void> {
       checked.expiresAt !== undefined && `expires ${localTime(checked.expiresAt)}`,
       checked.kind?.memoryOnly && 'held in memory only',
       checked.trimmed && 'white space at its ends was left out',
+      unverified !== undefined && 'not verified',
     ].filter((fact) => typeof fact === 'string');
     if (facts.length > 0) page.line(`${facts.join('; ')}.`);
   });
+}
+
+/**
+ * Asks the service before anything is replaced: only a token that it refuses for certain is not kept. Answers why the service has
+ * not confirmed it; undefined where it has, or has no call for that.
+ */
+async function unverifiedBecause(
+  stranger: Stranger,
+  { verify: isWanted, force }: SetOptions,
+): Promise<string | undefined> {
+  if (isWanted === false) return 'it was kept with --no-verify';
+  if (force) return 'it was kept with --force';
+  const verdict = await withAgent((agent) => verify(agent, stranger), SERVICE_DEADLINE);
+  if (verdict.status === 'refused') {
+    const why = `${verdict.message}; nothing was changed (--no-verify keeps it all the same)`;
+    throw new CommandFailure(verdict.exitCode, why);
+  }
+  if (verdict.status !== 'unknown') return undefined;
+  remark(`keyhold: not verified: ${verdict.message}`);
+  return `${stranger.manifest.title} could not be asked when it was stored`;
 }
 
 function kindNamed(name: string, manifest: Manifest | undefined): Kind {

@@ -62,6 +62,7 @@ function factsOf(item: TokenItem | DeletedItem, usage: Usage, twins: readonly To
     ["service's id", item.tokenId],
     ['account', item.account],
     ['tenant', item.tenant],
+    ['not verified', item.unverified],
     ['scopes', item.scopes?.join(', ')],
     ['begins with', item.prefix],
     ['fingerprint', item.fingerprint],

@@ -18,6 +18,7 @@ const about = {
   origin: maybe(text('where it came from')),
   account: maybe(text('who it stands for at the service')),
   tenant: maybe(text('at the service')),
+  unverified: maybe(text('why the service has not confirmed the value')),
   scopes: maybe(listOf(text('a scope'), 'what it may do')),
   createdAt: maybe(whole('epoch seconds; when the service made it')),
   prefix: maybe(text('the public beginning of every token of its kind')),

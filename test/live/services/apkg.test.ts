@@ -219,6 +219,20 @@ describe('apkg', () => {
     expect(rig.said()).not.toContain('password-EXAMPLE');
   });
 
+  test('a login says which server it sends to where a file in the folder names it (K15)', async () => {
+    const folder = join(rig.home, 'checkout');
+    mkdirSync(join(folder, '.apkg'), { recursive: true });
+    writeFileSync(join(folder, '.apkg/config.json'), JSON.stringify({ registry: server.url }));
+    const login = ['auth', 'login', ...at, '--username', 'ada', '--stdin'];
+    const wrong = await rig.run(login, { input: 'wrong-EXAMPLE\n', cwd: folder });
+    expect(wrong.code).not.toBe(0);
+    expect(wrong.stderr.replace(/\s+/g, ' ')).toContain(
+      `for ${server.url} (apkg), as ${folder}/.apkg/config.json says`,
+    );
+    const named = await rig.run([...login, '--for', server.url], { input: 'wrong-EXAMPLE\n', cwd: folder });
+    expect(named.stderr).not.toContain('config.json');
+  });
+
   test('apkg logout, silent where nobody is signed in (K16)', async () => {
     const out = await rig.json(['auth', 'logout', ...at, '--yes']);
     expect(out).toMatchObject({ removed: true });

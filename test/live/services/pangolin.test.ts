@@ -310,6 +310,13 @@ describe('pangolin', () => {
     // An administrator's verb, without a profile's account and with it.
     expect((await rig.run(['token', 'list', '--remote', '--user', server.users.user.id, ...at])).code).toBe(0);
     const ci = await printed('ci-deploy');
+    // The same name again: the value that is held would be gone here and alive there.
+    const posts = () =>
+      server.requests.filter(({ path, method }) => method === 'POST' && path === '/api/v1/tokens').length;
+    const before = posts();
+    const twice = await rig.run(['token', 'create', 'ci-deploy', ...at]);
+    expect(twice).toMatchObject({ code: 2, stderr: expect.stringContaining('keyhold token rotate') });
+    expect([posts(), await printed('ci-deploy')]).toEqual([before, ci]);
     const session = await printed(admin.username);
     expect(await printed('--for', server.url)).toBe(session);
     const revoked = await rig.json(['auth', 'revoke', '--yes', ...at]);

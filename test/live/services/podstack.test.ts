@@ -231,6 +231,56 @@ describe('podstack, with the calls behind its commands', () => {
     expect(await rig.json(['auth', 'whoami', ...at])).toMatchObject({ account: 'acc_123456' });
   });
 
+  test('only a refusal keeps the old token; without an answer a login stops, and token set keeps the new one unverified', async () => {
+    const good = await current();
+    const login = ['auth', 'login', ...at, '--with-token', '--label', 'laptop'];
+    const set = (label: string) => ['token', 'set', '--for', server.url, ...at, '--label', label, '--yes'];
+    for (const command of [login, set('laptop')]) {
+      const refused = await rig.run(command, { input: 'podstack_unknown0_EXAMPLE' });
+      expect(refused).toMatchObject({
+        code: 6,
+        stdout: '',
+        stderr: expect.stringContaining('mistyped, or it was revoked'),
+      });
+      expect(await current()).toBe(good);
+    }
+    const { token } = await generate(server, 'other', 30);
+    for (const status of [429, 500, 'timeout'] as const) {
+      server.fail(status, { times: 1 });
+      const stopped = await rig.run(login, { input: token });
+      expect([status, stopped.code, stopped.stdout]).toEqual([status, 10, '']);
+      expect(stopped.stderr).toContain('--no-verify');
+      expect(await current()).toBe(good);
+    }
+    server.fail(500, { times: 1 });
+    const kept = await rig.run(set('kept'), { input: token });
+    expect(kept).toMatchObject({ code: 0, stderr: expect.stringContaining('not verified') });
+    expect(await rig.json(['token', 'show', 'kept'])).toMatchObject({ unverified: expect.any(String), made: 'set' });
+    // The service's next word on it takes the mark away.
+    await rig.run(['token', 'show', 'kept', '--remote']);
+    expect((await rig.json(['token', 'show', 'kept']))['unverified']).toBeUndefined();
+    const before = server.requests.length;
+    expect((await rig.run([...set('kept'), '--no-verify'], { input: 'podstack_unknown0_EXAMPLE' })).code).toBe(0);
+    expect(server.requests).toHaveLength(before);
+    await rig.json(['token', 'set', '--for', server.url, ...at, '--label', 'kept', '--yes'], { input: token });
+    await rig.json(['token', 'revoke', 'kept', '--yes']);
+  });
+
+  test('a login does not take the place of a token that was set by hand, unasked', async () => {
+    const { token } = await generate(server, 'by-hand', 30);
+    const place = ['--for', server.url, ...at, '--username', 'ada'];
+    await rig.json(['token', 'set', ...place], { input: token });
+    const { token: other } = await generate(server, 'login', 30);
+    const login = ['auth', 'login', ...place, '--with-token'];
+    const asked = await rig.run(login, { input: other });
+    expect(asked).toMatchObject({ code: 6, stderr: expect.stringContaining('--yes') });
+    expect((await rig.run(['token', 'print', 'ada'])).stdout.trim()).toBe(token);
+    expect((await rig.run([...login, '--yes'], { input: other })).code).toBe(0);
+    await rig.json(['token', 'revoke', 'ada', '--yes']);
+    await rig.json(['token', 'set', ...place], { input: token });
+    await rig.json(['token', 'revoke', 'ada', '--yes']);
+  });
+
   test('podstack auth token-info: prefix, scopes, dates and last use, never the value (S14, S26)', async () => {
     const { stdout } = await rig.run(['auth', 'token-info', '--json', ...at]);
     const { remote } = JSON.parse(stdout);

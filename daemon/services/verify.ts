@@ -1,0 +1,60 @@
+import type { Target } from '../../protocol/credential.ts';
+import { kindOf, type Manifest } from '../../protocol/services/index.ts';
+import { refusalOf } from '../tombstones/tombstone.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { item, placeIn, type ServiceAct, textIn, told } from './asking.ts';
+import { disposeAll, type Heard } from './desk.ts';
+import { refused } from './outcomes.ts';
+import { normal } from './remote.ts';
+
+/**
+ * Asks a service whose a token is that is not held yet, so that a bad one does not take the place of a good one. Nothing is kept.
+ * `ok` with an item: it is taken, and what the service says of it. `ok` without: the service knows it, and lets it not ask.
+ * `revoked`, `expired` and `interaction-required`: it is refused for certain. `unavailable`: the service gave no answer to go by.
+ * `unsupported`: it has no such call.
+ */
+export const verify: ServiceAct = async (desk, request) => {
+  const { attributes } = request;
+  const place = placeIn(request);
+  await desk.parts.custody.ready();
+  const manifest = desk.manifestOf(place, textIn(attributes, 'service'));
+  const secret = attributes.secret('password');
+  if (!secret) return refused('bad-request', 'whoami', 'there is no token to ask about');
+  const kind = kindOf(manifest, textIn(attributes, 'kind')) ?? manifest.kinds[0]!;
+  const stranger = strangerAt(manifest, place, kind.name);
+  // What is known to be revoked is not sent again.
+  const { tombstones } = desk.parts;
+  const marks = await tombstones.marks.marksOf(secret, place, stranger.about, tombstones.keys());
+  const tombstone = tombstones.of(marks);
+  if (tombstone) return refusalOf(tombstone);
+  if (!desk.canProbe(manifest, stranger)) {
+    return refused('unsupported', 'whoami', `${manifest.title} has no call by which such a token tells whose it is`);
+  }
+  const question = { manifest, operation: 'whoami', kind: kind.name, target: place } as const;
+  const heard = await desk.call({ ...question, as: stranger, token: secret });
+  if (heard.ok) {
+    disposeAll(heard.secrets);
+    return { status: 'ok', details: [item({ operation: 'whoami', answer: normal(heard.read) })] };
+  }
+  const { reply } = heard;
+  const isDead = reply.status === 'revoked' || reply.status === 'expired';
+  if (isRefusal(heard)) return isDead ? reply : { ...reply, status: 'interaction-required' };
+  // It may not ask this, and so the service knows it: a reason to lose no token.
+  if (heard.httpStatus === 403) return { status: 'ok', details: told('note', reply.message) };
+  return { ...reply, status: reply.status === 'unsupported' ? 'unsupported' : 'unavailable' };
+};
+
+/** Whether a service said for certain that it does not take a token: by its status, or by what its manifest calls so. */
+export function isRefusal(heard: Extract<Heard, { ok: false }>): boolean {
+  if (heard.httpStatus === 429 || (heard.httpStatus ?? 0) >= 500) return false;
+  const outcome = heard.cause?.outcome;
+  return heard.httpStatus === 401 || outcome === 'revoked' || outcome === 'expired';
+}
+
+/** A token that nobody holds, in the form of one that is held: enough to say how it goes along. */
+function strangerAt(manifest: Manifest, { protocol, host, path }: Target, kind: string): Entry {
+  return {
+    ...{ protocol, host, path, id: '', storedAt: 0, about: { service: manifest.id, kind } },
+    ...{ resting: undefined, forgetAt: undefined, secrets: undefined, lease: undefined },
+  };
+}
