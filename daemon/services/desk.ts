@@ -83,6 +83,8 @@ export type Asked = Question & {
   /** Its secret, where that is at hand and not held any more. Borrowed. */
   readonly token?: Secret | undefined;
   readonly secrets?: Readonly<Partial<Record<SecretName, Secret>>>;
+  /** Milliseconds after which the call is given up, where the configured time is longer. */
+  readonly atMost?: number | undefined;
 };
 
 /** Whose token it is, as the service says (`whoami`). A member that it does not say is absent. */
@@ -210,7 +212,8 @@ export class Desk {
     try {
       if (as && !secret)
         return { ok: false, reply: refused('not-found', operation, 'the token that it needs is gone') };
-      const whole = { ...plan.plan, ...route, ...(auth && { auth }) };
+      const deadline = Math.min(route.deadline, asked.atMost ?? route.deadline);
+      const whole = { ...plan.plan, ...route, deadline, ...(auth && { auth }) };
       const answer = await this.parts.upstream.run('call', whole, { ...secrets, ...(secret && { token: secret }) });
       const { reply } = answer;
       if ('failure' in reply) {

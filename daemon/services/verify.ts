@@ -7,6 +7,9 @@ import { disposeAll, type Heard } from './desk.ts';
 import { refused } from './outcomes.ts';
 import { normal } from './remote.ts';
 
+/** Milliseconds that a service gets to answer: a person waits, and without an answer the token is kept with a warning. */
+const ANSWER = 8_000;
+
 /**
  * Asks a service whose a token is that is not held yet, so that a bad one does not take the place of a good one. Nothing is kept.
  * `ok` with an item: it is taken, and what the service says of it. `ok` without: the service knows it, and lets it not ask.
@@ -30,7 +33,7 @@ export const verify: ServiceAct = async (desk, request) => {
   if (!desk.canProbe(manifest, stranger)) {
     return refused('unsupported', 'whoami', `${manifest.title} has no call by which such a token tells whose it is`);
   }
-  const question = { manifest, operation: 'whoami', kind: kind.name, target: place } as const;
+  const question = { manifest, operation: 'whoami', kind: kind.name, target: place, atMost: ANSWER } as const;
   const heard = await desk.call({ ...question, as: stranger, token: secret });
   if (heard.ok) {
     disposeAll(heard.secrets);

@@ -39,7 +39,7 @@ describe('a canary among services', () => {
 
   beforeAll(async () => {
     server = await openPangolin();
-    rig = await openRig('pangolin');
+    rig = await openRig('pangolin', undefined, '', true);
     await rig.json(['profile', 'set', 'endpoint.pangolin', server.url, '--profile', 'here']);
     await rig.json(['profile', 'set', 'tenant.pangolin', server.tenant, '--profile', 'here']);
     await rig.json(['profile', 'use', 'here']);

@@ -18,7 +18,7 @@ describe('pangolin', () => {
   beforeAll(async () => {
     now = Math.floor(Date.now() / 1_000);
     server = await openPangolin({ clock: { now: () => now } });
-    rig = await openRig('pangolin');
+    rig = await openRig('pangolin', undefined, '', true);
     await rig.json(['profile', 'set', 'endpoint.pangolin', server.url, '--profile', 'here']);
     await rig.json(['profile', 'set', 'tenant.pangolin', server.tenant, '--profile', 'here']);
     await rig.json(['profile', 'use', 'here']);

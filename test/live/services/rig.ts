@@ -31,11 +31,17 @@ export type Rig = AsyncDisposable & {
 
 /**
  * The agent, and the stand-in made known to it: the built-in service at another place, with what `more` changes (YAML).
- * Without a stand-in the service is as it is built in.
+ * Without a stand-in the service is as it is built in, and is not called (its server is a real one) unless `mayCall` says that a
+ * profile of the test names an endpoint on this machine.
  */
-export async function openRig(service: string, standIn?: StandIn, more = ''): Promise<Rig> {
+export async function openRig(
+  service: string,
+  standIn?: StandIn,
+  more = '',
+  mayCall = standIn !== undefined,
+): Promise<Rig> {
   const { path: home, remove } = temporaryFolder(service);
-  configure(home, { backend: 'vault', upstream: { deadline: DEADLINE } });
+  configure(home, { backend: 'vault', upstream: { deadline: DEADLINE, offline: mayCall ? 'off' : 'on' } });
   const agent = await startAgent({ home });
   let said = '';
   const rig: Rig = {
