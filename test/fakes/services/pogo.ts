@@ -48,7 +48,8 @@ export async function openPogo({ clock = openSystemClock(), repositories = ['app
     const token = header ?? call.query.get('token') ?? cookieOf(call);
     if (token === undefined || token === '') return undefined;
     if (header === undefined) careless++;
-    const user = users.get(keyOf(token));
+    const decoded = decode(token);
+    const user = typeof decoded === 'string' ? undefined : users.get(decoded.toString('hex'));
     if (user !== undefined) return { name: user };
     const ci = ciTokens.get(token);
     return ci && clock.now() < ci.until ? { name: 'CI', repository: ci.repository } : undefined;
@@ -73,9 +74,9 @@ export async function openPogo({ clock = openSystemClock(), repositories = ['app
       ({ form }) => {
         const token = form.get('token') ?? '';
         if (token === '') return plain(400, 'Token is required');
-        const at = firstIllegal(token);
-        if (at >= 0) return plain(400, `Invalid token format: illegal base64 data at input byte ${at}`);
-        if (!users.has(keyOf(token))) return plain(401, 'Invalid token');
+        const decoded = decode(token);
+        if (typeof decoded === 'string') return plain(400, `Invalid token format: ${decoded}`);
+        if (!users.has(decoded.toString('hex'))) return plain(401, 'Invalid token');
         const cookie = `token=${token}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict`;
         return { status: 200, body: { success: true }, headers: { 'set-cookie': cookie } };
       },
@@ -129,6 +130,17 @@ function newToken(): string {
 
 function keyOf(token: string): string {
   return Buffer.from(token, 'base64url').toString('hex');
+}
+
+/**
+ * The bytes of a token, by what the server's DecodeToken takes: one alphabet or the other, with the padding; otherwise the
+ * error, which repeats the token (P24). Where neither alphabet shows, both are tried and both errors told.
+ */
+function decode(token: string): Buffer | string {
+  const at = /[+/]/.test(token) && /[-_]/.test(token) ? token.search(/[-_]/) : firstIllegal(token);
+  if (at < 0) return Buffer.from(token, 'base64url');
+  const why = `illegal base64 data at input byte ${at}`;
+  return `failed to decode ${JSON.stringify(token)}: ${/[+/_-]/.test(token) ? why : `${why}\n${why}`}`;
 }
 
 /** Where the text stops being base64 in either alphabet, padding included; -1 if nowhere. */

@@ -54,9 +54,9 @@ export async function openPogodoc({ clock = openSystemClock() }: StandInOptions 
     bearerOf(call) === session || /(?:^|; )session=([^;]+)/.exec(call.headers.cookie ?? '')?.[1] === session;
   const tokenOf = (call: Call) => active().find(({ value }) => value === bearerOf(call));
   const withPerson = (answer: (call: Call) => Answer) => (call: Call) => (isPerson(call) ? answer(call) : refuse(401));
-  const withToken = (answer: (token: Kept) => Answer) => (call: Call) => {
+  const withToken = (answer: (token: Kept, call: Call) => Answer) => (call: Call) => {
     const token = tokenOf(call);
-    return token && self.plan === 'active' ? answer(token) : refuse(401);
+    return token && self.plan === 'active' ? answer(token, call) : refuse(401);
   };
 
   const routes: readonly Route[] = [
@@ -65,10 +65,17 @@ export async function openPogodoc({ clock = openSystemClock() }: StandInOptions 
       '/v1/documents/immediate-render',
       withToken((token) => {
         token.documents++;
-        return { status: 200, body: { presignedUrl: `${self.url}/documents/${randomUUID()}.pdf` } };
+        return { status: 200, body: { url: `${self.url}/documents/${randomUUID()}.pdf` } };
       }),
     ],
-    ['GET', '/v1/jobs/:id', withToken(() => ({ status: 200, body: { status: 'done' } }))],
+    [
+      'GET',
+      '/v1/jobs/:id',
+      withToken((_, { params: [jobId] }) => ({
+        status: 200,
+        body: { type: 'html', jobId, target: 'pdf', success: true, status: 'done' },
+      })),
+    ],
     [
       'GET',
       '/v1/api-tokens',

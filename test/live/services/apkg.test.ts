@@ -198,6 +198,41 @@ describe('apkg', () => {
     expect((await rig.run(['token', 'print', 'ci-narrow'])).code).toBe(0);
   });
 
+  test('several tokens of two registries: each is used, shown and revoked alone (K5, K6, K9, K10, K20)', async () => {
+    await using internal = await openApkg({ username: 'grace' });
+    const there = [...at, '--for', internal.url];
+    await rig.json(['auth', 'login', ...there, '--username', 'grace', '--stdin'], { input: 'password-EXAMPLE\n' });
+    // apkg token create --label ci-deploy, and --label ci-internal --registry URL.
+    await rig.json(['token', 'create', 'ci-docs', '--scopes', 'publish', ...at]);
+    await rig.json(['token', 'create', 'ci-deploy', '--scopes', 'publish', ...at]);
+    await rig.json(['token', 'create', 'ci-internal', '--scopes', 'publish', ...there]);
+    expect(internal.active()).toMatchObject([{ name: 'ci-internal' }]);
+    const value = async (label: string) => (await rig.run(['token', 'print', label])).stdout.trim();
+    const publish = async (url: string, token: string) =>
+      (await fetch(`${url}/packages/app`, { method: 'PUT', headers: { authorization: `Bearer ${token}` } })).status;
+    const [docs, deploy, inside] = [await value('ci-docs'), await value('ci-deploy'), await value('ci-internal')];
+    expect([await publish(server.url, deploy), await publish(internal.url, inside)]).toEqual([200, 200]);
+    expect([await publish(internal.url, deploy), await publish(server.url, inside)]).toEqual([401, 401]);
+    const namesAt = async (place: string[]) =>
+      ((await rig.json(['token', 'list', '--remote', ...place]))['items'] as unknown as { name?: string }[]).flatMap(
+        ({ name }) => name ?? [],
+      );
+    expect(await namesAt(at)).toEqual(expect.arrayContaining(['ci-docs', 'ci-deploy']));
+    expect(await namesAt(there)).toEqual(['ci-internal']);
+    // Who is signed in, and what is served for a registry, is the login and none of these.
+    expect((await rig.run(['auth', 'whoami', ...at])).stdout).toBe('ada\n');
+    expect((await rig.run(['auth', 'whoami', ...there])).stdout).toBe('grace\n');
+    // apkg token revoke ci-deploy
+    const { results } = await rig.json(['token', 'revoke', 'ci-deploy', '--yes']);
+    expect(results).toMatchObject([{ exitCode: 0, upstream: 'revoked', probe: 'dead' }]);
+    expect([await publish(server.url, deploy), await publish(server.url, docs)]).toEqual([401, 200]);
+    expect([await publish(internal.url, inside), await value('ci-docs')]).toEqual([200, docs]);
+    await rig.json(['token', 'revoke', 'ci-internal', 'ci-docs', '--yes']);
+    expect(internal.active()).toEqual([]);
+    await rig.json(['auth', 'logout', ...there, '--yes']);
+    expect((await rig.run(['auth', 'whoami', ...at])).stdout).toBe('ada\n');
+  });
+
   test('apkg has nothing that refreshes (K27)', async () => {
     const { code, stderr } = await rig.run(['auth', 'refresh', ...at]);
     expect(code).toBe(11);

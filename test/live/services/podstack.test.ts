@@ -356,13 +356,18 @@ describe('podstack, with the calls behind its commands', () => {
     expect(await pods(server, await current())).toBe(200);
   });
 
-  test('podstack auth revoke: the current token, which then has to be made anew (S16, S30)', async () => {
+  test('podstack auth revoke: the current token, which then has to be made anew; the others live on (S16, S30)', async () => {
     const value = await current();
+    const others = await Promise.all(
+      ['ci-build', 'ci-test'].map(async (label) => (await rig.run(['token', 'print', label])).stdout.trim()),
+    );
     const asked = await rig.run(['auth', 'revoke', ...at, '--username', 'laptop']);
     expect(asked.code).toBe(6);
     const { stdout } = await rig.run(['auth', 'revoke', '--yes', ...at, '--username', 'laptop']);
     expect(stdout).toContain('To sign in again: keyhold auth login');
     expect(await pods(server, value)).toBe(401);
+    for (const other of others) expect(await pods(server, other)).toBe(200);
+    expect((await rig.run(['token', 'print', 'ci-build'])).stdout).toBe(`${others[0]}\n`);
     const again = await rig.run(['auth', 'login', ...at, '--with-token'], { input: value });
     expect(again.code).toBe(8);
   });

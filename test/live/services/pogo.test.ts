@@ -113,7 +113,10 @@ describe('pogo', () => {
 
   test('two spellings of base64 are one token, here and there (P23)', async () => {
     const printed = (await rig.run(['token', 'print', '--for', url])).stdout.trim();
-    const spelled = printed.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '');
+    const spelled = printed.replaceAll('-', '+').replaceAll('_', '/');
+    const whoami = async (token: string) =>
+      (await fetch(`${server.url}/whoami`, { headers: { authorization: `Bearer ${token}` } })).status;
+    expect([await whoami(spelled), await whoami(spelled.replace(/=+$/, ''))]).toEqual([200, 401]);
     await rig.run(['token', 'set', '--for', url, '--label', 'again'], { input: spelled });
     const { items } = await rig.json(['token', 'list']);
     const [one, other] = items as unknown as { fingerprint: string }[];
@@ -121,6 +124,43 @@ describe('pogo', () => {
     expect(other!.fingerprint).toBe(one!.fingerprint);
     expect((await rig.run(['token', 'list'])).stdout).toContain('hold one and the same value');
     await rig.json(['token', 'remove', 'again', '--yes']);
+  });
+
+  test('two accounts of one server and one of another: each is used, shown and removed alone (P2, P6, P15)', async () => {
+    await using one = await openPogo();
+    await using other = await openPogo();
+    const [ada, grace, elsewhere] = [one.mint('ada'), one.mint('grace'), other.mint('ada')];
+    const all = [ada, grace, elsewhere];
+    values.push(...all);
+    const [here, there] = [`pogo://${one.server}`, `pogo://${other.server}`];
+    for (const [at, username, input] of [
+      [here, 'ada', ada],
+      [here, 'grace', grace],
+      [there, 'ada', elsewhere],
+    ] as const) {
+      await rig.json(['token', 'set', '--for', at, '--username', username], { input });
+    }
+    const used = async ({ server: host }: Pogo, username?: string) => {
+      const input = `protocol=pogo\nhost=${host}\n${username === undefined ? '' : `username=${username}\n`}\n`;
+      return /^password=(.*)$/m.exec((await rig.run(['get'], { input })).stdout)?.[1];
+    };
+    expect([await used(one, 'ada'), await used(one, 'grace'), await used(other, 'ada')]).toEqual(all);
+    // Which account is meant is not said: the one that was stored last.
+    expect([await used(one), await used(other)]).toEqual([grace, elsewhere]);
+    const whoami = async ({ url: base }: Pogo, token: string) =>
+      (await fetch(`${base}/whoami`, { headers: { authorization: `Bearer ${token}` } })).text();
+    expect([await whoami(one, ada), await whoami(one, grace)]).toEqual(['{"username":"ada"}', '{"username":"grace"}']);
+    const { stdout } = await rig.run(['token', 'list', '--json']);
+    expect(stdout.split(one.server)).toHaveLength(3);
+    for (const value of all) expect(stdout).not.toContain(value.slice(0, 12));
+    await rig.json(['token', 'remove', '--for', here, '--username', 'grace', '--yes']);
+    expect([await used(one, 'ada'), await used(one, 'grace'), await used(other, 'ada')]).toEqual([
+      ada,
+      undefined,
+      elsewhere,
+    ]);
+    expect(await used(one)).toBe(ada);
+    for (const at of [here, there]) await rig.json(['token', 'remove', '--for', at, '--username', 'ada', '--yes']);
   });
 
   test('no call makes one: the person is told where it comes from, and pastes it (P19)', async () => {

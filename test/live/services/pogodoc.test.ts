@@ -120,6 +120,8 @@ describe('pogodoc, whose tokens are made on its page', () => {
     expect((await rig.run(['token', 'show', 'dev-local'])).stdout).toMatch(/^by program +\S/m);
     expect((await page(server, 'DELETE', `/${id}`)).status).toBe(204);
     expect(await render(server, dead.trim())).toBe(401);
+    // The token beside it is none of this.
+    expect(await render(server, (await rig.run(['token', 'print', 'production-api'])).stdout.trim())).toBe(200);
     await rig.json(['token', 'remove', 'dev-local', '--revoked', '--yes', '--reason', 'a project has ended']);
     expect((await rig.json(['token', 'list', '--deleted']))['items']).toMatchObject([
       { label: 'dev-local', reason: 'a project has ended' },
