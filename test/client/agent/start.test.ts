@@ -69,6 +69,7 @@ describe('start and stop', () => {
 
   it('says how it ended where the agent said nothing', async () => {
     await expect(startAgent(ground, program('kill -9 $$'))).rejects.toThrow('it ended with SIGKILL');
-    await expect(startAgent(ground, '/nonexistent/agent')).rejects.toThrow('/nonexistent/agent gives ENOENT');
+    const missing = join(ground.places.state, 'missing');
+    await expect(startAgent(ground, missing)).rejects.toThrow(`${missing} gives ENOENT`);
   });
 });

@@ -56,7 +56,7 @@ describe('what is seen around', () => {
     const sightings = await seen(service(), { HOME: home, ONE_OLD: 'x-EXAMPLE', ONE_URL: 'x', ONE_TOKEN: '' });
     expect(named(sightings)).toEqual(['environment ONE_OLD', `file ${home}/.config/one/token`]);
     expect(JSON.stringify(sightings)).not.toContain('EXAMPLE');
-    expect(await seen(service(), { HOME: home, XDG_CONFIG_HOME: '/nonexistent' })).toEqual([]);
+    expect(await seen(service(), { HOME: home, XDG_CONFIG_HOME: join(home, 'missing') })).toEqual([]);
   });
 
   it('are the files of every profile, with all the tokens in them', async () => {

@@ -57,8 +57,9 @@ describe.each(programs)('assignments for %s, read by %s %j', (shell, program, ar
             env: {
               PATH: process.env['PATH'],
               LC_ALL: 'C.UTF-8',
-              HOME: '/nonexistent',
-              XDG_CONFIG_HOME: '/nonexistent',
+              // A shell makes folders in its home, also where root runs it and the path has none.
+              HOME: folder.path,
+              XDG_CONFIG_HOME: folder.path,
             },
             timeout: 20_000,
           });
@@ -78,7 +79,7 @@ describe.each(programs)('assignments for %s, read by %s %j', (shell, program, ar
   test.skipIf(!need(program, `apt-get install ${program}`))('take a variable away', () => {
     const script = Buffer.concat([removal(shell, 'TOKEN_1'), Buffer.from(`sh -c 'echo "\${TOKEN_1-none}"'\n`)]);
     const { stdout } = spawnSync(program, [...args, saved(script)], {
-      env: { PATH: process.env['PATH'], TOKEN_1: 'old', HOME: '/nonexistent', XDG_CONFIG_HOME: '/nonexistent' },
+      env: { PATH: process.env['PATH'], TOKEN_1: 'old', HOME: folder.path, XDG_CONFIG_HOME: folder.path },
       timeout: 20_000,
     });
     expect(stdout.toString()).toBe('none\n');
