@@ -15,7 +15,13 @@ export type Killed = (typeof killed)[number];
 const PASSPHRASE = 'correct horse EXAMPLE';
 /** Connections' worth of changes at the same time, each on hosts of its own. */
 const LANES = 4;
-/** Milliseconds at most between the start of the traffic and the kill. */
+/** Times that a store is sent again that a keyring refused while the home is filled. */
+const TRIES = 20;
+/** Changes at most that are answered before a kill may come: a busy machine would make none of them in a fixed time. */
+const ANSWERS = 8;
+/** Milliseconds that they are waited for at most: a keyring that is killed meanwhile answers none. */
+const ANSWERS_DEADLINE = 5_000;
+/** Milliseconds at most between the last of these answers and the kill. */
 const LIFE = 600;
 /** How often the agent rotates, backs up, or loses its keyring, of all its lives. */
 const OFTEN = { rotate: 0.15, backup: 0.1, keyring: 0.15 };
@@ -102,7 +108,12 @@ class KillRun {
       const hosts = Array.from({ length: Math.min(32, held - at) }, (_, more) => `h${at + more}.test`);
       await Promise.all(hosts.map((host) => this.ledger.store(this.#agent, host)));
       // What a busy keyring refused is stored again.
-      for (const host of hosts) if (!this.ledger.isHeld(host)) await this.ledger.store(this.#agent, host);
+      for (const host of hosts) {
+        for (let tries = 1; !this.ledger.isHeld(host) && tries <= TRIES; tries++) {
+          if (tries > 1) await sleep(500);
+          await this.ledger.store(this.#agent, host);
+        }
+      }
     }
     if (this.ledger.held !== held) throw new Error(`cannot fill: ${this.ledger.held} of ${held} were kept`);
     say(`${this.#which}: ${held} held after ${Math.round((performance.now() - began) / 1_000)} s`);
@@ -113,6 +124,7 @@ class KillRun {
     const changed = new Set<string>();
     const agent = this.#agent;
     let isOver = false;
+    const answered = this.ledger.acknowledged + Math.floor(this.#random() * (ANSWERS + 1));
     const lanes = Array.from({ length: LANES }, async (_, lane) => {
       while (!isOver) {
         const host = this.#hostOf(lane);
@@ -125,6 +137,9 @@ class KillRun {
     const rotated = this.#rotating ? this.#rotation!.rotate(agent).catch(() => '') : undefined;
     const isBackup = this.#random() < OFTEN.backup;
     const saved = isBackup ? agent.ask(...manage('backup', 'passphrase=backup EXAMPLE')).catch(() => '') : undefined;
+    for (const until = performance.now() + ANSWERS_DEADLINE; this.ledger.acknowledged < answered; await sleep(2)) {
+      if (performance.now() > until) break;
+    }
     await sleep(this.#random() * LIFE * (rotated || saved ? 3 : 1));
     const withKeyring = this.#session !== undefined && this.#random() < OFTEN.keyring;
     if (withKeyring && this.#random() < 0.5) await this.#killKeyring();

@@ -3,7 +3,7 @@ import type { ProofAgent } from './agent.ts';
 
 /** Requests that a check sends before it waits for their answers. */
 const AT_ONCE = 64;
-/** Milliseconds that a get is tried again for while the backend is not there yet. */
+/** Milliseconds that a request is sent again for while the backend is not there yet. */
 const PATIENCE = 60_000;
 
 /**
@@ -91,14 +91,8 @@ export class Ledger {
   }
 
   async #found(agent: ProofAgent, host: string): Promise<string | undefined | Error> {
-    const ask = () =>
-      agent.ask('action=get', 'capability[]=keyhold', 'protocol=https', `host=${host}`).catch((error: Error) => error);
-    let answer = await ask();
-    // A keyring that was started a moment ago, on a machine at work, may need some time; it may not need for ever.
-    for (const until = Date.now() + PATIENCE; isLater(answer) && Date.now() < until; ) {
-      await sleep(500);
-      answer = await ask();
-    }
+    const lines = ['action=get', 'capability[]=keyhold', 'protocol=https', `host=${host}`];
+    const answer = await askPatiently(agent, ...lines).catch((error: Error) => error);
     if (answer instanceof Error) return answer;
     if (answer.startsWith('status=not-found')) return undefined;
     const value = /^password=(.*)$/m.exec(answer)?.[1];
@@ -106,8 +100,21 @@ export class Ledger {
   }
 }
 
-function isLater(answer: string | Error): boolean {
-  return typeof answer === 'string' && /^status=(unavailable|locked)/.test(answer);
+/**
+ * Sends a request again while the answer is that the backend is not there: a keyring that was started a moment ago, on a
+ * machine at work, may need some time; it may not need for ever. Answers the last reply; rejects when the agent goes first.
+ */
+export async function askPatiently(agent: ProofAgent, ...lines: string[]): Promise<string> {
+  let answer = await agent.ask(...lines);
+  for (const until = Date.now() + PATIENCE; isLater(answer) && Date.now() < until; ) {
+    await sleep(500);
+    answer = await agent.ask(...lines);
+  }
+  return answer;
+}
+
+function isLater(answer: string): boolean {
+  return /^status=(unavailable|locked)/.test(answer);
 }
 
 export function storeLines(host: string, value: string): string[] {

@@ -5,7 +5,7 @@ import { type KeyringSession, startKeyringSession } from '../fakes/keyring-sessi
 import { temporaryFolder } from '../temporary.ts';
 import { manage, type ProofAgent, startProofAgent } from './agent.ts';
 import { configure } from './home.ts';
-import { Ledger } from './ledger.ts';
+import { askPatiently, Ledger } from './ledger.ts';
 import type { Proof, ProofOptions } from './proof.ts';
 import { randomFrom } from './random.ts';
 
@@ -19,6 +19,8 @@ type Phase = (typeof phases)[number];
 
 /** Milliseconds that the start behind a kill may take to undo or finish a migrate. */
 const SETTLE_DEADLINE = 120_000;
+/** Milliseconds of it after which `doctor --repair` is run: a busy keyring may have refused what the start tried. */
+const REPAIR_AFTER = 10_000;
 
 /**
  * Kills agents in every phase of a migrate, in both directions, and checks after each that it is up, that everything
@@ -99,7 +101,7 @@ class MigrateRun {
     const first = isEarly && (!isLate || this.#random() < 0.5) ? 'copying' : isLate ? 'removing' : undefined;
     const before = first === undefined ? undefined : await this.#cut(from, to, first);
     if (first === undefined) {
-      const answer = await this.#agent!.ask(...manage('backend-migrate', `name=${to}`));
+      const answer = await askPatiently(this.#agent!, ...manage('backend-migrate', `name=${to}`));
       if (!answer.startsWith('status=ok')) this.wrong.push(`round ${round}: a migrate ended with ${answer}`);
     }
     const second = before && (first === 'copying' ? 'undoing' : 'finishing');
@@ -173,7 +175,12 @@ class MigrateRun {
 
   async #check(where: string): Promise<void> {
     const wrong = await this.#ledger.check(this.#agent!);
-    for (const until = Date.now() + SETTLE_DEADLINE; this.#phase() !== undefined; await sleep(20)) {
+    const until = Date.now() + SETTLE_DEADLINE;
+    for (let repairAt = Date.now() + REPAIR_AFTER; this.#phase() !== undefined; await sleep(20)) {
+      if (Date.now() >= repairAt) {
+        await this.#agent!.ask(...manage('repair'));
+        repairAt = Date.now() + REPAIR_AFTER;
+      }
       if (Date.now() < until) continue;
       wrong.push(`unfinished after ${SETTLE_DEADLINE / 1_000} s: ${await this.#agent!.ask(...manage('status'))}`);
       break;

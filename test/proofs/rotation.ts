@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { openApkg } from '../fakes/services/apkg.ts';
 import { manage, type ProofAgent } from './agent.ts';
+import { askPatiently } from './ledger.ts';
 
 const run = promisify(execFile);
 const KEYHOLD = join(import.meta.dirname, '../../dist/bin/keyhold');
@@ -29,8 +30,8 @@ export async function openRotation(home: string, environment: Record<string, str
     done.child.stdin?.end(input);
     return (await done).stdout;
   };
-  /** The same until a busy keyring takes it. */
-  const prepared = async (...given: Parameters<typeof keyhold>) => {
+  /** The same, again until a busy keyring takes it. */
+  const untilTaken = async (...given: Parameters<typeof keyhold>) => {
     for (let tries = 1; ; tries++) {
       try {
         return await keyhold(...given);
@@ -43,19 +44,20 @@ export async function openRotation(home: string, environment: Record<string, str
   const manifest = join(home, 'apkg.yaml');
   const host = `hosts:\n  - { protocol: http, host: 127.0.0.1, port: ${server.port} }\n`;
   writeFileSync(manifest, `id: apkg\ntitle: apkg\nlike: apkg\n${host}`);
-  await prepared(['service', 'add', manifest, '--replace']);
-  await prepared(['auth', 'login', '--service', 'apkg', '--username', 'ada', '--stdin'], 'password-EXAMPLE\n');
-  await prepared(['token', 'create', 'ci', '--service', 'apkg', '--scopes', 'publish', '--limit', LIMIT]);
-  const { id } = JSON.parse(await prepared(['token', 'show', 'ci', '--json'])) as { id: string };
+  await untilTaken(['service', 'add', manifest, '--replace']);
+  await untilTaken(['auth', 'login', '--service', 'apkg', '--username', 'ada', '--stdin'], 'password-EXAMPLE\n');
+  await untilTaken(['token', 'create', 'ci', '--service', 'apkg', '--scopes', 'publish', '--limit', LIMIT]);
+  const { id } = JSON.parse(await untilTaken(['token', 'show', 'ci', '--json'])) as { id: string };
 
-  const rotate = (agent: ProofAgent) => agent.ask(...manage('rotate', `id=${id}`, `limit=${LIMIT}`, 'shorter=1'));
+  const request = manage('rotate', `id=${id}`, `limit=${LIMIT}`, 'shorter=1');
   return {
-    rotate,
+    rotate: (agent) => agent.ask(...request),
     async check(agent) {
       let said = '';
-      for (let tries = 0; tries < TRIES && !/^step=done$/m.test(said); tries++) said = await rotate(agent);
+      for (let tries = 0; tries < TRIES && !/^step=done$/m.test(said); tries++)
+        said = await askPatiently(agent, ...request);
       if (!/^step=done$/m.test(said)) return [`a rotation does not come to its end: ${said.replaceAll('\n', ' ')}`];
-      const value = (await keyhold(['token', 'print', 'ci'])).trim();
+      const value = (await untilTaken(['token', 'print', 'ci'])).trim();
       const whoami = await fetch(`${server.url}/auth/whoami`, { headers: { authorization: `Bearer ${value}` } });
       const wrong = whoami.status === 200 ? [] : [`behind a rotation a dead token is served (${whoami.status})`];
       const alive = server.active().length;
