@@ -16,6 +16,8 @@ type Name = 'vault' | 'keyring';
  */
 const phases = ['copying', 'removing', 'undoing', 'finishing'] as const;
 type Phase = (typeof phases)[number];
+/** Milliseconds at most between the beginning of a phase and the kill in it, at first: each that comes too late halves it. */
+const REACH: Readonly<Record<Phase, number>> = { copying: 900, removing: 250, undoing: 150, finishing: 150 };
 
 /** Milliseconds that the start behind a kill may take to undo or finish a migrate. */
 const SETTLE_DEADLINE = 120_000;
@@ -53,6 +55,7 @@ class MigrateRun {
   readonly #random: () => number;
   readonly #options: RunOptions;
   #agent: ProofAgent | undefined;
+  readonly #reach = new Map<string, number>();
   #restarts = 0;
 
   constructor(options: RunOptions) {
@@ -107,8 +110,8 @@ class MigrateRun {
     const second = before && (first === 'copying' ? 'undoing' : 'finishing');
     if (second && this.#wants(from, second)) {
       await this.#start();
-      await sleep(this.#random() * 150);
-      if (this.#phase() !== undefined) this.#note(from, second);
+      await this.#sleepInto(from, second);
+      this.#note(from, second, this.#phase() !== undefined);
       await this.#killed();
     }
     if (before) await this.#start();
@@ -129,17 +132,23 @@ class MigrateRun {
     // What comes meanwhile waits or is served; acknowledged, it counts.
     const beside = this.#change().catch(() => {});
     while (!isOver && this.#phase() !== phase) await sleep(1);
-    await sleep(this.#random() * (phase === 'copying' ? 900 : 250));
+    await this.#sleepInto(from, phase);
     const cutIn = this.#phase();
     await this.#killed();
     await Promise.all([work, beside]);
-    if (cutIn === phase) this.#note(from, phase);
+    this.#note(from, phase, cutIn === phase);
     return true;
   }
 
-  #note(from: Name, phase: Phase): void {
+  async #sleepInto(from: Name, phase: Phase): Promise<void> {
+    await sleep(this.#random() * (this.#reach.get(`${from} ${phase}`) ?? REACH[phase]));
+  }
+
+  /** Counts a kill that fell into its phase; the next one behind a kill that came too late comes earlier. */
+  #note(from: Name, phase: Phase, isHit: boolean): void {
     const key = `${from} ${phase}`;
-    this.#done.set(key, (this.#done.get(key) ?? 0) + 1);
+    if (isHit) this.#done.set(key, (this.#done.get(key) ?? 0) + 1);
+    else this.#reach.set(key, (this.#reach.get(key) ?? REACH[phase]) / 2);
   }
 
   /** The phase that the journal names. */
