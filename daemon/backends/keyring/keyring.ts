@@ -185,9 +185,10 @@ class KeyringBackend implements Backend {
     const asked = performance.now();
     const done = this.#last.then(async () => {
       if (this.#locked) throw new KeyholdError('backend_locked', 'cannot use the keyring: keyhold is locked');
-      const items = itemsBy(this.#burst, deadline, asked);
+      const begin = () => itemsBy(this.#burst, deadline, asked);
       try {
-        const answer = await work(await this.#opened(items), items);
+        const index = await this.#opened(begin);
+        const answer = await work(index, begin());
         this.#trouble = undefined;
         return answer;
       } catch (error) {
@@ -227,9 +228,9 @@ class KeyringBackend implements Backend {
     }
   }
 
-  async #opened(items: KeyringItems): Promise<Index> {
-    this.#index ??= await openIndexWith(items, this.#options);
-    if (!this.#reconciled) await reconcile(this.#index, items);
+  async #opened(begin: () => KeyringItems): Promise<Index> {
+    this.#index ??= await openIndexWith(begin(), this.#options);
+    if (!this.#reconciled) await reconcile(this.#index, begin);
     this.#reconciled = true;
     return this.#index;
   }

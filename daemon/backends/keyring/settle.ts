@@ -3,8 +3,11 @@ import type { KeyringItems } from './items.ts';
 import { isMarked } from './marks.ts';
 import { itemOf, refreshItemOf } from './names.ts';
 
-/** Names in one question after which of them exist. */
-const BATCH = 200;
+/**
+ * Names in one question after which of them exist. gnome-keyring compares each name with everything that it holds, so a question
+ * must be short enough that its answer comes within the budget and far within a call's deadline, also on a busy machine.
+ */
+const BATCH = 8;
 /** Milliseconds that looking for removed items may take at a start; what is beyond is noticed when it is asked for. */
 const LOOK_BUDGET = 200;
 
@@ -29,13 +32,17 @@ export async function settle({ held, progress }: Row, index: Index, items: Keyri
   else index.drop(held);
 }
 
-/** Settles every row, and drops those whose items the person removed with another program. */
-export async function reconcile(index: Index, items: KeyringItems): Promise<void> {
+/**
+ * Settles every row, and drops those whose items the person removed with another program. `begin` gives each row a deadline of
+ * its own: many rows in the middle make an opening longer, and do not make a healthy keyring a hung one.
+ */
+export async function reconcile(index: Index, begin: () => KeyringItems): Promise<void> {
   const until = performance.now() + LOOK_BUDGET;
-  for (const row of index.rows()) await settle(row, index, items);
+  for (const row of index.rows()) await settle(row, index, begin());
   const withItem = index.rows().filter(({ progress }) => progress.state === 'whole' && progress.items.secret);
   for (let at = 0; at < withItem.length && performance.now() < until; at += BATCH) {
     const batch = withItem.slice(at, at + BATCH);
+    const items = begin();
     const there = await items.exist(batch.map(({ held }) => itemOf(held)));
     for (const [i, row] of batch.entries()) if (!there[i]) await forget(row, index, items);
   }

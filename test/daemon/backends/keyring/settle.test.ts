@@ -119,9 +119,42 @@ describe('what a crash left in the middle', () => {
     keyring.hold(leaving, 'leaving-EXAMPLE');
     keyring.hold(older, 'new-EXAMPLE', 'new-refresh-EXAMPLE');
     putting(older);
-    await reconcile(index, keyring.items);
+    await reconcile(index, () => keyring.items);
     expect(index.rows().map(({ held }) => held)).toEqual([newer]);
     expect(keyring.texts()).toEqual(['new-EXAMPLE', 'new-refresh-EXAMPLE']);
+  });
+
+  test('does not make a slow keyring a hung one: many rows in the middle, and 1,000 items to look for', async () => {
+    // On a machine at work gnome-keyring took 5 ms for each name that it searched 1,000 items for.
+    const [each, deadline] = [5, 300];
+    for (let at = 0; at < 1_000; at++) {
+      const held = aHeld({ username: `u${at}` });
+      index.write(
+        held,
+        at < 100 ? { state: 'removing' } : { state: 'whole', items: { secret: true, refreshToken: false } },
+      );
+      if (at >= 100) keyring.hold(held, 'value-EXAMPLE');
+    }
+    let spent = 0;
+    let longest = 0;
+    const slowly = async (names: number) => {
+      spent += names * each;
+      longest = Math.max(longest, spent);
+      await new Promise((resolve) => setTimeout(resolve, names > 1 ? names * each : 0));
+    };
+    const begin = (): KeyringItems => {
+      spent = 0;
+      const { items } = keyring;
+      return {
+        get: (name) => slowly(1).then(() => items.get(name)),
+        set: (name, value) => slowly(1).then(() => items.set(name, value)),
+        remove: (name) => slowly(1).then(() => items.remove(name)),
+        exist: (names) => slowly(names.length).then(() => items.exist(names)),
+      };
+    };
+    await reconcile(index, begin);
+    expect(longest).toBeLessThan(deadline);
+    expect(index.rows()).toHaveLength(900);
   });
 });
 
