@@ -110,13 +110,13 @@ describe('what comes before', () => {
   it("the profile's account, bound to the working directory or to a clone's destination", async () => {
     const profiles = readProfiles({
       profiles: { work: { account: 'bob' }, home: { account: 'ada' } },
-      folders: { '/src': 'home', '/work': 'work' },
+      folders: { '/src': 'home', '/jobs': 'work' },
     });
     const core = await twoUsers(new Core({ profiles: () => profiles }));
     await approve(core, 'bob', HERE);
     expect(await core.get(HERE)).toBe('ada ada-EXAMPLE');
     // Started in /src, with a destination below /work.
-    expect(await core.get({ ...HERE, repository: '/work/new' })).toBe('bob bob-EXAMPLE');
+    expect(await core.get({ ...HERE, repository: '/jobs/new' })).toBe('bob bob-EXAMPLE');
     // A destination that is bound to nothing leaves it to the working directory.
     expect(await core.get({ ...HERE, repository: '/tmp/new' })).toBe('ada ada-EXAMPLE');
   });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { killWriters } from './kills.ts';
 
-const KILLS = 150;
+const KILLS = 500;
 
 it(`loses nothing in ${KILLS} kills at random moments under stores and erases`, async () => {
   const { wrong, acknowledged } = await killWriters(KILLS, 3);
