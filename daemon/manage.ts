@@ -61,7 +61,7 @@ const done: CredentialReply = { status: 'ok' };
 /** Milliseconds that `status` waits for a backend that is being opened. */
 const OPENING_MOMENT = 1_000;
 
-/** The management actions of protocol/actions.ts. */
+/** The management actions of protocol/wire/actions.ts. */
 const acts: Readonly<Record<string, Act>> = {
   async capability() {
     return {

@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander';
-import { actions } from '../../protocol/actions.ts';
+import { actions } from '../../protocol/wire/actions.ts';
 import { exitCodeOf, type Status, statuses } from '../../protocol/status.ts';
 import { CommandFailure } from './failure.ts';
 import { auditTopic, eventsTopic } from './help-events.ts';
@@ -321,7 +321,7 @@ function topicList(): string {
   return new Page().line().line('Topics (keyhold help TOPIC):').facts(facts).text();
 }
 
-/** The action table of protocol/actions.ts, so that this page cannot differ from it. */
+/** The action table of protocol/wire/actions.ts, so that this page cannot differ from it. */
 function wireTable(): string {
   const page = new Page();
   page

@@ -1,4 +1,4 @@
-import type { ActionName } from '../../protocol/actions.ts';
+import type { ActionName } from '../../protocol/wire/actions.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Of, Schema } from './schema.ts';
 

@@ -1,4 +1,4 @@
-import type { ActionName } from '../../protocol/actions.ts';
+import type { ActionName } from '../../protocol/wire/actions.ts';
 import type { CredentialReply, Handler } from '../../protocol/handler.ts';
 
 /** What the admin process asks the agent for. None of these changes anything, and none answers a secret. */

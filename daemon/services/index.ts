@@ -9,7 +9,7 @@ import { revoke } from './revoke.ts';
 import { Rotations } from './rotate.ts';
 import { verify } from './verify.ts';
 
-/** The actions that ask a service something (protocol/actions.ts). */
+/** The actions that ask a service something (protocol/wire/actions.ts). */
 export class Services {
   readonly desk: Desk;
   readonly rotations: Rotations;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { actions } from '../../protocol/actions.ts';
+import { actions } from '../../protocol/wire/actions.ts';
 import { LINE_MAX, LINES_MAX, PIPELINE_MAX, REQUEST_MAX, SECRET_MAX } from '../../protocol/limits.ts';
 import { statuses } from '../../protocol/status.ts';
 

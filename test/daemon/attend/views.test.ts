@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadNative } from '../../../daemon/native/load.ts';
-import { actions } from '../../../protocol/actions.ts';
+import { actions } from '../../../protocol/wire/actions.ts';
 import { BUILT, exchange, get, store } from '../../fakes/built-agent.ts';
 import { openComposed } from '../../fakes/composed-agent.ts';
 import { temporaryFolder } from '../../temporary.ts';

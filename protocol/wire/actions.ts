@@ -1,4 +1,4 @@
-import type { Status } from './status.ts';
+import type { Status } from '../status.ts';
 
 /**
  * Every action of the wire, in one table: what it is for, which attributes it reads and answers, and how it can end.
