@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Seconds, Target } from '../protocol/credential.ts';
 import { asFault } from '../protocol/errors.ts';
-import type { CredentialRequest } from '../protocol/handler.ts';
+import type { DecodedRequest } from '../protocol/handler.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
@@ -51,7 +51,7 @@ export class Accounts {
   }
 
   /** What a request prefers. Costs a look into two maps, and nothing where nothing is remembered. */
-  of(request: CredentialRequest): Remembered {
+  of(request: DecodedRequest): Remembered {
     this.#draw();
     if (this.#approved.size === 0 && this.#erases.size === 0) return nothing;
     const key = keyFor(request);
@@ -62,7 +62,7 @@ export class Accounts {
   }
 
   /** Notes that git's store has approved an account. Nothing is written where that is known. Never throws. */
-  approve(request: CredentialRequest): void {
+  approve(request: DecodedRequest): void {
     const { tool, target } = request;
     const key = tool === 'git' ? keyFor(request, true) : undefined;
     if (key === undefined || target?.username === undefined) return;
@@ -73,7 +73,7 @@ export class Accounts {
   }
 
   /** Notes that accounts were erased from where a request comes from. */
-  erased(request: CredentialRequest, removed: readonly Target[]): void {
+  erased(request: DecodedRequest, removed: readonly Target[]): void {
     const key = request.tool === 'git' ? keyFor(request, true) : undefined;
     const accounts = removed.flatMap(({ username }) => username ?? []);
     if (key === undefined || accounts.length === 0) return;
@@ -124,12 +124,12 @@ export class Accounts {
 }
 
 /** Where a request comes from: its repository, else its working directory. A wire value. */
-function folderOf({ repository, cwd }: CredentialRequest): string | undefined {
+function folderOf({ repository, cwd }: DecodedRequest): string | undefined {
   return repository ?? cwd;
 }
 
 /** Folder and host of a request; undefined where it has no folder, names its account itself, or is no tool of repositories. */
-function keyFor(request: CredentialRequest, isOfAccount = false): string | undefined {
+function keyFor(request: DecodedRequest, isOfAccount = false): string | undefined {
   const { tool, target } = request;
   const folder = folderOf(request);
   if (folder === undefined || !target || !tools.has(tool)) return undefined;

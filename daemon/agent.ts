@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type About, aboutPlace, mergeAbout, saysMore } from '../protocol/about.ts';
 import { accountsOf } from '../protocol/choice.ts';
 import type { Target } from '../protocol/credential.ts';
-import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
+import type { CredentialReply, DecodedRequest, Detail } from '../protocol/handler.ts';
 import { madeAfter } from '../protocol/made.ts';
 import type { Profiles } from '../protocol/profiles.ts';
 import type { Secret } from '../protocol/secret.ts';
@@ -40,7 +40,8 @@ const tooShort: CredentialReply = {
   status: 'expired',
   message: 'the credential lives shorter than it is asked to, also when it is new',
 };
-const done: CredentialReply = { status: 'ok' };
+/** The answer to a store that changed nothing. */
+const unchanged: CredentialReply = { status: 'ok', isUnrecorded: true };
 
 /** Milliseconds that a get waits for a backend that is being opened: less than any client of ours waits for its answer. */
 const OPENING_WAIT = 4_000;
@@ -106,7 +107,7 @@ export class Agent {
   }
 
   /** What is open and in memory is answered at once; everything else waits in the methods behind this one. */
-  get(request: CredentialRequest): Promise<CredentialReply> {
+  get(request: DecodedRequest): Promise<CredentialReply> {
     const { wait } = request;
     if (wait === undefined || request.interactive === false) return this.#getNow(request);
     return this.#waiters.attend(
@@ -116,12 +117,12 @@ export class Agent {
     );
   }
 
-  #getNow(request: CredentialRequest): Promise<CredentialReply> {
+  #getNow(request: DecodedRequest): Promise<CredentialReply> {
     if (!this.#custody.isServing && !this.#custody.isServingHost(request.target!)) return this.#getWhenOpen(request);
     return this.#getChosen(request);
   }
 
-  #answer(found: Entry | undefined, request: CredentialRequest): Promise<CredentialReply> {
+  #answer(found: Entry | undefined, request: DecodedRequest): Promise<CredentialReply> {
     if (!found) return Promise.resolve(this.#missing(request));
     if (found.about?.oauth !== undefined && this.#refresher !== undefined) return this.#answerRefreshed(found, request);
     const expired = isExpired(found, this.#clock, request.minTtl);
@@ -131,7 +132,7 @@ export class Agent {
   }
 
   /** A token of a login: what lives is given at once, what is due is refreshed behind that, and what is over before it. */
-  #answerRefreshed(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
+  #answerRefreshed(found: Entry, request: DecodedRequest): Promise<CredentialReply> {
     const phase = this.#refresher!.look(found, request.minTtl);
     const isOver = phase === 'closing' || phase === 'dead' || found.about?.ended !== undefined;
     if (isOver) return this.#getWhenRefreshed(found, request);
@@ -140,7 +141,7 @@ export class Agent {
   }
 
   /** Waits for the one refresh. */
-  async #getWhenRefreshed(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
+  async #getWhenRefreshed(found: Entry, request: DecodedRequest): Promise<CredentialReply> {
     const outcome = await inTime(this.#refresher!.refresh(found));
     if (!this.#isServing(request) || this.#custody.at(found) !== found) return this.#getNow(request);
     const isLive =
@@ -151,7 +152,7 @@ export class Agent {
   }
 
   /** What only a person could do about an answer; undefined where that is nothing, or nobody is at it. */
-  #needOf({ status }: CredentialReply, request: CredentialRequest): Need | undefined {
+  #needOf({ status }: CredentialReply, request: DecodedRequest): Need | undefined {
     if (status === 'locked') return 'unlock';
     const { target } = request;
     if (status === 'ok' || status === 'bad-request' || !target) return undefined;
@@ -162,7 +163,7 @@ export class Agent {
   }
 
   /** Nothing is held for a target: did it die by revocation? */
-  #missing({ target, exactPath, id }: CredentialRequest): CredentialReply {
+  #missing({ target, exactPath, id }: DecodedRequest): CredentialReply {
     const isMeant = ({ path, credential }: Tombstone) =>
       (id === undefined || credential === id) && (!exactPath || path === target!.path);
     const tombstone = this.#tombstones.find(target!, isMeant);
@@ -170,7 +171,7 @@ export class Agent {
   }
 
   /** What a get would be answered with, and why. It reads nothing from the backend and extends no lease. */
-  async explain(request: CredentialRequest): Promise<CredentialReply> {
+  async explain(request: DecodedRequest): Promise<CredentialReply> {
     await this.#custody.settled();
     const { isServing, state, failure, backend } = this.#custody;
     const { protocol, host } = request.target!;
@@ -200,25 +201,26 @@ export class Agent {
     return { status: 'ok', details };
   }
 
-  async store(request: CredentialRequest): Promise<CredentialReply> {
+  async store(request: DecodedRequest): Promise<CredentialReply> {
     const refusal = await this.#custody.refusal();
     if (refusal) return refusal;
     // git says store with nothing to keep, with what must not be kept, and with what is dead already: all are heard.
-    if (request.secret === undefined) return done;
-    if (request.ephemeral) return done;
-    if (request.expiresAt !== undefined && request.expiresAt <= this.#clock.now()) return done;
+    if (request.secret === undefined) return unchanged;
+    if (request.ephemeral) return unchanged;
+    if (request.expiresAt !== undefined && request.expiresAt <= this.#clock.now()) return unchanged;
     // The request's own secrets end with the request; a store waits for its turn and for the disk.
     const target = slotOf(this.#custody, request);
     const reply = await this.#custody.inTurn(target, async (): Promise<CredentialReply> => {
       const slot = await frontSlot(this.#custody, target, request);
-      if ('marked' in slot) return slot.marked ? { status: 'ok', ids: [slot.marked] } : done;
+      if ('marked' in slot) return slot.marked ? { status: 'ok', ids: [slot.marked] } : unchanged;
       return this.#keepCredential(slot, request);
     });
     if (reply.status === 'ok') this.#accounts.approve(request);
     return reply;
   }
 
-  async erase(request: CredentialRequest): Promise<CredentialReply> {
+  /** Takes away what matches, into the restore bin; with `isForGood` also out of that. */
+  async erase(request: DecodedRequest, isForGood = false): Promise<CredentialReply> {
     const refusal = await this.#custody.refusal();
     if (refusal) return refusal;
     if (request.front !== undefined) return this.#eraseForFront(request, request.front);
@@ -227,7 +229,6 @@ export class Agent {
       .findAll(request.target!)
       .filter((entry) => isMeant(entry, request) && (served === undefined || entry.id === served))
       .filter((entry) => mayErase(request, entry));
-    const isForGood = request.capabilities.keyhold && request.attributes.text('purge') === '1';
     const removed: Entry[] = [];
     for (const candidate of candidates) {
       // Each waits for its turn and for the disk: meanwhile all may have been locked or carried elsewhere.
@@ -252,7 +253,7 @@ export class Agent {
    * A front erases what it lists: its mark, and the credential with the last of them where no other tool brought it. What is
    * not decided stays, and is named in `undecided[]`.
    */
-  async #eraseForFront(request: CredentialRequest, front: string): Promise<CredentialReply> {
+  async #eraseForFront(request: DecodedRequest, front: string): Promise<CredentialReply> {
     const meant = this.#custody.findAll(request.target!).filter((entry) => isMeant(entry, request));
     const done: Entry[] = [];
     for (const candidate of meant.filter((entry) => isListedBy(entry, front))) {
@@ -270,7 +271,7 @@ export class Agent {
   }
 
   /** In the turn of its target. True if the front does not list it any more. */
-  async #takeMark(candidate: Entry, request: CredentialRequest, front: string): Promise<boolean> {
+  async #takeMark(candidate: Entry, request: DecodedRequest, front: string): Promise<boolean> {
     const entry = this.#custody.at(candidate);
     if (entry?.id !== candidate.id) return false;
     const left = withoutFront(entry, front);
@@ -280,23 +281,23 @@ export class Agent {
   }
 
   /** Throws as `preferenceOf`. */
-  async #getByPreference(request: CredentialRequest): Promise<CredentialReply> {
+  async #getByPreference(request: DecodedRequest): Promise<CredentialReply> {
     return this.#answer(this.#choose(request, this.#preferenceOf(request)), request);
   }
 
-  #getChosen(request: CredentialRequest): Promise<CredentialReply> {
+  #getChosen(request: DecodedRequest): Promise<CredentialReply> {
     const isChosenByProfile = request.profile !== undefined || this.#profiles().profiles.size > 0;
     const { remembered, avoided } = this.#accounts.of(request);
     if (isChosenByProfile || remembered !== undefined || avoided) return this.#getByPreference(request);
     return this.#answer(this.#first(request.target!, request), request);
   }
 
-  #preferenceOf(request: CredentialRequest): Preference {
+  #preferenceOf(request: DecodedRequest): Preference {
     return { ...preferenceOf(this.#profiles(), request), ...this.#accounts.of(request) };
   }
 
   /** The match of the account that is preferred, living or not, where there is one; else the first of all. */
-  #choose(request: CredentialRequest, preference: Preference): Entry | undefined {
+  #choose(request: DecodedRequest, preference: Preference): Entry | undefined {
     const target = request.target!;
     for (const account of accountsOf(preference)) {
       const found =
@@ -310,7 +311,7 @@ export class Agent {
   }
 
   /** The first match in the order of choice that this caller can take; one that has expired only where none lives. */
-  #first(target: Target, request: CredentialRequest, isWanted?: (entry: Entry) => boolean): Entry | undefined {
+  #first(target: Target, request: DecodedRequest, isWanted?: (entry: Entry) => boolean): Entry | undefined {
     const fits = acceptorOf(request);
     const accepts = isWanted ? (entry: Entry) => isWanted(entry) && fits(entry) : fits;
     const first = this.#nearest(target, request, accepts);
@@ -320,7 +321,7 @@ export class Agent {
   }
 
   /** Of the scope that is first in the order of choice: a front's own for that front, what is no front's for all others. */
-  #nearest(target: Target, { front }: CredentialRequest, accepts: (entry: Entry) => boolean): Entry | undefined {
+  #nearest(target: Target, { front }: DecodedRequest, accepts: (entry: Entry) => boolean): Entry | undefined {
     const first = this.#custody.find(target, accepts);
     if (!first || rankFor(front, first) === 0) return first;
     for (let rank = 0; rank < FARTHEST; rank++) {
@@ -336,7 +337,7 @@ export class Agent {
    * known (whether it was revoked, what else could be meant), for as long as callers wait; a backend that is still being read by
    * then is unavailable, and never an answer of "not found".
    */
-  async #getWhenOpen(request: CredentialRequest): Promise<CredentialReply> {
+  async #getWhenOpen(request: DecodedRequest): Promise<CredentialReply> {
     const late = Promise.withResolvers<'late'>();
     const deadline = new IoDeadline(OPENING_WAIT, () => late.resolve('late'));
     try {
@@ -354,24 +355,24 @@ export class Agent {
   }
 
   /** Whether a get for this target may be answered now by what is known. */
-  #isServing({ target }: CredentialRequest): boolean {
+  #isServing({ target }: DecodedRequest): boolean {
     return this.#custody.isServing || this.#custody.isServingHost(target!);
   }
 
-  async #getWhenRead(found: Entry, request: CredentialRequest): Promise<CredentialReply> {
+  async #getWhenRead(found: Entry, request: DecodedRequest): Promise<CredentialReply> {
     await this.#custody.obtain(found);
     // While we waited it may have been erased, replaced or locked away.
     if (!this.#isServing(request) || this.#custody.at(found) !== found) return this.#getNow(request);
     return this.#custody.isServable(found) ? this.#serve(found, request) : notFound;
   }
 
-  #serve(found: Entry, request: CredentialRequest): CredentialReply {
+  #serve(found: Entry, request: DecodedRequest): CredentialReply {
     this.#custody.touch(found);
     if (!isExpired(found, this.#clock, request.minTtl)) return this.#reply(found, request);
     return endedReply(found) ?? this.#refreshOnly(found);
   }
 
-  #reply(entry: Entry, request: CredentialRequest): CredentialReply {
+  #reply(entry: Entry, request: DecodedRequest): CredentialReply {
     const { protocol, host, path, username, authtype, expiresAt, secrets, about } = entry;
     const credential = {
       protocol,
@@ -396,10 +397,7 @@ export class Agent {
   }
 
   /** Answers the id of what is kept now; none if nothing changed. */
-  async #keepCredential(
-    { target, fronts, frontOnly }: FrontSlot,
-    request: CredentialRequest,
-  ): Promise<CredentialReply> {
+  async #keepCredential({ target, fronts, frontOnly }: FrontSlot, request: DecodedRequest): Promise<CredentialReply> {
     const before = this.#custody.at(target);
     const repeated = before && this.#custody.isServable(before) && isSame(before, request) ? before : undefined;
     if (repeated) {
@@ -409,11 +407,11 @@ export class Agent {
       const isMade = madeAfter(repeated.made, request.made, true) !== (repeated.made ?? 'tool');
       // A tool that stores it again has just used it: what its service said is over.
       const isNews = isSaid || isMade || repeated.about?.ended !== undefined || repeated.frontOnly !== frontOnly;
-      if (repeated.resting && request.timeout === undefined && !isNews) return done;
+      if (repeated.resting && request.timeout === undefined && !isNews) return unchanged;
     }
     const secret = request.secret!;
     if (before?.about?.oauth && !request.about && !request.force && (await this.#isOld(secret, request, before)))
-      return done;
+      return unchanged;
     const noted = await this.#note(secret, target, request, before);
     if ('status' in noted) return noted;
     const held: Held = {
@@ -432,11 +430,11 @@ export class Agent {
     await this.#custody.put(held, secrets, request.timeout === undefined, request.timeout);
     this.#log(before && !repeated ? 'rotated' : 'stored', { id: held.id });
     // What lives in memory only and lives on there is the same as before.
-    return repeated && !repeated.resting ? done : { status: 'ok', ids: [held.id] };
+    return repeated && !repeated.resting ? unchanged : { status: 'ok', ids: [held.id] };
   }
 
   /** A tool stores what it was given some time ago: the token was refreshed since, and this one is no news. */
-  async #isOld(secret: Secret, { expiresAt }: CredentialRequest, before: Entry): Promise<boolean> {
+  async #isOld(secret: Secret, { expiresAt }: DecodedRequest, before: Entry): Promise<boolean> {
     if (expiresAt !== undefined && before.expiresAt !== undefined && expiresAt <= before.expiresAt) return true;
     const { about } = await this.#tombstones.marks.note(secret, before, before.about, false);
     const { fingerprint, oauth } = before.about ?? {};
@@ -447,7 +445,7 @@ export class Agent {
   async #note(
     secret: Secret,
     target: Target,
-    { about = {}, force, timeout }: CredentialRequest,
+    { about = {}, force, timeout }: DecodedRequest,
     before: Entry | undefined,
   ): Promise<CredentialReply | { readonly about: About | undefined; readonly isSameValue: boolean }> {
     const { marks } = this.#tombstones;
@@ -463,7 +461,7 @@ export class Agent {
   }
 
   /** True if it was this secret, or any if none was named, and is gone in memory and at rest. */
-  async #eraseOne(candidate: Entry, { secret, id, tool }: CredentialRequest, isForGood: boolean): Promise<boolean> {
+  async #eraseOne(candidate: Entry, { secret, id, tool }: DecodedRequest, isForGood: boolean): Promise<boolean> {
     this.#custody.refuseLocked('erase');
     const entry = this.#custody.at(candidate);
     if (entry?.id !== candidate.id) return false;

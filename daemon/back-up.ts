@@ -4,10 +4,10 @@ import type { CredentialReply, Detail } from '../protocol/handler.ts';
 import { linesOfRecord } from '../protocol/record-lines.ts';
 import type { Secret } from '../protocol/secret.ts';
 import { fromWire } from '../protocol/text.ts';
+import type { Parts } from './actions/parts.ts';
 import { type Held, heldOf, type Secrets } from './backends/backend.ts';
 import { sealBackup } from './backends/backup.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
-import type { Management } from './manage.ts';
 import { Slices } from './slices.ts';
 import { isBackedUp } from './tombstones/own-records.ts';
 
@@ -15,7 +15,10 @@ import { isBackedUp } from './tombstones/own-records.ts';
  * Everything held, sealed by a passphrase: a header and records. It works in slices, and gets are answered in between. A
  * credential whose record is damaged is left out and answered as `damaged[]`. Throws what the backend throws, and `locked`.
  */
-export async function backUp({ custody, keep, backupCost }: Management, passphrase: Secret): Promise<CredentialReply> {
+export async function backUp(
+  { custody, keep, backupCost }: Pick<Parts, 'custody' | 'keep' | 'backupCost'>,
+  passphrase: Secret,
+): Promise<CredentialReply> {
   await custody.ready();
   const slices = new Slices();
   const items: { held: Held; secrets: Secrets }[] = [];

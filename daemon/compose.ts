@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../protocol/config.ts';
-import type { CredentialReply, Detail, Handler } from '../protocol/handler.ts';
+import type { Detail } from '../protocol/handler.ts';
 import type { Places } from '../protocol/places.ts';
 import { Accounts } from './accounts.ts';
+import { answerer } from './actions/index.ts';
+import { UnderWay } from './actions/under-way.ts';
 import { Agent } from './agent.ts';
 import { Attendant } from './attend/attendant.ts';
 import { confined, nothing, views } from './attend/views.ts';
@@ -19,18 +21,13 @@ import { RestoreBin } from './erased/restore-bin.ts';
 import { Herald } from './events/herald.ts';
 import { openLockMark } from './lock-mark.ts';
 import type { Log } from './log.ts';
-import { manage } from './manage.ts';
 import { Meter } from './metrics/meter.ts';
 import { timed } from './metrics/timed.ts';
-
 import { openMigrateJournal } from './migrate-journal.ts';
 import { MigrateRecovery } from './migrate-recovery.ts';
-
 import { ChildWalls } from './native/child-walls.ts';
-
 import type { Native } from './native/native.ts';
 import { openProfiles } from './profiles.ts';
-import { same } from './same.ts';
 import { openServices } from './services/catalogue.ts';
 import { Services } from './services/index.ts';
 import { routeOf } from './services/route.ts';
@@ -237,7 +234,9 @@ export function compose({
     ['session_bus', liveSessionBus(process.env) ?? ''],
     ['admin', admin.pid === undefined ? 'waits' : 'up'],
   ];
-  const management = {
+  const underWay = new UnderWay();
+  const handler = answerer({
+    agent,
     custody,
     tombstones,
     bin,
@@ -248,7 +247,12 @@ export function compose({
     keep: region.keep,
     clock,
     profiles,
+    folders,
+    decider,
     meter,
+    services: calls,
+    signIn,
+    underWay,
     facts,
     degradations: () => [
       ...degradations,
@@ -266,40 +270,7 @@ export function compose({
     restart,
     outFor: () => upstream.outFor,
     adoptBus: (address: string) => adoptSessionBus(process.env, address),
-  };
-  /** What asks a service for a person: what the service gives is kept before the agent ends. */
-  const asking = new Set<Promise<unknown>>();
-  const underWay = <T>(answer: Promise<T> | undefined): Promise<T> | undefined => {
-    if (!answer) return undefined;
-    const over = () => void asking.delete(answer);
-    asking.add(answer);
-    answer.then(over, over);
-    return answer;
-  };
-  const handler: Handler = (request) => {
-    // What a front lists and may erase is decided once for what version 0.1 kept: before that it would be wrong.
-    const isFronts = request.front !== undefined && (request.action === 'list' || request.action === 'erase');
-    return isFronts
-      ? decider.settled().then((isDecided) => (isDecided ? answer(request) : stillDeciding))
-      : answer(request);
-  };
-  const answer: Handler = (request) => {
-    switch (request.action) {
-      case 'get':
-        return folders.look(request)?.then(() => agent.get(request)) ?? agent.get(request);
-      case 'store':
-        return agent.store(request);
-      case 'erase':
-        return agent.erase(request);
-      case 'explain':
-        if (!request.capabilities.keyhold) return unknown;
-        return folders.look(request)?.then(() => agent.explain(request)) ?? agent.explain(request);
-      case 'same':
-        return request.capabilities.keyhold ? same(custody, request) : unknown;
-      default:
-        return manage(management, request) ?? underWay(calls.answer(request) ?? signIn.answer(request)) ?? unknown;
-    }
-  };
+  });
   const witness = new Witness({ handler, audit, clock, meter });
   const reception = new Reception({
     handlerFor(caller) {
@@ -331,7 +302,7 @@ export function compose({
       refresher.dispose();
       // A token that was spent or made meanwhile is lost unless its answer is awaited, also where no request waits for it.
       await upstream.drain();
-      await Promise.race([Promise.allSettled(asking), sleep(KEEP_DEADLINE, undefined, { ref: false })]);
+      await Promise.race([underWay.settled(), sleep(KEEP_DEADLINE, undefined, { ref: false })]);
       signIn.dispose();
       decider.dispose();
       calls.dispose();
@@ -343,16 +314,6 @@ export function compose({
     },
   };
 }
-
-const stillDeciding: CredentialReply = {
-  status: 'unavailable',
-  message: "cannot answer: which logins are docker's is being decided after an upgrade; try again in a minute",
-};
-
-const unknown: Promise<CredentialReply> = Promise.resolve({
-  status: 'unsupported',
-  message: 'cannot answer: this agent knows no such action',
-});
 
 function wallsMissing(native: Native | undefined, protection: string): Degradation[] {
   if (!native) {

@@ -1,5 +1,5 @@
 import type { Target } from '../protocol/credential.ts';
-import type { CredentialRequest } from '../protocol/handler.ts';
+import type { DecodedRequest } from '../protocol/handler.ts';
 import { type Held, heldOf } from './backends/backend.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Custody } from './custody.ts';
@@ -16,7 +16,7 @@ export type FrontSlot = Pick<Held, 'fronts' | 'frontOnly'> & { readonly target: 
 export async function frontSlot(
   custody: Custody,
   target: Target,
-  request: CredentialRequest,
+  request: DecodedRequest,
 ): Promise<FrontSlot | { readonly marked: string | undefined }> {
   const { front, made, secret, replaces } = request;
   const before = custody.at(target);
@@ -46,12 +46,12 @@ export async function frontSlot(
  * Whether an erase means this one. A tool that does not say which value it wants gone does not mean what only a front has
  * brought; the user does, and so does every caller that names the value or the id.
  */
-export function mayErase({ tool, secret, id }: CredentialRequest, entry: Entry): boolean {
+export function mayErase({ tool, secret, id }: DecodedRequest, entry: Entry): boolean {
   const isNamed = secret !== undefined || id !== undefined;
   return isNamed || tool === undefined || tool === 'keyhold' || !isFrontsAlone(entry);
 }
 
-async function holds(custody: Custody, entry: Entry, { secret, authtype }: CredentialRequest): Promise<boolean> {
+async function holds(custody: Custody, entry: Entry, { secret, authtype }: DecodedRequest): Promise<boolean> {
   if (entry.authtype !== authtype) return false;
   const held = await custody.secretsAside(entry);
   if (!held) return false;

@@ -1,5 +1,5 @@
 import type { Seconds } from '../protocol/credential.ts';
-import type { CredentialRequest } from '../protocol/handler.ts';
+import type { DecodedRequest } from '../protocol/handler.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Entry } from './unlocked/set.ts';
@@ -7,7 +7,7 @@ import type { Entry } from './unlocked/set.ts';
 /** Which of what is held a request means and can take, as values in and values out. */
 
 /** What this caller can take, and means. */
-export function acceptorOf(request: CredentialRequest): (entry: Entry) => boolean {
+export function acceptorOf(request: DecodedRequest): (entry: Entry) => boolean {
   const accepts = request.capabilities.authtype ? isAny : isPlain;
   const isPathFree = !request.exactPath || request.target!.path !== undefined;
   if (isPathFree && request.id === undefined) return accepts;
@@ -15,7 +15,7 @@ export function acceptorOf(request: CredentialRequest): (entry: Entry) => boolea
 }
 
 /** Whether a request that names an id, or the whole host alone, means this one. */
-export function isMeant(entry: Entry, { exactPath, id, target }: CredentialRequest): boolean {
+export function isMeant(entry: Entry, { exactPath, id, target }: DecodedRequest): boolean {
   if (id !== undefined && entry.id !== id) return false;
   return !exactPath || target!.path !== undefined || isOfHost(entry);
 }
@@ -27,7 +27,7 @@ export function isExpired(held: Held, clock: Clock, minTtl: Seconds = 0): boolea
 }
 
 /** Whether a store brings what is held already; what it leaves out (an old git knows no expiry) is no difference. */
-export function isSame(entry: Entry, request: CredentialRequest): boolean {
+export function isSame(entry: Entry, request: DecodedRequest): boolean {
   const { secret, refreshToken } = entry.secrets!;
   if (entry.authtype !== request.authtype) return false;
   if (request.expiresAt !== undefined && request.expiresAt !== entry.expiresAt) return false;

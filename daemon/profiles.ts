@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { asFault } from '../protocol/errors.ts';
-import type { CredentialRequest } from '../protocol/handler.ts';
+import type { DecodedRequest } from '../protocol/handler.ts';
 import {
   accountFor,
   boundFolder,
@@ -95,7 +95,10 @@ const none: Preference = {};
  * The folder whose binding may choose a profile, as text: the repository's where it or one above it is bound (a clone's destination
  * may lie elsewhere than the working directory), else the working directory.
  */
-export function placeOf({ folders }: Profiles, { repository, cwd }: CredentialRequest): string | undefined {
+export function placeOf(
+  { folders }: Profiles,
+  { repository, cwd }: Pick<DecodedRequest, 'repository' | 'cwd'>,
+): string | undefined {
   const place = folders.size > 0 ? textOf(repository) : undefined;
   return place !== undefined && boundFolder(folders, place) !== undefined ? place : textOf(cwd);
 }
@@ -104,7 +107,10 @@ export function placeOf({ folders }: Profiles, { repository, cwd }: CredentialRe
  * The account that the profile in force prefers for a request which names no username itself. Without any profile it
  * costs nothing. Throws `bad_request` where the caller asked for a profile that is not there.
  */
-export function preferenceOf(profiles: Profiles, request: CredentialRequest): Preference {
+export function preferenceOf(
+  profiles: Profiles,
+  request: Pick<DecodedRequest, 'target' | 'profile' | 'boundary' | 'repository' | 'cwd'>,
+): Preference {
   const { target, profile, boundary } = request;
   if (profiles.profiles.size === 0 && profile === undefined) return none;
   const choice = chooseProfile(profiles, textOf(profile), placeOf(profiles, request), boundary);

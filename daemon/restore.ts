@@ -1,13 +1,13 @@
 import { mergeAbout } from '../protocol/about.ts';
 import { documentLine } from '../protocol/document-line.ts';
-import type { CredentialReply, CredentialRequest, Detail } from '../protocol/handler.ts';
+import type { CredentialReply, Detail } from '../protocol/handler.ts';
 import { recordsOf } from '../protocol/record-lines.ts';
 import type { Secret } from '../protocol/secret.ts';
+import type { Parts } from './actions/parts.ts';
 import { placeOf } from './back-up.ts';
 import type { Held, Secrets } from './backends/backend.ts';
 import { type BackupItem, type OpenBackup, openBackup } from './backends/backup.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
-import type { Management } from './manage.ts';
 import { Slices } from './slices.ts';
 import { isBackedUp, isOwn } from './tombstones/own-records.ts';
 import type { Entry } from './unlocked/set.ts';
@@ -23,32 +23,43 @@ const KEPT_OPEN = 30_000;
  */
 type Outcome = 'taken' | 'same' | 'replaced' | 'kept' | 'revoked';
 
+/** What a restore needs. */
+type Restoring = Pick<Parts, 'custody' | 'keep' | 'clock' | 'tombstones' | 'bin'>;
+
+export type RestoreRequest = {
+  readonly passphrase: Secret;
+  /** The first line of the backup. */
+  readonly header: string;
+  /** Its records, in lines of the wire (record-lines.ts). */
+  readonly lines: readonly string[];
+  /** Take a value of the backup where a newer one is held. */
+  readonly takesOlder: boolean;
+};
+
 /**
  * Takes records of a backup back in. Where another value is held for the same target the one stored later stays, unless
  * `takesOlder`; what is replaced goes into the restore bin. What differs is answered, one `differs[]` for each. Throws what
  * `openBackup` and the backend throw; records before the one that failed are restored then.
  */
 export async function restore(
-  management: Management,
-  passphrase: Secret,
-  { attributes }: Pick<CredentialRequest, 'attributes'>,
+  parts: Restoring,
+  { passphrase, header, lines, takesOlder }: RestoreRequest,
 ): Promise<CredentialReply> {
-  const { custody } = management;
+  const { custody } = parts;
   await custody.ready();
-  const takesOlder = attributes.text('older') === '1';
-  const backup = await openedBackup(management, passphrase, attributes.text('header') ?? '');
+  const backup = await openedBackup(parts, passphrase, header);
   const items: BackupItem[] = [];
   const counts: Record<Outcome | 'own', number> = { own: 0, taken: 0, same: 0, replaced: 0, kept: 0, revoked: 0 };
   const differing: Detail[] = [];
   try {
     const slices = new Slices();
-    const records = recordsOf(attributes.list('record[]'));
+    const records = recordsOf(lines);
     for (let at = 0; at < records.length; at += TOGETHER) {
       items.push(...backup.read(records.slice(at, at + TOGETHER)));
       if (slices.isOver) await slices.next();
     }
     for (const { held, secrets } of items.filter((item) => isOwn(item.held))) {
-      await restoreOwn(held, secrets, management);
+      await restoreOwn(held, secrets, parts);
       counts.own++;
     }
     const credentials = items.filter(({ held }) => !isOwn(held));
@@ -58,7 +69,7 @@ export async function restore(
       const ended = await Promise.allSettled(
         some.map(async ({ held, secrets }) => {
           const heldAt = custody.at(held)?.storedAt;
-          const outcome = await restoreOne(held, secrets, takesOlder, management);
+          const outcome = await restoreOne(held, secrets, takesOlder, parts);
           counts[outcome]++;
           if (outcome !== 'taken' && outcome !== 'same') {
             differing.push(['differs[]', documentLine({ ...placeOf(held), storedAt: held.storedAt, heldAt, outcome })]);
@@ -86,10 +97,10 @@ type Opened = {
   timer: NodeJS.Timeout;
 };
 /** The backup that each agent is restoring: it comes in many requests, and its passphrase costs a second. */
-const opened = new WeakMap<Management['custody'], Opened>();
+const opened = new WeakMap<Restoring['custody'], Opened>();
 
 /** The backup of a header; the one that a request before this one opened with the same passphrase is used again. */
-async function openedBackup({ custody, keep }: Management, passphrase: Secret, header: string): Promise<OpenBackup> {
+async function openedBackup({ custody, keep }: Restoring, passphrase: Secret, header: string): Promise<OpenBackup> {
   const before = opened.get(custody);
   if (before?.header === header && before.passphrase.equals(passphrase)) {
     before.timer.refresh();
@@ -104,7 +115,7 @@ async function openedBackup({ custody, keep }: Management, passphrase: Secret, h
   return backup;
 }
 
-function forget(custody: Management['custody']): void {
+function forget(custody: Restoring['custody']): void {
   const one = opened.get(custody);
   if (!one) return;
   opened.delete(custody);
@@ -114,7 +125,7 @@ function forget(custody: Management['custody']): void {
 }
 
 /** A key that is here already stays the one that new marks are made with: what comes is the newest. */
-async function restoreOwn(held: Held, secrets: Secrets, { custody, keep, clock }: Management): Promise<void> {
+async function restoreOwn(held: Held, secrets: Secrets, { custody, keep, clock }: Restoring): Promise<void> {
   if (custody.own.has(held) || !isBackedUp(held)) return;
   const { secret } = copySecrets({ secret: secrets.secret }, keep);
   await custody.own.put(secret ? { ...held, storedAt: clock.now() } : held, secret);
@@ -125,7 +136,7 @@ async function restoreOne(
   held: Held,
   secrets: Secrets,
   takesOlder: boolean,
-  { custody, tombstones, bin }: Management,
+  { custody, tombstones, bin }: Restoring,
 ): Promise<Outcome> {
   const { secret } = secrets;
   if (secret) {
@@ -147,7 +158,7 @@ async function restoreOne(
 async function isSameValue(
   there: Entry,
   { secret, refreshToken }: Secrets,
-  custody: Management['custody'],
+  custody: Restoring['custody'],
 ): Promise<boolean> {
   const now = await custody.secretsAside(there);
   if (!now) return false;

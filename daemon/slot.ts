@@ -1,5 +1,5 @@
 import type { EpochSeconds, Seconds, Target } from '../protocol/credential.ts';
-import type { CredentialRequest } from '../protocol/handler.ts';
+import type { DecodedRequest } from '../protocol/handler.ts';
 import { toWire } from '../protocol/text.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
@@ -13,7 +13,7 @@ const STORED_APART: Seconds = 0.001;
  */
 export function slotOf(
   custody: Pick<Custody, 'find'>,
-  { target, about }: Pick<CredentialRequest, 'target' | 'about'>,
+  { target, about }: Pick<DecodedRequest, 'target' | 'about'>,
 ): Target {
   if (target!.username !== undefined || about?.label === undefined) return target!;
   const { protocol, host, path } = target!;

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { CredentialRequest } from '../protocol/handler.ts';
+import type { DecodedRequest } from '../protocol/handler.ts';
 import { type Owned, whyUnsafe } from '../protocol/ownership.ts';
 import { boundFolder, type Profiles } from '../protocol/profiles.ts';
 import { placeOf } from './profiles.ts';
@@ -32,7 +32,7 @@ export class WorkingFolders {
   }
 
   /** Undefined where the request can be answered at once. The promise never rejects. */
-  look(request: CredentialRequest): Promise<void> | undefined {
+  look(request: DecodedRequest): Promise<void> | undefined {
     const { folders } = this.#profiles();
     if (folders.size === 0 || request.profile !== undefined) return undefined;
     const cwd = placeOf(this.#profiles(), request);

@@ -66,6 +66,9 @@ export type CredentialRequest = {
   readonly attributes: Attributes;
 };
 
+/** What a request says once its action has read its attributes. */
+export type DecodedRequest = Omit<CredentialRequest, 'action' | 'attributes'>;
+
 /** One `key=value` of an answer to a management action, as a wire value (text.ts). */
 export type Detail = readonly [key: string, value: string];
 
@@ -82,6 +85,8 @@ export type CredentialReply =
       readonly removed?: readonly (Target & { readonly id: string })[] | undefined;
       /** The credentials that were served, kept or erased, for the audit log; never on the wire. */
       readonly ids?: readonly string[] | undefined;
+      /** Nothing was changed and nothing of what is held was told: the audit log has no entry for it. Never on the wire. */
+      readonly isUnrecorded?: boolean | undefined;
       readonly details?: readonly Detail[] | undefined;
       readonly message?: string | undefined;
     }

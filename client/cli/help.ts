@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
-import { actions } from '../../protocol/wire/actions.ts';
 import { exitCodeOf, type Status, statuses } from '../../protocol/status.ts';
+import { actions } from '../../protocol/wire/actions.ts';
 import { CommandFailure } from './failure.ts';
 import { auditTopic, eventsTopic } from './help-events.ts';
 import { importTopic } from './help-import.ts';

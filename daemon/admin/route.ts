@@ -1,5 +1,5 @@
-import type { ActionName } from '../../protocol/wire/actions.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
+import type { ActionName } from '../../protocol/wire/actions.ts';
 import type { Of, Schema } from './schema.ts';
 
 /** A reply that says what was asked for. */

@@ -1,8 +1,8 @@
-import type { ActionName } from '../../protocol/wire/actions.ts';
 import type { CredentialReply, Handler } from '../../protocol/handler.ts';
+import { actions, rowOf } from '../../protocol/wire/actions.ts';
 
-/** What the admin process asks the agent for. None of these changes anything, and none answers a secret. */
-export const views: ReadonlySet<string> = new Set<ActionName>(['status', 'list', 'usage', 'audit-list', 'metrics']);
+/** What the admin process may ask the agent for, as the rows say. None of these changes anything, and none answers a secret. */
+export const views: ReadonlySet<string> = new Set(Object.keys(actions).filter((name) => rowOf(name)?.forAdmin));
 
 /** What the events process asks the agent for. */
 export const nothing: ReadonlySet<string> = new Set();

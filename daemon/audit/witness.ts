@@ -3,6 +3,7 @@ import { asFault } from '../../protocol/errors.ts';
 import type { CredentialReply, CredentialRequest, Handler } from '../../protocol/handler.ts';
 import type { Status } from '../../protocol/status.ts';
 import { fromWire } from '../../protocol/text.ts';
+import { rowOf } from '../../protocol/wire/actions.ts';
 import type { Clock } from '../clock.ts';
 import { type Kind, Meter } from '../metrics/meter.ts';
 import type { Caller } from '../socket/caller.ts';
@@ -16,41 +17,11 @@ const REASON_MAX = 256;
 /** The tool of a request that came through no helper. */
 const DIRECT = 'wire';
 
-/** What changes something. Each is recorded, also when it failed. */
-const changes: ReadonlySet<string> = new Set([
-  'store',
-  'erase',
-  'annotate',
-  'share',
-  'bury',
-  'erased-restore',
-  'authorize',
-  'authorized',
-  'refresh',
-  'create',
-  'revoke',
-  'rotate',
-  'login',
-  'lock',
-  'unlock',
-  'stop',
-  'restart',
-  'backend-use',
-  'backend-migrate',
-  'backend-passphrase',
-  'repair',
-  'backend-undo',
-  'backup',
-  'restore',
-  // Who was told that a value is held: with a miss nothing was learnt.
-  'same',
-]);
-
-/** A look whether something could be done changes nothing. */
-function isChange({ action, attributes }: CredentialRequest): boolean {
-  const isLook =
-    (action === 'create' || action === 'rotate' || action === 'revoke') && attributes.text('check') === '1';
-  return changes.has(action) && !isLook;
+/** Whether a request is recorded when it has succeeded, as the row of its action says (protocol/wire/actions.ts). */
+function isRecorded({ action, attributes }: CredentialRequest): boolean {
+  const row = rowOf(action);
+  if (!row || (row.check && attributes.text('check') === '1')) return false;
+  return row.records === undefined || row.records === 'changes';
 }
 
 /** How a request ends that was understood, and not done. A miss is none of these: tools ask everybody for everything. */
@@ -96,8 +67,8 @@ export class Witness {
   handlerFor(caller: Caller): Handler {
     const peer = new Peer(caller, this.#processes);
     return (request) => {
-      if (request.action === 'get') return this.#get(peer, request);
-      return this.#counted(request, isChange(request) ? this.#changed(peer, request) : this.#handler(request));
+      if (rowOf(request.action)?.records === 'uses') return this.#get(peer, request);
+      return this.#counted(request, isRecorded(request) ? this.#changed(peer, request) : this.#handler(request));
     };
   }
 
@@ -160,7 +131,7 @@ export class Witness {
     }
     if (reply.status !== 'ok') this.#refused(peer, request, reply.status);
     // A store of what is held already changes nothing.
-    else if (!request.target || reply.ids) {
+    else if (!reply.isUnrecorded) {
       const entry = this.#entryOf(peer, request, 'ok');
       const removed = new Map(reply.removed?.map((one) => [one.id, one]));
       const all = reply.ids?.map((credential) => ({ ...entry, credential, ...placeOf(removed.get(credential)) })) ?? [];

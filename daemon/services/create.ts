@@ -12,8 +12,8 @@ import {
   type Values,
 } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
+import { heldItem } from '../held-item.ts';
 import { slotOf } from '../slot.ts';
-import { heldItem } from '../tokens.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { isSet, item, placeIn, type ServiceAct, textIn, told, wordsIn } from './asking.ts';
 import { type Desk, disposeAll } from './desk.ts';

@@ -2,7 +2,7 @@ import type { Attributes } from '../../protocol/attributes.ts';
 import { type Actable, compareActing, mayAct } from '../../protocol/choice.ts';
 import type { Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
-import type { CredentialRequest, Refusal } from '../../protocol/handler.ts';
+import type { Refusal } from '../../protocol/handler.ts';
 import type { Profiles } from '../../protocol/profiles.ts';
 import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import {
@@ -27,6 +27,7 @@ import type { Tombstones } from '../tombstones/tombstones.ts';
 import type { Entry } from '../unlocked/set.ts';
 import type { FailureName, Route, SecretName } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { ServiceRequest } from './asking.ts';
 import { causeReply, failureReply, refused } from './outcomes.ts';
 import { authPlan, mayMake, planned, type Question } from './planning.ts';
 import { Rechecks } from './recheck.ts';
@@ -98,9 +99,9 @@ export class Desk {
   readonly parts: DeskParts;
   readonly rechecks: Rechecks;
   readonly verdicts: Verdicts;
-  readonly #request: CredentialRequest | undefined;
+  readonly #request: ServiceRequest | undefined;
 
-  constructor(parts: DeskParts, rechecks?: Rechecks, request?: CredentialRequest) {
+  constructor(parts: DeskParts, rechecks?: Rechecks, request?: ServiceRequest) {
     this.parts = parts;
     this.verdicts = new Verdicts(parts);
     this.rechecks = rechecks ?? new Rechecks(this);
@@ -108,7 +109,7 @@ export class Desk {
   }
 
   /** The same, for one request: among several logins the account that its caller's profile names makes the calls. */
-  actingFor(request: CredentialRequest): Desk {
+  actingFor(request: ServiceRequest): Desk {
     return new Desk(this.parts, this.rechecks, request);
   }
 
@@ -182,8 +183,7 @@ export class Desk {
     const profiles = this.parts.profiles?.();
     if (!attributes || !profiles) return undefined;
     const [profile, cwd] = [attributes.text('profile'), attributes.text('cwd')];
-    const asked = { target: { protocol, host }, profile, cwd } as CredentialRequest;
-    const { account } = preferenceOf(profiles, asked);
+    const { account } = preferenceOf(profiles, { target: { protocol, host }, profile, cwd });
     return account === undefined ? undefined : fromWire(account);
   }
 

@@ -1,5 +1,4 @@
 import type { AboutChange } from '../../protocol/about.ts';
-import { Attributes } from '../../protocol/attributes.ts';
 import { noCapabilities } from '../../protocol/capabilities.ts';
 import type { EpochSeconds, Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
@@ -30,7 +29,6 @@ export async function keepGiven(desk: Desk, manifest: Manifest, given: Given): P
   const kind = kindOf(manifest, about.kind);
   const { agent, custody } = desk.parts;
   const reply = await agent.store({
-    action: 'store',
     target,
     secret,
     refreshToken,
@@ -40,7 +38,6 @@ export async function keepGiven(desk: Desk, manifest: Manifest, given: Given): P
     // Never at rest: a great while, which its own expiry or the end of the agent cuts short.
     timeout: kind?.memoryOnly ? MEMORY_ONLY : undefined,
     capabilities: { ...noCapabilities, keyhold: true },
-    attributes: new Attributes(),
   });
   if (reply.status !== 'ok') throw new KeyholdError('backend_failed', reply.message);
   const id = reply.ids?.[0];
@@ -107,14 +104,12 @@ export async function putValue(desk: Desk, entry: Entry, value: Value): Promise<
   const { protocol, host, path, username, front, authtype } = entry;
   const { agent, custody } = desk.parts;
   const reply = await agent.store({
-    action: 'store',
     target: { protocol, host, path, username, front },
     replaces: entry.id,
     authtype,
     ...value,
     timeout: entry.resting ? undefined : MEMORY_ONLY,
     capabilities: { ...noCapabilities, keyhold: true },
-    attributes: new Attributes(),
   });
   if (reply.status !== 'ok') throw new KeyholdError('backend_failed', reply.message);
   const fresh = custody.at(entry);

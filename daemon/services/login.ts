@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Target } from '../../protocol/credential.ts';
 import { asFault } from '../../protocol/errors.ts';
-import type { CredentialReply, CredentialRequest } from '../../protocol/handler.ts';
+import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { callOf, kindOf, type Manifest, type Values } from '../../protocol/services/index.ts';
 import { withBytes } from '../backends/secrets.ts';
-import { heldItem } from '../tokens.ts';
-import { item, placeIn, type ServiceAct, textIn, told } from './asking.ts';
+import { heldItem } from '../held-item.ts';
+import { item, placeIn, type ServiceAct, type ServiceRequest, textIn, told } from './asking.ts';
 import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { givenToken } from './given.ts';
 import { keepGiven, wired } from './keep.ts';
@@ -71,7 +71,7 @@ export class Logins {
     this.#challenges.clear();
   }
 
-  async #finish(desk: Desk, handle: string, { attributes }: CredentialRequest): Promise<CredentialReply> {
+  async #finish(desk: Desk, handle: string, { attributes }: ServiceRequest): Promise<CredentialReply> {
     this.#sweep(desk);
     const challenge = this.#challenges.get(handle);
     const code = attributes.secret('code');

@@ -1,8 +1,10 @@
 import { asFault } from '../../protocol/errors.ts';
+import type { CredentialReply } from '../../protocol/handler.ts';
 import { callOf } from '../../protocol/services/index.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
-import { type ServiceAct, told } from './asking.ts';
-import { disposeAll } from './desk.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { told } from './asking.ts';
+import { type Desk, disposeAll } from './desk.ts';
 import { givenToken } from './given.ts';
 import { putValue, replaceValue } from './keep.ts';
 import { refused } from './outcomes.ts';
@@ -11,9 +13,7 @@ import { refused } from './outcomes.ts';
  * Trades a token for a fresh one, by its refresh token where the service's call takes that, else by itself. The old one stays
  * until the new one is durable. A call whose answer was lost is not repeated: it may have spent the refresh token.
  */
-export const refresh: ServiceAct = async (desk, { attributes }) => {
-  await desk.parts.custody.ready();
-  const entry = desk.entryOf(attributes);
+export async function refresh(desk: Desk, entry: Entry): Promise<CredentialReply> {
   const manifest = desk.manifestOfEntry(entry);
   const kind = desk.kindOf(manifest, entry);
   const choice = callOf(manifest, 'refresh', kind);
@@ -49,4 +49,4 @@ export const refresh: ServiceAct = async (desk, { attributes }) => {
   } finally {
     if (held) disposeSecrets(held);
   }
-};
+}

@@ -1,10 +1,10 @@
 import { KeyholdError } from '../../protocol/errors.ts';
-import type { CredentialReply, CredentialRequest } from '../../protocol/handler.ts';
+import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import type { Degradation } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Entry } from '../unlocked/set.ts';
-import { isSet, textIn, told, wordsIn } from './asking.ts';
+import { isSet, type ServiceRequest, textIn, told, wordsIn } from './asking.ts';
 import type { Desk } from './desk.ts';
 import { refused } from './outcomes.ts';
 import { begin, settle } from './rotate-begin.ts';
@@ -30,7 +30,7 @@ export class Rotations {
     this.#book = new RotationBook(custody.own, clock, keep);
   }
 
-  async answer(request: CredentialRequest): Promise<CredentialReply> {
+  async answer(request: ServiceRequest): Promise<CredentialReply> {
     const { attributes } = request;
     await this.#desk.parts.custody.ready();
     const id = attributes.text('id') ?? '';
@@ -55,7 +55,7 @@ export class Rotations {
     }));
   }
 
-  async #answer(request: CredentialRequest, id: string): Promise<CredentialReply> {
+  async #answer(request: ServiceRequest, id: string): Promise<CredentialReply> {
     const { attributes } = request;
     const desk = this.#desk.actingFor(request);
     const rotation = this.#book.of(id);
@@ -78,7 +78,7 @@ export class Rotations {
     return this.#anew(turn, attributes);
   }
 
-  async #anew(turn: Turn, attributes: CredentialRequest['attributes']): Promise<CredentialReply> {
+  async #anew(turn: Turn, attributes: ServiceRequest['attributes']): Promise<CredentialReply> {
     const { desk, entry, manifest } = turn;
     if (entry.about?.oauth) {
       return refused('unsupported', 'rotate', 'it belongs to a login, which is refreshed: keyhold token refresh');
@@ -113,7 +113,7 @@ export class Rotations {
   }
 
   /** What an earlier run has left goes on; where nothing came of it, it begins again. */
-  async #again(turn: Turn, rotation: Rotation, attributes: CredentialRequest['attributes']): Promise<CredentialReply> {
+  async #again(turn: Turn, rotation: Rotation, attributes: ServiceRequest['attributes']): Promise<CredentialReply> {
     if (!this.#held(rotation.credential)) {
       const rule = 'the token was removed meanwhile; take back what is left of it';
       return refused('not-found', 'rotate', `${rule}: keyhold token rotate ${rotation.credential} --undo`);

@@ -1,9 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Attributes } from '../../protocol/attributes.ts';
 import type { Seconds, Target } from '../../protocol/credential.ts';
-import { KeyholdError } from '../../protocol/errors.ts';
 import type { Grant } from '../../protocol/grant.ts';
-import type { CredentialReply, CredentialRequest, Detail, Refusal } from '../../protocol/handler.ts';
+import type { CredentialReply, Detail, Refusal } from '../../protocol/handler.ts';
 import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import { addressOf, belongsTo, isLoopback, type Manifest, secondsOf } from '../../protocol/services/index.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
@@ -30,9 +28,6 @@ const LOGINS_MAX = 8;
 /** Seconds between two questions whether a device was let in, where the provider does not say (RFC 8628, 3.2), and what it adds. */
 const INTERVAL: Seconds = 5;
 const SLOWER: Seconds = 5;
-/** Characters of an address or a client's id. */
-const TEXT_MAX = 512;
-
 export type SignInParts = {
   readonly custody: Custody;
   readonly marks: RefresherParts['marks'];
@@ -43,6 +38,30 @@ export type SignInParts = {
   readonly clock: Clock;
   readonly keep: SecretKeeper;
   readonly log: Log;
+};
+
+/** What a person asks for who begins a login. Texts are text for people. */
+export type LoginWanted = {
+  readonly target: Target;
+  readonly way: string | undefined;
+  /** The service's id, where one is named. */
+  readonly service: string | undefined;
+  readonly issuer: string | undefined;
+  readonly clientId: string | undefined;
+  readonly scopes: readonly string[] | undefined;
+  /** Where the browser comes back to: on this machine. */
+  readonly redirect: string | undefined;
+  /** The client's secret, for `way` client. Borrowed. */
+  readonly password: Secret | undefined;
+};
+
+/** What came of a login that was begun. */
+export type WayBack = {
+  readonly login: string;
+  readonly code: Secret | undefined;
+  readonly state: string | undefined;
+  readonly issuer: string | undefined;
+  readonly error: string | undefined;
 };
 
 /** What a login is for, and at which provider. */
@@ -78,14 +97,6 @@ export class SignIn {
     this.#parts = parts;
   }
 
-  /** Answers an action of logins; undefined if there is none of that name. */
-  answer(request: CredentialRequest): Promise<CredentialReply> | undefined {
-    if (!request.capabilities.keyhold) return undefined;
-    if (request.action === 'authorize') return this.#authorize(request);
-    if (request.action === 'authorized') return this.#authorized(request);
-    return request.action === 'refresh' ? this.#refresh(request) : undefined;
-  }
-
   /** Whether somebody is signing in for what a request for `asked` would be answered with. */
   isUnderWay(asked: Target): boolean {
     this.#sweep();
@@ -97,17 +108,16 @@ export class SignIn {
     this.#waiting.clear();
   }
 
-  async #authorize(request: CredentialRequest): Promise<CredentialReply> {
-    const { attributes } = request;
+  /** Begins a login: says where the person has to go; with `way` client it is done at once. */
+  async authorize(wanted: LoginWanted): Promise<CredentialReply> {
     const { custody, keep } = this.#parts;
     await custody.ready();
-    const way = attributes.text('way');
-    const meant = await this.#meant(request);
+    const { way, password, redirect = '' } = wanted;
+    const meant = await this.#meant(wanted);
     if ('status' in meant) return meant;
-    if (way === 'client') return this.#asClient(meant, attributes.secret('password'));
+    if (way === 'client') return this.#asClient(meant, password);
     if (way === 'device') return this.#byDevice(meant);
     if (way !== 'browser') return refused('bad-request', 'way is browser, device or client');
-    const redirect = textIn(attributes, 'redirect') ?? '';
     const back = addressOf(redirect.replace(/^(http:\/\/[^/]+).*$/, '$1'));
     if (back?.protocol !== 'http' || !isLoopback(back.host))
       return refused('bad-request', 'redirect is not on this machine');
@@ -167,35 +177,34 @@ export class SignIn {
     }
   }
 
-  async #authorized({ attributes }: CredentialRequest): Promise<CredentialReply> {
+  /** Ends a login that was begun: by what the browser brought, or by asking whether the device was let in. */
+  async authorized(back: WayBack): Promise<CredentialReply> {
     await this.#parts.custody.ready();
     this.#sweep();
-    const handle = attributes.text('login') ?? '';
+    const { login: handle } = back;
     const login = this.#waiting.get(handle);
     if (!login) return refused('not-found', 'its time is over; begin again: keyhold auth login');
     this.#ending.add(login);
     try {
-      return await this.#end(handle, login, attributes);
+      return await this.#end(handle, login, back);
     } finally {
       this.#ending.delete(login);
     }
   }
 
-  async #end(handle: string, login: Waiting, attributes: Attributes): Promise<CredentialReply> {
-    const error = attributes.text('error');
+  async #end(handle: string, login: Waiting, back: WayBack): Promise<CredentialReply> {
+    const { error, code, issuer: backIssuer } = back;
     if (login.way === 'device' && error === undefined) return this.#poll(handle, login);
     // Each way back is good for one attempt: a code is spent, and a wrong state is somebody else's.
     this.#waiting.delete(handle);
     try {
       // The page said no, or whoever asked waits no more.
       if (login.way === 'device') return failed({ error: error!, status: 400 });
-      if (error !== undefined && attributes.text('state') === login.state) return failed({ error, status: 400 });
-      const code = attributes.secret('code');
-      if (attributes.text('state') !== login.state)
+      if (error !== undefined && back.state === login.state) return failed({ error, status: 400 });
+      if (back.state !== login.state)
         return refused('denied', 'the browser came back from another login; nothing is kept; begin again');
       if (!code) return refused('bad-request', 'it needs the code that the browser brought');
       const { redirect, state, secret } = login;
-      const backIssuer = textIn(attributes, 'issuer');
       const why = whyOtherIssuer(login.provider, backIssuer);
       if (why) return refused('denied', `${why}; the code is not sent; nothing is kept; begin again`);
       const answer = await this.#run(login, 'redeem', { code, challenge: secret }, { redirect, state, backIssuer });
@@ -225,14 +234,9 @@ export class SignIn {
     return this.#keep(login, answer, 'refresh-token');
   }
 
-  async #refresh({ attributes }: CredentialRequest): Promise<CredentialReply> {
-    const { custody, refresher } = this.#parts;
-    await custody.ready();
-    const id = attributes.text('id');
-    const entry = [...custody.held()].find((one) => one.id === id);
-    if (!entry) return refused('not-found', 'nothing with that id is held');
-    if (!entry.about?.oauth) return refused('unsupported', 'it is no token of a login here; nothing refreshes it');
-    const outcome = await refresher.refresh(entry, true);
+  /** Asks for a new access token of a login at once, also where a refresh was cut off. */
+  async refresh(entry: Entry): Promise<CredentialReply> {
+    const outcome = await this.#parts.refresher.refresh(entry, true);
     return outcome.status === 'refreshed' ? { status: 'ok', ids: [entry.id] } : outcome.reply;
   }
 
@@ -273,13 +277,11 @@ export class SignIn {
   }
 
   /** Whose provider is meant: the service's, or one that the person names. Its own document tells the rest. */
-  async #meant({ attributes, target }: CredentialRequest): Promise<Meant | Refusal> {
-    if (!target) return refused('bad-request', 'it needs protocol and host');
-    const issuerGiven = textIn(attributes, 'issuer');
+  async #meant({ target, service, issuer: issuerGiven, ...asked }: LoginWanted): Promise<Meant | Refusal> {
     // Who signs in again need not say where: that is known of the login before.
     const before = issuerGiven === undefined ? this.#loginAt(target) : undefined;
     const known = before?.about?.oauth;
-    const named = attributes.text('service') ?? before?.about?.service;
+    const named = service ?? before?.about?.service;
     const manifest = this.#parts.services().find(({ id }) => id === named);
     if (named !== undefined && !manifest)
       return refused('not-found', 'there is no such service; see: keyhold service list');
@@ -289,14 +291,11 @@ export class SignIn {
     const own = `${fromWire(target.protocol)}://${fromWire(target.host)}`;
     const whole = (template: string | undefined) => template?.replaceAll('{origin}', own);
     const issuer = issuerGiven ?? known?.issuer ?? whole(given?.issuer ?? (given?.token && '{origin}'));
-    const clientId = textIn(attributes, 'client_id') ?? known?.clientId ?? given?.clientId;
+    const clientId = asked.clientId ?? known?.clientId ?? given?.clientId;
     if (issuer === undefined) return refused('bad-request', 'it is not known who the provider is; give --issuer URL');
     if (clientId === undefined)
       return refused('bad-request', 'the provider knows programs by an id; give --client-id ID');
-    const asked = textIn(attributes, 'scopes')
-      ?.split(' ')
-      .filter((one) => one !== '');
-    const scopes = asked ?? known?.scopes ?? given?.scopes;
+    const scopes = asked.scopes ?? known?.scopes ?? given?.scopes;
     const leeway = given?.leeway === undefined ? undefined : secondsOf(given.leeway);
     const place = { ...target, path: target.path ?? before?.path, username: target.username ?? before?.username };
     const meant = { target: place, manifest, scopes, leeway, provider: { issuer, clientId } };
@@ -373,12 +372,4 @@ function strayText({ issuer }: Provider, { what, origin }: StrayEndpoint): strin
 /** A login that brought what cannot be kept: an earlier one for the same target stays as it is. */
 function unfitToken(why: string): Refusal {
   return refused('unavailable', `the provider answered a token that cannot be kept: ${why}; nothing was replaced`);
-}
-
-function textIn(attributes: Attributes, key: string): string | undefined {
-  const value = attributes.text(key);
-  if (value === undefined || value === '') return undefined;
-  if (value.length > TEXT_MAX)
-    throw new KeyholdError('bad_request', `cannot read ${key}: it is longer than ${TEXT_MAX} bytes`);
-  return fromWire(value);
 }

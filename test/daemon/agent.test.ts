@@ -1,8 +1,9 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { Parts } from '../../daemon/actions/parts.ts';
 import { backUp } from '../../daemon/back-up.ts';
-import { type Management, manage } from '../../daemon/manage.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { heapSecret, secretFromText } from '../../protocol/secret.ts';
+import { answers } from '../fakes/answers.ts';
 import { FakeBackend } from '../fakes/backend.ts';
 import { aRequest, Core, hasSettled, ours, plain, shown } from '../fakes/core.ts';
 
@@ -108,7 +109,7 @@ describe('a backup', () => {
       keep: heapSecret,
       backupCost: { memory: 8, passes: 1, parallelism: 1 },
     };
-    const reply = await backUp(management as unknown as Management, secretFromText('passphrase-EXAMPLE'));
+    const reply = await backUp(management as unknown as Parts, secretFromText('passphrase-EXAMPLE'));
     const details = reply.status === 'ok' ? (reply.details ?? []) : [];
     const named = details.filter(([key]) => key === 'damaged[]').map(([, line]) => JSON.parse(line).username);
     expect(named).toEqual(['bob']);
@@ -740,8 +741,10 @@ describe('a backup', () => {
     const release = backend.hold('get');
     const passphrase = new Attributes();
     passphrase.add('passphrase', secretFromText('phrase-EXAMPLE'));
-    const management = { custody: core.custody, keep: heapSecret } as unknown as Management;
-    const backup = manage(management, { ...aRequest('backup'), attributes: passphrase })!;
+    const backup = answers({ custody: core.custody, keep: heapSecret })({
+      ...aRequest('backup'),
+      attributes: passphrase,
+    });
     expect(await hasSettled(backup)).toBe(false);
     await core.custody.lock();
     release();

@@ -4,7 +4,6 @@ import { openIndex } from '../../daemon/backends/keyring/held-index.ts';
 import { itemOf } from '../../daemon/backends/keyring/names.ts';
 import { openVault } from '../../daemon/backends/vault/vault.ts';
 import { isFrontsAlone, rankFor } from '../../daemon/fronts.ts';
-import { tokenActs } from '../../daemon/tokens.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { identityOf } from '../../protocol/credential.ts';
 import { frontNames, frontOf } from '../../protocol/fronts.ts';
@@ -12,6 +11,7 @@ import type { CredentialReply, CredentialRequest } from '../../protocol/handler.
 import { heapSecret, secretFromText } from '../../protocol/secret.ts';
 import { adapters } from '../../protocol/tools/index.ts';
 import { aHeld, text } from '../contracts/backend.ts';
+import { answers } from '../fakes/answers.ts';
 import { FakeBackend } from '../fakes/backend.ts';
 import { aRequest, Core, ours, shown } from '../fakes/core.ts';
 import { type TemporaryFolder, temporaryFolder } from '../temporary.ts';
@@ -39,8 +39,7 @@ async function listed(core: Core, tool = 'docker'): Promise<string[] | string> {
     tool,
     front: frontOf(tool),
   };
-  const management = { custody: core.custody } as unknown as Parameters<typeof tokenActs.list>[0];
-  const reply: CredentialReply = await tokenActs.list(management, request);
+  const reply: CredentialReply = await answers({ custody: core.custody })(request);
   if (reply.status !== 'ok') return reply.status;
   return (reply.details ?? []).map(([, item]) => JSON.parse(item).host);
 }

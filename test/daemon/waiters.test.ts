@@ -133,7 +133,7 @@ describe('gets that wait for a login, on a socket', () => {
     const step = async (action: string, fields: Record<string, string>) => {
       const attributes = new Attributes();
       for (const [key, value] of Object.entries(fields)) attributes.add(key, value);
-      const reply = (await login.signIn.answer(aRequest(action, { ...target, attributes })))!;
+      const reply = (await login.handler(aRequest(action, { ...target, attributes })))!;
       return { ...reply, details: new Map(reply.status === 'ok' ? reply.details : []) };
     };
     return {

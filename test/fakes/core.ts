@@ -15,6 +15,7 @@ import type { CredentialReply, CredentialRequest } from '../../protocol/handler.
 import { noProfiles, type Profiles } from '../../protocol/profiles.ts';
 import { expose, heapSecret, secretFromText } from '../../protocol/secret.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
+import { answers } from './answers.ts';
 import { FakeBackend } from './backend.ts';
 import { FakeClock } from './clock.ts';
 
@@ -130,7 +131,7 @@ export class Core {
     return shown(await this.agent.store(aRequest('store', { username: 'ada', password: 'pass-EXAMPLE', ...fields })));
   }
   async erase(fields: Fields = {}): Promise<string> {
-    return shown(await this.agent.erase(aRequest('erase', fields)));
+    return shown(await answers({ agent: this.agent })(aRequest('erase', fields)));
   }
 }
 

@@ -21,6 +21,7 @@ import { noProfiles } from '../../protocol/profiles.ts';
 import { expose, heapSecret, type Secret } from '../../protocol/secret.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
 import { fakeAgent } from './agent.ts';
+import { answers } from './answers.ts';
 
 /** Milliseconds that a call of a provider may take. */
 const DEADLINE = 30_000;
@@ -90,6 +91,8 @@ export async function openLoginAgent({
     signIn,
     agent,
     calls,
+    /** Answers a request as the agent does. */
+    handler: answers({ custody, agent, services: calls, signIn }),
     async [Symbol.asyncDispose]() {
       waiters.dispose();
       refresher.dispose();

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { actions } from '../../protocol/wire/actions.ts';
 import { LINE_MAX, LINES_MAX, PIPELINE_MAX, REQUEST_MAX, SECRET_MAX } from '../../protocol/limits.ts';
 import { statuses } from '../../protocol/status.ts';
+import { actions } from '../../protocol/wire/actions.ts';
 
 const specification = readFileSync(new URL('../../protocol/PROTOCOL.md', import.meta.url), 'utf8');
 

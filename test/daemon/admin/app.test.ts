@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { openApp } from '../../../daemon/admin/app.ts';
 import { routes } from '../../../daemon/admin/routes/index.ts';
 import { Refused, viewOf } from '../../../daemon/admin/view.ts';
-import { actions } from '../../../protocol/wire/actions.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import type { CredentialReply } from '../../../protocol/handler.ts';
+import { actions } from '../../../protocol/wire/actions.ts';
 import { CANARY, entry, fakeAgent } from './fake-agent.ts';
 
 const ID = '11321d25e16adfe63a09';

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openBackup } from '../../../daemon/backends/backup.ts';
-import { type Management, manage } from '../../../daemon/manage.ts';
 import type { Tombstone } from '../../../daemon/tombstones/tombstone.ts';
 import { Attributes } from '../../../protocol/attributes.ts';
 import type { Detail } from '../../../protocol/handler.ts';
 import { heapSecret, type Secret, secretFromText } from '../../../protocol/secret.ts';
 import type { Manifest } from '../../../protocol/services/index.ts';
+import { answers } from '../../fakes/answers.ts';
 import { ours, textOf } from '../../fakes/core.ts';
 import { builtIn } from '../../fakes/services/scripted.ts';
 import { RotationRig } from './rotation-rig.ts';
@@ -129,9 +129,10 @@ describe('a token that was revoked where that may be forgotten', () => {
     const attributes = new Attributes();
     attributes.add('passphrase', passphrase);
     const backupCost = { memory: 64, passes: 1, parallelism: 1 };
-    const management = { custody: rig.core.custody, keep: heapSecret, backupCost } as unknown as Management;
     const request = { action: 'backup', target: undefined, capabilities: ours, attributes };
-    const { details = [] } = (await manage(management, request)!) as { details?: readonly Detail[] };
+    const { details = [] } = (await answers({ custody: rig.core.custody, keep: heapSecret, backupCost })(request)) as {
+      details?: readonly Detail[];
+    };
     const backup = await openBackup(passphrase, String(details[0]![1]), heapSecret);
     const items = backup.read(details.slice(1).map(([, record]) => String(record)));
     expect(items.map(({ held }) => held.host).sort()).toEqual(['api.apkg.ai', 'mark-key', 'tombstone']);

@@ -56,7 +56,7 @@ async function aLogin({ revoke, lives }: Says) {
   await login.custody.put(held, secrets, true, undefined);
   const attributes = new Attributes();
   attributes.add('id', 'a1');
-  const reply = (await login.calls.answer(aRequest('revoke', { attributes })))!;
+  const reply = (await login.handler(aRequest('revoke', { attributes })))!;
   const { upstream, probe } = Object.fromEntries(reply.details ?? []);
   const get = shown(await login.agent.get(aRequest('get', target)));
   return { told: [reply.status, upstream, probe], get: get === `oauth2 ${ACCESS}` ? 'kept' : get, asked };

@@ -3,10 +3,11 @@ import type { Held, Secrets } from '../../../daemon/backends/backend.ts';
 import type { DeskParts } from '../../../daemon/services/desk.ts';
 import { Services } from '../../../daemon/services/index.ts';
 import { Attributes } from '../../../protocol/attributes.ts';
-import type { CredentialReply } from '../../../protocol/handler.ts';
+import type { CredentialReply, Handler } from '../../../protocol/handler.ts';
 import type { Made } from '../../../protocol/made.ts';
 import { heapSecret, secretFromText } from '../../../protocol/secret.ts';
 import { fromWire } from '../../../protocol/text.ts';
+import { answers } from '../../fakes/answers.ts';
 import { FakeBackend } from '../../fakes/backend.ts';
 import { Core, ours } from '../../fakes/core.ts';
 import { builtIn, ScriptedService } from '../../fakes/services/scripted.ts';
@@ -74,6 +75,9 @@ export class RotationRig {
     });
   }
 
+  /** Answers a request as the agent does. */
+  readonly handler: Handler = (request) => answers({ custody: this.core.custody, services: this.services })(request);
+
   /** The agent has died, and another has started over the same store. */
   reborn(): RotationRig {
     return new RotationRig(this.#name, this);
@@ -112,7 +116,7 @@ export class RotationRig {
     }
     const target = { protocol: fields['protocol'] ?? 'https', host: fields['host'] ?? 'api.apkg.ai' };
     const request = { action, target, capabilities: ours, attributes };
-    const reply: CredentialReply = await this.services.answer(request)!.catch((error) => ({
+    const reply: CredentialReply = await this.handler(request).catch((error) => ({
       status: error.status,
       message: error.message,
     }));

@@ -12,7 +12,7 @@ async function asked(rig: RotationRig, password: string) {
   const attributes = new Attributes();
   for (const [key, value] of Object.entries(place)) attributes.add(key, value);
   attributes.add('password', secretFromText(password));
-  return rig.services.answer({ action: 'verify', capabilities: ours, attributes });
+  return rig.handler({ action: 'verify', capabilities: ours, attributes });
 }
 
 describe('a token that is not held yet', () => {

@@ -63,7 +63,7 @@ async function atProvider(metadata: object, services: readonly Manifest[] = []) 
     for (const [key, value] of Object.entries(fields)) {
       attributes.add(key, key === 'password' || key === 'code' ? secretFromText(value) : value);
     }
-    const reply = (await login.signIn.answer(aRequest(action, { ...target, attributes })))!;
+    const reply = (await login.handler(aRequest(action, { ...target, attributes })))!;
     return { ...Object.fromEntries(reply.details ?? []), status: reply.status, message: reply.message ?? '' };
   };
   const own = { issuer: known.issuer, client_id: 'keyhold' };

@@ -186,7 +186,7 @@ describe('a provider', () => {
       const attributes = new Attributes();
       for (const [key, value] of Object.entries({ way: 'device', issuer, client_id: 'keyhold' }))
         attributes.add(key, value);
-      const reply = await login.signIn.answer(aRequest('authorize', { ...target, attributes }));
+      const reply = await login.handler(aRequest('authorize', { ...target, attributes }));
       expect(reply).toMatchObject({ status: 'denied' });
     },
   );
@@ -226,7 +226,7 @@ describe('the page that a provider names', () => {
       const attributes = new Attributes();
       const fields = { way: 'browser', issuer: origin, client_id: 'keyhold', redirect: 'http://127.0.0.1:34567/back' };
       for (const [key, value] of Object.entries(fields)) attributes.add(key, value);
-      const said = await login.signIn.answer(aRequest('authorize', { ...target, attributes }));
+      const said = await login.handler(aRequest('authorize', { ...target, attributes }));
       expect(said).toMatchObject({ status: 'denied' });
       expect(JSON.stringify(said)).not.toContain(page);
     },
@@ -267,7 +267,7 @@ describe('how long a provider is left alone', () => {
       const attributes = new Attributes();
       for (const [key, value] of Object.entries(fields))
         attributes.add(key, key === 'code' ? secretFromText(value) : value);
-      return (await login.signIn.answer(aRequest(action, { ...target, attributes })))!;
+      return (await login.handler(aRequest(action, { ...target, attributes })))!;
     };
     const redirect = 'http://127.0.0.1:34567/back';
     const begun = await ask('authorize', { way: 'browser', issuer: origin, client_id: 'keyhold', redirect });

@@ -26,7 +26,7 @@ async function atProvider(answer: (asked: Asked, count: number) => Said) {
     const attributes = new Attributes();
     for (const [key, value] of Object.entries(fields))
       attributes.add(key, key === 'password' ? secretFromText(value) : value);
-    const reply = (await login.signIn.answer(aRequest(action, { ...target, attributes })))!;
+    const reply = (await login.handler(aRequest(action, { ...target, attributes })))!;
     const { pending, interval, ...rest } = Object.fromEntries(reply.details ?? []);
     return { status: reply.status, pending, interval, login: rest['login'] ?? '' };
   };

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { SAME_MAX, same } from '../../daemon/same.ts';
-import { aRequest, Core } from '../fakes/core.ts';
+import { SAME_MAX } from '../../../daemon/actions/same.ts';
+import { answers } from '../../fakes/answers.ts';
+import { aRequest, Core } from '../../fakes/core.ts';
 
 /** What `same` answers: `true of 2`, or its status. */
 async function asked(core: Core, fields: Parameters<typeof aRequest>[1]): Promise<string> {
-  const reply = await same(core.custody, aRequest('same', fields));
+  const reply = await answers({ custody: core.custody })(aRequest('same', fields));
   if (reply.status !== 'ok') return reply.status;
   const details = Object.fromEntries(reply.details ?? []);
   return `${details['same']} of ${details['compared']}`;
@@ -38,8 +39,8 @@ describe('same', () => {
     const core = new Core();
     await core.store({ password: 'one-EXAMPLE' });
     const ids = async (password: string) => {
-      const reply = await same(core.custody, aRequest('same', { password }));
-      return reply.status === 'ok' ? reply.ids : undefined;
+      const reply = await answers({ custody: core.custody })(aRequest('same', { password }));
+      return reply.status === 'ok' && !reply.isUnrecorded ? reply.ids : undefined;
     };
     expect(await ids('one-EXAMPLE')).toHaveLength(1);
     expect(await ids('two-EXAMPLE')).toBeUndefined();

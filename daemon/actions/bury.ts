@@ -1,0 +1,20 @@
+import { textIn } from '../../protocol/wire/reading.ts';
+import { action } from './action.ts';
+import { entryById } from './entry-by-id.ts';
+import type { Parts } from './parts.ts';
+
+export const bury = action(
+  'bury',
+  ({ attributes }) => ({
+    id: attributes.text('id'),
+    reason: textIn(attributes, 'reason'),
+    actor: textIn(attributes, 'actor'),
+  }),
+  async ({ id, reason, actor }, { custody, tombstones, log }: Pick<Parts, 'custody' | 'tombstones' | 'log'>) => {
+    await custody.ready();
+    const entry = entryById(custody, id, 'bury');
+    await tombstones.bury(entry, { reason, actor });
+    log('buried', { id: entry.id });
+    return { status: 'ok', ids: [entry.id] };
+  },
+);

@@ -1,0 +1,14 @@
+import { KeyholdError } from '../../protocol/errors.ts';
+import type { Custody } from '../custody.ts';
+import type { Entry } from '../unlocked/set.ts';
+
+/** The held credential of that id. Throws `not_found`; `verb` is what cannot be done then. */
+export function entryById(custody: Pick<Custody, 'held'>, id: string | undefined, verb: string): Entry {
+  for (const entry of custody.held()) if (entry.id === id) return entry;
+  throw notHeld(verb);
+}
+
+/** Why nothing can be done with an id. */
+export function notHeld(verb: string): KeyholdError {
+  return new KeyholdError('not_found', `cannot ${verb}: nothing with that id is held`);
+}

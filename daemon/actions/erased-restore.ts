@@ -1,0 +1,14 @@
+import { isSet } from '../../protocol/wire/reading.ts';
+import { action } from './action.ts';
+import type { Parts } from './parts.ts';
+
+export const erasedRestore = action(
+  'erased-restore',
+  ({ attributes }) => ({ id: attributes.text('id') ?? '', isReplacing: isSet(attributes, 'replace') }),
+  async ({ id, isReplacing }, { custody, bin, log }: Pick<Parts, 'custody' | 'bin' | 'log'>) => {
+    await custody.ready();
+    const held = await bin.restore(id, isReplacing);
+    log('stored', { id: held.id });
+    return { status: 'ok', ids: [held.id], details: [['id', held.id]] };
+  },
+);

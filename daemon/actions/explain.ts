@@ -1,0 +1,11 @@
+import { action } from './action.ts';
+import type { Parts } from './parts.ts';
+
+export const explain = action(
+  'explain',
+  (request) => request,
+  async (request, { folders, agent }: Pick<Parts, 'folders' | 'agent'>) => {
+    await folders.look(request);
+    return agent.explain(request);
+  },
+);

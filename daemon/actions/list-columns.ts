@@ -1,0 +1,78 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { linesOf, namesLine } from '../../protocol/columns.ts';
+import type { Detail } from '../../protocol/handler.ts';
+import { fromWire } from '../../protocol/text.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Use } from '../audit/usage.ts';
+import { refreshOf } from '../held-item.ts';
+import type { Entry } from '../unlocked/set.ts';
+
+/** Names, and how the value of one is had; undefined for what is absent. */
+type Values<Of> = readonly (readonly [name: string, value: (of: Of) => unknown])[];
+
+/** What `heldItem` has of what is held. */
+const heldValues: Values<Entry> = [
+  ['id', ({ id }) => id],
+  ['protocol', ({ protocol }) => protocol],
+  ['host', ({ host }) => host],
+  ['path', ({ path }) => legible(path)],
+  ['username', ({ username }) => legible(username)],
+  ['authtype', ({ authtype }) => authtype],
+  ['service', ({ about }) => about?.service],
+  ['kind', ({ about }) => about?.kind],
+  ['label', ({ about }) => about?.label],
+  ['tokenId', ({ about }) => about?.tokenId],
+  ['origin', ({ about }) => about?.origin],
+  ['account', ({ about }) => about?.account],
+  ['tenant', ({ about }) => about?.tenant],
+  ['unverified', ({ about }) => about?.unverified],
+  ['scopes', ({ about }) => about?.scopes],
+  ['createdAt', ({ about }) => about?.createdAt],
+  ['prefix', ({ about }) => about?.prefix],
+  ['shown', ({ shown }) => shown],
+  ['made', ({ made }) => made],
+  ['fronts', ({ front, fronts }) => (front === undefined ? fronts : [front])],
+  ['front', ({ front }) => front],
+  ['fingerprint', ({ about }) => about?.fingerprint],
+  ['refresh', ({ about }) => refreshOf(about?.oauth)],
+  ['ended', ({ about }) => about?.ended?.status],
+  ['endedAt', ({ about }) => about?.ended?.at],
+  ['storedAt', ({ storedAt }) => storedAt],
+  ['expiresAt', ({ expiresAt }) => expiresAt],
+  ['unlocked', ({ secrets }) => secrets !== undefined],
+  ['memoryOnly', ({ resting }) => resting === undefined],
+];
+
+/** What it has of its use. */
+const useValues: Values<Use | undefined> = [
+  ['lastUsed', (use) => use?.last],
+  ['uses', (use) => use?.count ?? 0],
+];
+
+/** Lines that are made in one go, of 300 tokens each: a get that comes meanwhile waits for no more than that. */
+const LINES_A_TURN = 3;
+
+/** The columns of those names, or all. */
+export async function heldColumns(
+  entries: readonly Entry[],
+  audit: Audit,
+  names: ReadonlySet<string>,
+): Promise<Detail[]> {
+  const isAsked = ([name]: readonly [name: string, ...unknown[]]) => names.size === 0 || names.has(name);
+  const [ofEntry, ofUse] = [heldValues.filter(isAsked), useValues.filter(isAsked)];
+  const lines = linesOf(entries.length, (start, end) => {
+    const some = entries.slice(start, end);
+    const uses = some.map(({ id }) => audit.useOf(id));
+    return [...ofEntry.map(([, value]) => some.map(value)), ...ofUse.map(([, value]) => uses.map(value))];
+  });
+  const details: Detail[] = [['columns', namesLine([...ofEntry, ...ofUse].map(([name]) => name))]];
+  for (const line of lines) {
+    if (details.length % LINES_A_TURN === 0) await turn();
+    details.push(['rows[]', line]);
+  }
+  return details;
+}
+
+function legible(value: string | undefined): string | undefined {
+  return value === undefined ? undefined : fromWire(value);
+}

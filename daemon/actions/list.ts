@@ -1,0 +1,104 @@
+import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
+import { documentLine } from '../../protocol/document-line.ts';
+import type { CredentialReply, Detail } from '../../protocol/handler.ts';
+import { isSet } from '../../protocol/wire/reading.ts';
+import type { Custody } from '../custody.ts';
+import type { Erased } from '../erased/erased.ts';
+import { isListedBy } from '../fronts.ts';
+import { heldItem, targetItem } from '../held-item.ts';
+import { nextAt, type Recheck, recheckIn } from '../tombstones/recheck.ts';
+import type { Tombstone } from '../tombstones/tombstone.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { action } from './action.ts';
+import { stillDeciding } from './deciding.ts';
+import { heldColumns } from './list-columns.ts';
+import type { Parts } from './parts.ts';
+
+export const list = action(
+  'list',
+  ({ attributes, tool, front }) => ({
+    tool,
+    front,
+    what: isSet(attributes, 'erased') ? 'erased' : isSet(attributes, 'deleted') ? 'deleted' : 'held',
+    service: attributes.text('service'),
+    isCompact: isSet(attributes, 'compact'),
+    names: attributes.list('name[]'),
+  }),
+  async (
+    { tool, front, what, service, isCompact, names },
+    parts: Pick<Parts, 'custody' | 'tombstones' | 'bin' | 'audit' | 'decider'>,
+  ) => {
+    const { custody, audit, decider } = parts;
+    if (front !== undefined && !(await decider.settled())) return stillDeciding;
+    await custody.ready();
+    if (tool !== undefined) return listOfFront(custody, tool, front);
+    if (what === 'erased') return { status: 'ok', details: erasedItems(parts) };
+    if (what === 'deleted') return { status: 'ok', details: deletedItems(parts) };
+    // What was counted in the last second and waits is told, too: a person may go by it before a token dies.
+    audit.flush();
+    const held = [...custody.held()];
+    const entries = service === undefined ? held : held.filter((entry) => mayBeOf(entry, service));
+    if (isCompact) return { status: 'ok', details: await heldColumns(entries, audit, new Set(names)) };
+    return { status: 'ok', details: entries.map((entry) => item(heldItem(entry, audit.useOf(entry.id)))) };
+  },
+);
+
+function erasedItems({ bin }: Pick<Parts, 'bin'>): Detail[] {
+  return bin.all().map((one) => item(erasedItem(one, bin.left(one))));
+}
+
+function deletedItems({ custody, tombstones }: Pick<Parts, 'custody' | 'tombstones'>): Detail[] {
+  const rechecks = new Map(custody.own.of('recheck').map((record) => [record.id, recheckIn(record)?.recheck]));
+  return tombstones.all().map((one) => item(deletedItem(one, rechecks.get(one.id))));
+}
+
+/** What a tool's helper may list: a front its own credentials, every other tool none. */
+function listOfFront(custody: Custody, tool: string, front: string | undefined): CredentialReply {
+  if (front === undefined) {
+    return { status: 'unsupported', message: `cannot list: the protocol of ${tool} lists nothing` };
+  }
+  const listed = [...custody.held()].filter((entry) => isListedBy(entry, front));
+  return { status: 'ok', details: listed.map((entry) => item(heldItem(entry))) };
+}
+
+/** Whether an entry belongs to a service, or is from before that was noted. */
+function mayBeOf({ about }: Entry, service: string): boolean {
+  return about === undefined || about.service === service;
+}
+
+type DeletedItem = { readonly id: string; readonly storedAt: EpochSeconds; readonly revokedAt: EpochSeconds };
+
+/** What remains of a token that was revoked. Its id is the one that it had; `recheck.id` names the dead one itself. */
+function deletedItem(tombstone: Tombstone, recheck: Recheck | undefined): DeletedItem & Record<string, unknown> {
+  const { id, credential, about, storedAt, expiresAt, revokedAt, reason, actor } = tombstone;
+  return {
+    id: credential,
+    ...targetItem(tombstone),
+    ...about,
+    ended: undefined,
+    ...{ storedAt, expiresAt, revokedAt, reason, actor },
+    recheck: recheck && {
+      id,
+      nextAt: nextAt(recheck),
+      lookedAt: recheck.lookedAt,
+      isAlive: recheck.isAlive,
+    },
+  };
+}
+
+/** What an erase took away: never a value. `left` are the seconds for which it can be brought back. */
+function erasedItem(erased: Erased, left: Seconds): Record<string, unknown> {
+  const { id, about, storedAt, expiresAt, authtype, erasedAt, tool } = erased;
+  return {
+    id,
+    ...targetItem(erased),
+    authtype,
+    ...about,
+    oauth: undefined,
+    ...{ storedAt, expiresAt, erasedAt, tool, left: Math.ceil(left) },
+  };
+}
+
+function item(document: Record<string, unknown>): Detail {
+  return ['item[]', documentLine(document)];
+}

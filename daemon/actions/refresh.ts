@@ -1,0 +1,18 @@
+import { refresh as refreshByService } from '../services/refresh.ts';
+import { action } from './action.ts';
+import { entryById } from './entry-by-id.ts';
+import type { Parts } from './parts.ts';
+
+export const refresh = action(
+  'refresh',
+  ({ attributes }) => attributes.text('id'),
+  (id, { custody, services, signIn, underWay }: Pick<Parts, 'custody' | 'services' | 'signIn' | 'underWay'>) => {
+    const one = async () => {
+      await custody.ready();
+      const entry = entryById(custody, id, 'find the token');
+      // A login by OAuth is refreshed at its provider, any other token by a call of its service.
+      return entry.about?.oauth ? signIn.refresh(entry) : refreshByService(services.desk, entry);
+    };
+    return underWay.add(one());
+  },
+);

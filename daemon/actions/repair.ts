@@ -1,0 +1,19 @@
+import { action } from './action.ts';
+import type { Parts } from './parts.ts';
+
+export const repair = action(
+  'repair',
+  ({ attributes }) => attributes.secret('passphrase'),
+  async (passphrase, { custody, recovery }: Pick<Parts, 'custody' | 'recovery'>) => {
+    await custody.settled();
+    const { removed, left, fault } = await recovery.settle(passphrase);
+    if (fault) return { status: fault.status, message: fault.message };
+    return {
+      status: 'ok',
+      details: [
+        ['removed', String(removed)],
+        ['left', String(left)],
+      ],
+    };
+  },
+);

@@ -1,0 +1,34 @@
+import { documentLine } from '../../protocol/document-line.ts';
+import { KeyholdError } from '../../protocol/errors.ts';
+import { readFront } from '../../protocol/fronts.ts';
+import { isSet } from '../../protocol/wire/reading.ts';
+import { heldItem } from '../held-item.ts';
+import { action } from './action.ts';
+import { entryById, notHeld } from './entry-by-id.ts';
+import type { Parts } from './parts.ts';
+
+export const share = action(
+  'share',
+  ({ attributes }) => ({
+    id: attributes.text('id'),
+    front: readFront(attributes.text('front') ?? '')!,
+    isUndone: isSet(attributes, 'undo'),
+  }),
+  async ({ id, front, isUndone }, { custody, log }: Pick<Parts, 'custody' | 'log'>) => {
+    await custody.ready();
+    const entry = entryById(custody, id, 'share');
+    await custody.inTurn(entry, async () => {
+      const now = custody.at(entry);
+      if (now?.id !== entry.id) throw notHeld('share');
+      if (now.front !== undefined) {
+        const remedy = `it is kept for ${now.front} alone; to remove it: keyhold token remove ${now.id}`;
+        throw new KeyholdError('bad_request', `cannot share: ${remedy}`);
+      }
+      const others = (now.fronts ?? []).filter((one) => one !== front);
+      await custody.amend(now, { fronts: isUndone ? others : [...others, front] });
+    });
+    log('annotated', { id: entry.id });
+    const item = documentLine(heldItem(custody.at(entry) ?? entry));
+    return { status: 'ok', ids: [entry.id], details: [['item[]', item]] };
+  },
+);

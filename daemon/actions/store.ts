@@ -1,0 +1,8 @@
+import { action } from './action.ts';
+import type { Parts } from './parts.ts';
+
+export const store = action(
+  'store',
+  (request) => request,
+  (request, { agent }: Pick<Parts, 'agent'>) => agent.store(request),
+);
