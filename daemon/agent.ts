@@ -23,6 +23,7 @@ import { acceptorOf, isExpired, isMeant, isSame } from './meant.ts';
 import { type Preference, preferenceOf } from './profiles.ts';
 import { RoundState } from './round.ts';
 import { newestDate, slotOf } from './slot.ts';
+import { overtakenReply, standsAsSeen } from './standing.ts';
 import { refusalOf, revokedReply, type Tombstone } from './tombstones/tombstone.ts';
 import type { Tombstones } from './tombstones/tombstones.ts';
 import type { Entry } from './unlocked/set.ts';
@@ -211,6 +212,8 @@ export class Agent {
     // The request's own secrets end with the request; a store waits for its turn and for the disk.
     const target = slotOf(this.#custody, request);
     const reply = await this.#custody.inTurn(target, async (): Promise<CredentialReply> => {
+      const { onlyOver } = request;
+      if (onlyOver && !(await standsAsSeen(this.#custody, this.#custody.at(target), onlyOver))) return overtakenReply;
       const slot = await frontSlot(this.#custody, target, request);
       if ('marked' in slot) return slot.marked ? { status: 'ok', ids: [slot.marked] } : unchanged;
       return this.#keepCredential(slot, request);

@@ -4,7 +4,7 @@ import { type Capabilities, readCapabilities } from './capabilities.ts';
 import { type Target, whyNoTarget } from './credential.ts';
 import { KeyholdError } from './errors.ts';
 import { readFront } from './fronts.ts';
-import type { CredentialReply, CredentialRequest, Detail } from './handler.ts';
+import type { CredentialReply, CredentialRequest, Detail, Standing } from './handler.ts';
 import { SECRET_MAX } from './limits.ts';
 import { readMade } from './made.ts';
 import type { Secret } from './secret.ts';
@@ -50,6 +50,7 @@ export function decodeRequest(attributes: Attributes, action = attributes.text('
     front: action === 'store' && capabilities.keyhold ? readFront(attributes.text('front')) : undefined,
     made: action === 'store' && capabilities.keyhold ? readMade(attributes) : undefined,
     id: capabilities.keyhold ? attributes.text('id') : undefined,
+    onlyOver: action === 'store' && capabilities.keyhold ? standingIn(attributes) : undefined,
     force: capabilities.keyhold && isTrue(attributes.text('force')),
     state: attributes.list('state[]'),
     attributes,
@@ -134,6 +135,16 @@ function seconds(attributes: Attributes, key: string): number | undefined {
   if (text === undefined) return undefined;
   if (!DIGITS.test(text)) throw new KeyholdError('bad_request', `cannot read ${key}: it is not a number of seconds`);
   return Number(text);
+}
+
+/** A date as `list` shows it (`storedAt`), with its fraction of a second; throws `bad_request` for anything else. */
+function standingIn(attributes: Attributes): Standing | undefined {
+  const text = attributes.text('if_stored_at');
+  if (text === undefined) return undefined;
+  if (!/^[0-9]{1,12}(\.[0-9]{1,12})?$/.test(text)) {
+    throw new KeyholdError('bad_request', 'cannot read if_stored_at: it is no date in seconds');
+  }
+  return { storedAt: Number(text) };
 }
 
 function refuseLong(secret: Secret | undefined, key: string): void {

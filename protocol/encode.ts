@@ -24,6 +24,7 @@ export function encodeRequest(request: CredentialRequest, out: ByteWriter): void
       if (value !== undefined) out.attribute(key, value);
     };
     if (request.target) {
+      const standing = request.onlyOver;
       write('protocol', request.target.protocol);
       write('host', request.target.host);
       write('path', request.target.path);
@@ -38,6 +39,7 @@ export function encodeRequest(request: CredentialRequest, out: ByteWriter): void
       for (const [key, value] of aboutAttributes(request.about ?? {})) write(key, value);
       write('made', request.made);
       write('front', request.front);
+      write('if_stored_at', standing && 'storedAt' in standing ? String(standing.storedAt) : undefined);
       write('force', request.force ? '1' : undefined);
       write('wait', request.wait?.toString());
       write('interactive', request.interactive === false ? '0' : undefined);

@@ -33,6 +33,8 @@ export type CredentialRequest = {
   readonly made?: Made | undefined;
   /** The id of the credential whose value a store replaces, wherever it stands; never on the wire. */
   readonly replaces?: string | undefined;
+  /** What must stand in the place of a store; where something else does, nothing is kept and the answer is `denied`. */
+  readonly onlyOver?: Standing | undefined;
   /** Keep it although it is known to be revoked. */
   readonly force?: boolean | undefined;
   /** git's opaque memory between its rounds; only ours, and only if its seal is good, means anything. */
@@ -68,6 +70,12 @@ export type CredentialRequest = {
 
 /** What a request says once its action has read its attributes. */
 export type DecodedRequest = Omit<CredentialRequest, 'action' | 'attributes'>;
+
+/**
+ * What a caller has seen in the place of a store. `storedAt`: the credential that was stored then, 0 for none (`if_stored_at` on
+ * the wire). `value`: a credential of this value, also at rest; never on the wire. Borrowed.
+ */
+export type Standing = { readonly storedAt: EpochSeconds } | { readonly value: Secret };
 
 /** One `key=value` of an answer to a management action, as a wire value (text.ts). */
 export type Detail = readonly [key: string, value: string];

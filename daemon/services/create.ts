@@ -1,6 +1,6 @@
 import type { Target } from '../../protocol/credential.ts';
 import { asFault } from '../../protocol/errors.ts';
-import type { CredentialReply, Refusal } from '../../protocol/handler.ts';
+import type { CredentialReply, Refusal, Standing } from '../../protocol/handler.ts';
 import {
   callOf,
   checkName,
@@ -72,6 +72,8 @@ export const create: ServiceAct = async (desk, request) => {
   };
   const taken = takenReply(desk, place, label);
   if (taken) return taken;
+  // The service takes its time: what is stored under that name meanwhile is newer, and stays.
+  const seen = { storedAt: namesakeAt(desk, place, label)?.storedAt ?? 0 };
   const choice = callOf(manifest, 'create', kind);
   const full = await fullReply(desk, wanted, choice.status === 'ok');
   if (full) return full;
@@ -86,7 +88,7 @@ export const create: ServiceAct = async (desk, request) => {
     };
   }
   if (choice.status !== 'ok') return refused('unsupported', 'create', choice.why);
-  const made = await make(desk, wanted);
+  const made = await make(desk, wanted, seen);
   if ('refusal' in made) return made.refusal;
   const { entry } = made;
   return {
@@ -110,10 +112,14 @@ export async function askForToken(desk: Desk, wanted: Wanted) {
   return { heard: await desk.call({ ...question, values: whole, as: actor }), actor, tenant };
 }
 
-/** Makes a token and keeps it; what could not be kept is revoked again, as far as that can be done. */
-export async function make(
+/**
+ * Makes a token and keeps it where what was seen before still stands; what could not be kept is revoked again, as far as that can
+ * be done.
+ */
+async function make(
   desk: Desk,
   wanted: Wanted,
+  onlyOver: Standing,
 ): Promise<{ readonly entry: Entry; readonly warnings: readonly string[] } | { readonly refusal: CredentialReply }> {
   const { manifest, kind, place, label } = wanted;
   const { heard, actor, tenant } = await askForToken(desk, wanted);
@@ -127,7 +133,8 @@ export async function make(
       ...(typeof tenant === 'string' && { tenant }),
     };
     const target = { protocol: place.protocol, host: place.host, path: place.path };
-    const entry = await keepGiven(desk, manifest, { target, secret, read: heard.read, about, made: 'created' });
+    const given = { target, secret, read: heard.read, about, made: 'created', onlyOver } as const;
+    const entry = await keepGiven(desk, manifest, given);
     return { entry, warnings: heard.unfitId === undefined ? [] : [noIdWarning(manifest, heard.unfitId)] };
   } catch (error) {
     const { message, status } = asFault(error);
@@ -167,10 +174,8 @@ export async function takeBack(
  * service. One that has expired may be replaced.
  */
 function takenReply(desk: Desk, place: Target, label: string): CredentialReply | undefined {
-  const { custody, clock } = desk.parts;
-  const { protocol, host, path } = place;
-  const slot = slotOf(custody, { target: { protocol, host, path }, about: { label } });
-  const before = custody.at(slot);
+  const { clock } = desk.parts;
+  const before = namesakeAt(desk, place, label);
   if (!before || (before.expiresAt !== undefined && before.expiresAt <= clock.now())) return undefined;
   const isNamesake = before.about?.label === label;
   return refused(
@@ -180,6 +185,11 @@ function takenReply(desk: Desk, place: Target, label: string): CredentialReply |
       ? `a token named ${label} is held already; choose another name, or put a new one in its place: keyhold token rotate ${before.id}`
       : `the token of the account ${label} is held under that name; choose another name`,
   );
+}
+
+/** What stands where a new token of that name would be kept. */
+function namesakeAt({ parts: { custody } }: Desk, { protocol, host, path }: Target, label: string): Entry | undefined {
+  return custody.at(slotOf(custody, { target: { protocol, host, path }, about: { label } }));
 }
 
 function checkWish(

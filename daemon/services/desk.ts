@@ -8,6 +8,7 @@ import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import {
   belongsTo,
   type Cause,
+  isDead,
   type Kind,
   kindOf,
   type Manifest,
@@ -91,8 +92,21 @@ export type Asked = Question & {
 /** Whose token it is, as the service says (`whoami`). A member that it does not say is absent. */
 export type Holder = { readonly user?: string; readonly account?: string; readonly tenant?: string };
 
-/** `isAlive` is undefined where no call tells, or where none was answered. */
-export type Probe = { readonly isAlive: boolean | undefined; readonly holder?: Holder };
+/** What a token's own call says of it. */
+export type Probe = {
+  /** Undefined where no call tells, or where none was answered. */
+  readonly isAlive: boolean | undefined;
+  readonly holder?: Holder;
+  /** The service's own id of the token, where that call tells it. */
+  readonly tokenId?: string | undefined;
+  /**
+   * Of a dead one: the manifest has a name for the answer, `revoked` or `expired`. Without it the service answered a bare 401,
+   * which may be about an audience or a gateway as well.
+   */
+  readonly isNamed?: boolean;
+  /** The service knows the token and lets it not ask this (403). */
+  readonly mayNotAsk?: boolean;
+};
 
 /** Where the agent speaks to services: which one is meant, whose token makes a call, and what the answer comes to. */
 export class Desk {
@@ -253,11 +267,12 @@ export class Desk {
     const heard = await this.call({ ...this.#probeOf(manifest, entry), as: entry, token });
     if (heard.ok) {
       disposeAll(heard.secrets);
-      return { isAlive: true, holder: holderIn(heard.read) };
+      return { isAlive: true, holder: holderIn(heard.read), tokenId: tokenIdIn(heard.read) };
     }
     const isRefused = heard.httpStatus === 401 && !heard.isPage;
-    const isDead = isRefused || heard.cause?.outcome === 'revoked' || heard.cause?.outcome === 'expired';
-    return { isAlive: isDead ? false : undefined };
+    const isNamed = heard.cause !== undefined && isDead(heard.cause);
+    if (isRefused || isNamed) return { isAlive: false, isNamed };
+    return { isAlive: undefined, mayNotAsk: heard.httpStatus === 403 && !heard.isPage };
   }
 
   #probeOf(manifest: Manifest, entry: Entry): Question {
@@ -271,6 +286,11 @@ export class Desk {
   #note({ id: service }: Manifest, operation: Operation, outcome: string): void {
     this.parts.log('upstream', { service, operation, outcome });
   }
+}
+
+/** The id of the token that made the call, as `whoami` tells it; undefined where it does not. */
+export function tokenIdIn({ tokenId }: Read): string | undefined {
+  return typeof tokenId === 'string' || typeof tokenId === 'number' ? String(tokenId) : undefined;
 }
 
 function holderIn({ user, account, tenant }: Read): Holder {

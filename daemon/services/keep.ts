@@ -2,6 +2,7 @@ import type { AboutChange } from '../../protocol/about.ts';
 import { noCapabilities } from '../../protocol/capabilities.ts';
 import type { EpochSeconds, Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
+import type { CredentialReply, Standing } from '../../protocol/handler.ts';
 import type { Made } from '../../protocol/made.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { kindOf, type Manifest, type Read } from '../../protocol/services/index.ts';
@@ -17,6 +18,8 @@ export type Given = {
   readonly read: Read;
   readonly about: AboutChange;
   readonly made: Made;
+  /** What its caller has seen in its place; see `CredentialRequest.onlyOver`. */
+  readonly onlyOver?: Standing | undefined;
 };
 
 /**
@@ -24,7 +27,7 @@ export type Given = {
  * borrowed. Throws why it could not be kept; nothing has changed here then.
  */
 export async function keepGiven(desk: Desk, manifest: Manifest, given: Given): Promise<Entry> {
-  const { target, secret, refreshToken, read, made } = given;
+  const { target, secret, refreshToken, read, made, onlyOver } = given;
   const about = { service: manifest.id, ...given.about, ...aboutIn(read) };
   const kind = kindOf(manifest, about.kind);
   const { agent, custody } = desk.parts;
@@ -35,15 +38,21 @@ export async function keepGiven(desk: Desk, manifest: Manifest, given: Given): P
     expiresAt: expiryIn(read, desk.parts.clock.now()),
     about,
     made,
+    onlyOver,
     // Never at rest: a great while, which its own expiry or the end of the agent cuts short.
     timeout: kind?.memoryOnly ? MEMORY_ONLY : undefined,
     capabilities: { ...noCapabilities, keyhold: true },
   });
-  if (reply.status !== 'ok') throw new KeyholdError('backend_failed', reply.message);
+  if (reply.status !== 'ok') throw unkept(reply);
   const id = reply.ids?.[0];
   const entry = [...custody.held()].find((one) => (id === undefined ? isAt(one, target, about.label) : one.id === id));
   if (!entry) throw new KeyholdError('locked', 'cannot keep the token: the credentials were locked meanwhile');
   return entry;
+}
+
+/** Why a store was refused, as a fault: `denied` where another value stands in its place. */
+function unkept({ status, message }: Exclude<CredentialReply, { status: 'ok' }>): KeyholdError {
+  return new KeyholdError(status === 'denied' ? 'denied' : 'backend_failed', message);
 }
 
 /** Seconds that a token stays which must not rest anywhere. */
@@ -84,34 +93,42 @@ export function wired(text: string | undefined): string | undefined {
   return text === undefined ? undefined : toWire(text);
 }
 
-/** A new value in place of a held one: under the same id and label, with what the service says of the new one. */
+/**
+ * A new value in place of a held one: under the same id and label, with what the service says of the new one. Throws as `putValue`.
+ */
 export function replaceValue(
   desk: Desk,
   entry: Entry,
   { secret, refreshToken, read }: Pick<Given, 'secret' | 'refreshToken' | 'read'>,
+  before: Secret,
 ): Promise<Entry> {
   const { service, kind, label, account, tenant, origin } = entry.about ?? {};
   const known = Object.entries({ service, kind, label, account, tenant }).filter(([, value]) => value !== undefined);
   const about = { ...Object.fromEntries(known), origin, ...aboutIn(read) };
-  return putValue(desk, entry, { secret, refreshToken, about, expiresAt: expiryIn(read, desk.parts.clock.now()) });
+  const value = { secret, refreshToken, about, expiresAt: expiryIn(read, desk.parts.clock.now()) };
+  return putValue(desk, entry, value, before);
 }
 
 /** What stands in a credential's place from now on. */
 export type Value = Pick<Given, 'secret' | 'refreshToken' | 'about'> & { readonly expiresAt: EpochSeconds | undefined };
 
-/** Puts another value under the same id, as any other store. The secrets are borrowed. Throws why it could not be kept. */
-export async function putValue(desk: Desk, entry: Entry, value: Value): Promise<Entry> {
+/**
+ * Puts another value under the same id in the place of `before`, as any other store. The secrets are borrowed. Throws why it could
+ * not be kept: `denied` where another value than `before` stands there by now, which stays; nothing has changed then.
+ */
+export async function putValue(desk: Desk, entry: Entry, value: Value, before: Secret): Promise<Entry> {
   const { protocol, host, path, username, front, authtype } = entry;
   const { agent, custody } = desk.parts;
   const reply = await agent.store({
     target: { protocol, host, path, username, front },
     replaces: entry.id,
+    onlyOver: { value: before },
     authtype,
     ...value,
     timeout: entry.resting ? undefined : MEMORY_ONLY,
     capabilities: { ...noCapabilities, keyhold: true },
   });
-  if (reply.status !== 'ok') throw new KeyholdError('backend_failed', reply.message);
+  if (reply.status !== 'ok') throw unkept(reply);
   const fresh = custody.at(entry);
   if (!fresh) throw new KeyholdError('locked', 'cannot keep the token: the credentials were locked meanwhile');
   return fresh;

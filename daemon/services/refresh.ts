@@ -32,15 +32,17 @@ export async function refresh(desk: Desk, entry: Entry): Promise<CredentialReply
     try {
       const secret = givenToken(manifest, kind.name, heard, 'refresh');
       const refreshToken = heard.secrets.get('refreshToken') ?? held?.refreshToken;
-      const fresh = await replaceValue(desk, entry, { secret, refreshToken, read: heard.read });
+      if (!held?.secret) return refused('not-found', 'refresh', 'the token that it needs is gone');
+      const fresh = await replaceValue(desk, entry, { secret, refreshToken, read: heard.read }, held.secret);
       return { status: 'ok', ids: [fresh.id], details: told('expires_at', fresh.expiresAt) };
     } catch (error) {
       const { status, message } = asFault(error);
+      if (status === 'denied') return { status, message: `${message}; the refreshed token is not kept` };
       const spent = heard.secrets.get('refreshToken');
       // The refresh token that is held may be spent: the one that came for it must not be lost.
       if (spent && held?.secret) {
         const rest = { secret: held.secret, refreshToken: spent, about: {}, expiresAt: entry.expiresAt };
-        await putValue(desk, entry, rest).catch(() => {});
+        await putValue(desk, entry, rest, held.secret).catch(() => {});
       }
       return { status, message: `${message}; the token until now is kept; if it is refused, run: keyhold auth login` };
     } finally {

@@ -225,9 +225,9 @@ export const remoteShow: ServiceAct = async (desk, request) => {
 };
 
 /** Its service has confirmed a token that it could not be asked about when it was stored. */
-async function noteVerified(desk: Desk, entry: Entry): Promise<void> {
+export async function noteVerified(desk: Desk, entry: Entry | undefined): Promise<void> {
   const { custody } = desk.parts;
-  if (entry.about?.unverified === undefined) return;
+  if (entry?.about?.unverified === undefined) return;
   await custody.inTurn(entry, async () => {
     const now = custody.at(entry);
     if (now === entry) await custody.annotate(now, mergeAbout(now.about, { unverified: undefined }));

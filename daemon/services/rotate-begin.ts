@@ -13,7 +13,8 @@ import { mayHaveHappened, refused } from './outcomes.ts';
 import { mayMake } from './planning.ts';
 import { listRemote } from './remote.ts';
 import type { RotationPlan } from './rotate-plan.ts';
-import { asideOf, type Turn, ways } from './rotate-steps.ts';
+import { asideOf } from './rotate-steps.ts';
+import { type Turn, ways } from './rotate-turn.ts';
 import { ghostOf, type Rotation } from './rotation.ts';
 
 /** What somebody wishes of the new token. */

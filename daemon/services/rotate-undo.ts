@@ -1,10 +1,9 @@
 import type { CredentialReply, Refusal } from '../../protocol/handler.ts';
 import { told } from './asking.ts';
-import { putValue } from './keep.ts';
 import { refused } from './outcomes.ts';
 import { endUpstream } from './revoke.ts';
-import { overlapOf } from './rotate-compare.ts';
-import { restated, standsIn, type Turn } from './rotate-steps.ts';
+import { overlapOf, tokenIdOf } from './rotate-compare.ts';
+import { putOver, restated, standsIn, type Turn } from './rotate-turn.ts';
 import { type Aside, ghostOf, type Rotation } from './rotation.ts';
 
 /** The old one serves again, and the service has ended the new one. */
@@ -13,20 +12,27 @@ export async function goBack(turn: Turn, rotation: Rotation): Promise<Credential
   const fresh = await book.value('rotation-new', entry.id);
   const old = await book.value('rotation-old', entry.id);
   const isThere = desk.parts.custody.at(entry)?.id === entry.id;
-  if (isThere && (rotation.way === 'trade' || rotation.step === 'revoked')) {
+  const stands = fresh && old && isThere ? await standsIn(turn, fresh, old) : undefined;
+  // Where another value was stored meanwhile there is nothing to go back to, and the new token alone is taken back.
+  const isOldDead = rotation.step === 'revoked' || (rotation.way === 'trade' && stands !== 'another');
+  if (isThere && isOldDead) {
     return refused('revoked', 'rotate', `the old token is dead; go on with: keyhold token rotate ${entry.id}`);
   }
-  if (fresh && old && isThere) {
-    if ((await standsIn(turn, fresh, old)) === 'new') {
-      const why = await whyNotBack(turn, rotation, old);
-      if (why) return why;
-      await putValue(desk, entry, restated(old));
-      await book.write({ ...rotation, step: 'made' });
-    }
+  if (fresh && old && stands === 'new') {
+    const why = await whyNotBack(turn, rotation, old);
+    if (why) return why;
+    await putOver(turn, restated(old), fresh.secret);
+    await book.write({ ...rotation, step: 'made' });
   }
   let rest = '';
   // What serves under the label is not taken away from it, and what a person has removed they have ended as they like.
-  const isOneToken = fresh && old && (await overlapOf(turn, fresh, old)) !== undefined;
+  const standing = desk.parts.custody.at(entry)?.about?.tokenId;
+  const isOneToken =
+    fresh &&
+    old &&
+    ((await overlapOf(turn, fresh, old)) !== undefined ||
+      // What was stored meanwhile may be the same token under another value.
+      (stands === 'another' && standing !== undefined && standing === (await tokenIdOf(turn, fresh))));
   if (fresh && !isOneToken && (isThere || !hasServed(rotation))) {
     const ended = await endUpstream(desk, manifest, ghostOf(entry, fresh), as, fresh.secret);
     if (ended.status !== 'ended' && ended.reply.status !== 'unsupported') {

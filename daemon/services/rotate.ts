@@ -9,7 +9,8 @@ import type { Desk } from './desk.ts';
 import { refused } from './outcomes.ts';
 import { begin, settle } from './rotate-begin.ts';
 import { isShorter, livesTold, planDetails, planRotation, type RotationPlan } from './rotate-plan.ts';
-import { byHandDetails, goOn, isByHand, type Turn } from './rotate-steps.ts';
+import { byHandDetails, goOn, isByHand } from './rotate-steps.ts';
+import type { Turn } from './rotate-turn.ts';
 import { goBack } from './rotate-undo.ts';
 import { type Rotation, RotationBook, standing } from './rotation.ts';
 
@@ -148,7 +149,9 @@ export class Rotations {
 }
 
 function openReply(turn: Turn, rotation: Rotation): CredentialReply {
-  const hand = rotation.step === 'swapped' && isByHand(turn) ? byHandDetails(turn.manifest) : undefined;
+  // Nobody is asked to delete an old token while the new one is not proved.
+  const isProved = turn.entry.about?.unverified === undefined;
+  const hand = rotation.step === 'swapped' && isProved && isByHand(turn) ? byHandDetails(turn.manifest) : undefined;
   return {
     status: 'ok',
     details: [

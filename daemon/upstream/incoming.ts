@@ -16,7 +16,7 @@ const TEXT_MAX = 1_024;
 const LIST_MAX = 128;
 
 /** Texts that name a token, a user or a tenant. Part of one would name another. */
-const identifying: ReadonlySet<string> = new Set(['id', 'user', 'account', 'tenant']);
+const identifying: ReadonlySet<string> = new Set(['id', 'tokenId', 'user', 'account', 'tenant']);
 const secretFields: ReadonlySet<string> = new Set(['value', 'refreshToken', 'challenge']);
 
 /**

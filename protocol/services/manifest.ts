@@ -225,6 +225,7 @@ export type Call = {
 
 export const fields = [
   'id',
+  'tokenId',
   'name',
   'value',
   'prefix',

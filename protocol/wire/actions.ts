@@ -71,7 +71,7 @@ export const actions = {
   store: {
     summary: 'keep a credential; answered when it is durable',
     reads:
-      'protocol host path? username? password | authtype credential, oauth_refresh_token? password_expiry_utc? ephemeral? timeout? service? kind? label? token_id? origin? account? tenant? unverified? scopes? created_at? made? front? force?',
+      'protocol host path? username? password | authtype credential, oauth_refresh_token? password_expiry_utc? ephemeral? timeout? service? kind? label? token_id? origin? account? tenant? unverified? scopes? created_at? made? front? if_stored_at? force?',
     answers: '',
     statuses: ['ok', 'locked', 'denied', 'revoked', 'unavailable', 'bad-request'],
     target: 'required',
@@ -321,7 +321,7 @@ export const actions = {
       'put a new token in the place of one: made, proved, swapped in, the old one revoked and proved dead; again: go on; undo=1: go back; check=1: only tell',
     reads: 'id expires_in? scopes? limit? as? password? shorter? deleted? check? undo? actor? profile? cwd?',
     answers:
-      'step upstream? probe? serves? expires_at? page? why? delete_at? recheck[] note? watched? | way why? page? kind? expires_in? old_life? new_life? shorter? warning[] step? stands? began_at?',
+      'step upstream? probe? serves? unverified? expires_at? page? why? delete_at? recheck[] note? watched? | way why? page? kind? expires_in? old_life? new_life? shorter? warning[] step? stands? began_at?',
     statuses: [
       'ok',
       'not-found',

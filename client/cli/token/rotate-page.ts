@@ -84,7 +84,9 @@ export function showEnd(token: Rotated, { details = [] }: Ok, json: boolean | un
   const [step, upstream, probe, serves, expires] = ['step', 'upstream', 'probe', 'serves', 'expires_at'].map((key) =>
     detail(details, key),
   );
-  const [page, why, deleteAt, note] = ['page', 'why', 'delete_at', 'note'].map((key) => detail(details, key));
+  const [page, why, deleteAt, note, unverified] = ['page', 'why', 'delete_at', 'note', 'unverified'].map((key) =>
+    detail(details, key),
+  );
   const recheck = details.flatMap(([key, value]) => (key === 'recheck[]' ? [fromWire(value)] : []));
   const expiresAt = expires === undefined ? undefined : Number(expires);
   const name = calledBy(token);
@@ -95,6 +97,7 @@ export function showEnd(token: Rotated, { details = [] }: Ok, json: boolean | un
     upstream,
     probe,
     serves,
+    unverified,
     expiresAt,
     page: page ?? deleteAt,
     recheck,
@@ -110,7 +113,10 @@ export function showEnd(token: Rotated, { details = [] }: Ok, json: boolean | un
     const proof = probe === 'dead' ? '; a probe shows that the old one is dead' : '';
     const until = expiresAt === undefined ? '' : `, until ${localTime(expiresAt).slice(0, 10)}`;
     shown.line(`A new token serves as ${name}${until}${proof}.`, 'green');
-    if (serves === 'none') shown.line('Whether the service still takes the new one could not be checked.', 'yellow');
+    if (unverified !== undefined)
+      shown.line(`Not verified: ${unverified}. To ask again: keyhold token show ${token.id} --remote`, 'yellow');
+    else if (serves === 'none')
+      shown.line('Whether the service still takes the new one could not be checked.', 'yellow');
     drawRecheck(shown, { recheck, note, watched });
   });
   if (probe === 'alive') {

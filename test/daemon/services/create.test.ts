@@ -51,6 +51,20 @@ describe('the number of active tokens', () => {
   });
 });
 
+test('a name that is stored under while the service makes the token: the newer one stays, the made one is revoked', async () => {
+  const rig = new RotationRig('apkg');
+  await rig.hold('session', { kind: 'session', made: 'login' });
+  rig.service.around = async (when, operation) => {
+    const newer = { host: apkg.host, username: 'ci', password: 'newer-EXAMPLE', about: { label: 'ci' } };
+    if (when === 'after' && operation === 'create') await rig.core.store(newer);
+    return undefined;
+  };
+  const said = await rig.ask('create', { ...apkg, label: 'ci', kind: 'ci' });
+  expect(said).toMatchObject({ status: 'denied', message: expect.stringContaining('the new token was revoked again') });
+  expect(await rig.get('ci', apkg.host)).toBe('ci newer-EXAMPLE');
+  expect(rig.service.alive()).toEqual(['apkg_session-0-EXAMPLE']);
+});
+
 describe('the name of a new token', () => {
   const wish = (label: string) => ({ ...pogodoc, label, check: '1' });
 

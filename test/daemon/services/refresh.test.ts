@@ -54,6 +54,18 @@ describe('a refresh by a call of the service', () => {
     expect(rig.service.alive()).toEqual(['apkg_ada-1-EXAMPLE']);
   });
 
+  it('leaves what is stored in its place meanwhile, and says so', async () => {
+    const { rig, id } = await signedIn(byRefreshToken);
+    rig.service.spendsRefreshToken = true;
+    rig.service.around = async (when) => {
+      if (when === 'after') await rig.core.store({ host, username: 'ada', password: 'newer-EXAMPLE' });
+      return undefined;
+    };
+    const said = await rig.ask('refresh', { id });
+    expect(said).toMatchObject({ status: 'denied', message: expect.stringContaining('that one stays') });
+    expect(await rig.get('ada')).toBe('ada newer-EXAMPLE');
+  });
+
   it('that fails changes nothing, and is not tried again', async () => {
     const { rig, id } = await signedIn(byRefreshToken);
     const before = await rig.get('ada');
