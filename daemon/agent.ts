@@ -7,6 +7,7 @@ import { madeAfter } from '../protocol/made.ts';
 import type { Profiles } from '../protocol/profiles.ts';
 import type { Secret } from '../protocol/secret.ts';
 import { fromWire } from '../protocol/text.ts';
+import { release } from './access/release.ts';
 import type { Accounts } from './accounts.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
@@ -23,6 +24,7 @@ import { acceptorOf, isExpired, isMeant, isSame } from './meant.ts';
 import { type Preference, preferenceOf } from './profiles.ts';
 import { RoundState } from './round.ts';
 import { newestDate, slotOf } from './slot.ts';
+import type { Caller } from './socket/caller.ts';
 import { overtakenReply, standsAsSeen } from './standing.ts';
 import { refusalOf, revokedReply, type Tombstone } from './tombstones/tombstone.ts';
 import type { Tombstones } from './tombstones/tombstones.ts';
@@ -108,48 +110,50 @@ export class Agent {
   }
 
   /** What is open and in memory is answered at once; everything else waits in the methods behind this one. */
-  get(request: DecodedRequest): Promise<CredentialReply> {
+  get(request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
     const { wait } = request;
-    if (wait === undefined || request.interactive === false) return this.#getNow(request);
+    if (wait === undefined || request.interactive === false) return this.#getNow(request, caller);
     return this.#waiters.attend(
       wait,
-      () => this.#getNow(request),
+      () => this.#getNow(request, caller),
       (reply) => this.#needOf(reply, request),
     );
   }
 
-  #getNow(request: DecodedRequest): Promise<CredentialReply> {
-    if (!this.#custody.isServing && !this.#custody.isServingHost(request.target!)) return this.#getWhenOpen(request);
-    return this.#getChosen(request);
+  #getNow(request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
+    if (!this.#custody.isServing && !this.#custody.isServingHost(request.target!))
+      return this.#getWhenOpen(request, caller);
+    return this.#getChosen(request, caller);
   }
 
-  #answer(found: Entry | undefined, request: DecodedRequest): Promise<CredentialReply> {
+  #answer(found: Entry | undefined, request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
     if (!found) return Promise.resolve(this.#missing(request));
-    if (found.about?.oauth !== undefined && this.#refresher !== undefined) return this.#answerRefreshed(found, request);
+    if (found.about?.oauth !== undefined && this.#refresher !== undefined)
+      return this.#answerRefreshed(found, request, caller);
     const expired = isExpired(found, this.#clock, request.minTtl);
     if (expired && request.capabilities.keyhold) return Promise.resolve(endedReply(found) ?? expiredReply);
-    if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request);
-    return Promise.resolve(this.#serve(found, request));
+    if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request, caller);
+    return Promise.resolve(this.#serve(found, request, caller));
   }
 
   /** A token of a login: what lives is given at once, what is due is refreshed behind that, and what is over before it. */
-  #answerRefreshed(found: Entry, request: DecodedRequest): Promise<CredentialReply> {
+  #answerRefreshed(found: Entry, request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
     const phase = this.#refresher!.look(found, request.minTtl);
     const isOver = phase === 'closing' || phase === 'dead' || found.about?.ended !== undefined;
-    if (isOver) return this.#getWhenRefreshed(found, request);
-    if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request);
-    return Promise.resolve(this.#serve(found, request));
+    if (isOver) return this.#getWhenRefreshed(found, request, caller);
+    if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request, caller);
+    return Promise.resolve(this.#serve(found, request, caller));
   }
 
   /** Waits for the one refresh. */
-  async #getWhenRefreshed(found: Entry, request: DecodedRequest): Promise<CredentialReply> {
+  async #getWhenRefreshed(found: Entry, request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
     const outcome = await inTime(this.#refresher!.refresh(found));
-    if (!this.#isServing(request) || this.#custody.at(found) !== found) return this.#getNow(request);
+    if (!this.#isServing(request) || this.#custody.at(found) !== found) return this.#getNow(request, caller);
     const isLive =
       !isExpired(found, this.#clock, request.minTtl) && this.#refresher!.look(found, request.minTtl) !== 'dead';
     if (!isLive) return outcome.status === 'failed' ? outcome.reply : tooShort;
     if (!this.#custody.isServable(found)) await this.#custody.obtain(found);
-    return this.#isServing(request) && this.#custody.isServable(found) ? this.#serve(found, request) : notFound;
+    return this.#isServing(request) && this.#custody.isServable(found) ? this.#serve(found, request, caller) : notFound;
   }
 
   /** What only a person could do about an answer; undefined where that is nothing, or nobody is at it. */
@@ -202,7 +206,7 @@ export class Agent {
     return { status: 'ok', details };
   }
 
-  async store(request: DecodedRequest): Promise<CredentialReply> {
+  async store(request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
     const refusal = await this.#custody.refusal();
     if (refusal) return refusal;
     // git says store with nothing to keep, with what must not be kept, and with what is dead already: all are heard.
@@ -213,20 +217,21 @@ export class Agent {
     const target = slotOf(this.#custody, request);
     const reply = await this.#custody.inTurn(target, async (): Promise<CredentialReply> => {
       const { onlyOver } = request;
-      if (onlyOver && !(await standsAsSeen(this.#custody, this.#custody.at(target), onlyOver))) return overtakenReply;
-      const slot = await frontSlot(this.#custody, target, request);
+      if (onlyOver && !(await standsAsSeen(this.#custody, this.#custody.at(target), onlyOver, caller)))
+        return overtakenReply;
+      const slot = await frontSlot(this.#custody, target, request, caller);
       if ('marked' in slot) return slot.marked ? { status: 'ok', ids: [slot.marked] } : unchanged;
-      return this.#keepCredential(slot, request);
+      return this.#keepCredential(slot, request, caller);
     });
     if (reply.status === 'ok') this.#accounts.approve(request);
     return reply;
   }
 
   /** Takes away what matches, into the restore bin; with `isForGood` also out of that. */
-  async erase(request: DecodedRequest, isForGood = false): Promise<CredentialReply> {
+  async erase(request: DecodedRequest, caller: Caller, isForGood = false): Promise<CredentialReply> {
     const refusal = await this.#custody.refusal();
     if (refusal) return refusal;
-    if (request.front !== undefined) return this.#eraseForFront(request, request.front);
+    if (request.front !== undefined) return this.#eraseForFront(request, request.front, caller);
     const served = this.#round.read(request.state ?? []);
     const candidates = this.#custody
       .findAll(request.target!)
@@ -237,7 +242,9 @@ export class Agent {
       // Each waits for its turn and for the disk: meanwhile all may have been locked or carried elsewhere.
       const refusedMeanwhile = await this.#custody.refusal();
       if (refusedMeanwhile) return refusedMeanwhile;
-      const wasErased = await this.#custody.inTurn(candidate, () => this.#eraseOne(candidate, request, isForGood));
+      const wasErased = await this.#custody.inTurn(candidate, () =>
+        this.#eraseOne(candidate, request, caller, isForGood),
+      );
       if (wasErased) removed.push(candidate);
     }
     const purged = isForGood ? await this.#bin.purge(request.target!, request.id) : 0;
@@ -256,13 +263,13 @@ export class Agent {
    * A front erases what it lists: its mark, and the credential with the last of them where no other tool brought it. What is
    * not decided stays, and is named in `undecided[]`.
    */
-  async #eraseForFront(request: DecodedRequest, front: string): Promise<CredentialReply> {
+  async #eraseForFront(request: DecodedRequest, front: string, caller: Caller): Promise<CredentialReply> {
     const meant = this.#custody.findAll(request.target!).filter((entry) => isMeant(entry, request));
     const done: Entry[] = [];
     for (const candidate of meant.filter((entry) => isListedBy(entry, front))) {
       const refusedMeanwhile = await this.#custody.refusal();
       if (refusedMeanwhile) return refusedMeanwhile;
-      const isDone = await this.#custody.inTurn(candidate, () => this.#takeMark(candidate, request, front));
+      const isDone = await this.#custody.inTurn(candidate, () => this.#takeMark(candidate, request, front, caller));
       if (isDone) done.push(candidate);
     }
     const undecided = meant.filter((entry) => entry.front === undefined && entry.fronts === undefined);
@@ -274,25 +281,25 @@ export class Agent {
   }
 
   /** In the turn of its target. True if the front does not list it any more. */
-  async #takeMark(candidate: Entry, request: DecodedRequest, front: string): Promise<boolean> {
+  async #takeMark(candidate: Entry, request: DecodedRequest, front: string, caller: Caller): Promise<boolean> {
     const entry = this.#custody.at(candidate);
     if (entry?.id !== candidate.id) return false;
     const left = withoutFront(entry, front);
-    if (left === 'gone') return this.#eraseOne(entry, request, false);
+    if (left === 'gone') return this.#eraseOne(entry, request, caller, false);
     await this.#custody.amend(entry, left);
     return true;
   }
 
   /** Throws as `preferenceOf`. */
-  async #getByPreference(request: DecodedRequest): Promise<CredentialReply> {
-    return this.#answer(this.#choose(request, this.#preferenceOf(request)), request);
+  async #getByPreference(request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
+    return this.#answer(this.#choose(request, this.#preferenceOf(request)), request, caller);
   }
 
-  #getChosen(request: DecodedRequest): Promise<CredentialReply> {
+  #getChosen(request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
     const isChosenByProfile = request.profile !== undefined || this.#profiles().profiles.size > 0;
     const { remembered, avoided } = this.#accounts.of(request);
-    if (isChosenByProfile || remembered !== undefined || avoided) return this.#getByPreference(request);
-    return this.#answer(this.#first(request.target!, request), request);
+    if (isChosenByProfile || remembered !== undefined || avoided) return this.#getByPreference(request, caller);
+    return this.#answer(this.#first(request.target!, request), request, caller);
   }
 
   #preferenceOf(request: DecodedRequest): Preference {
@@ -340,18 +347,18 @@ export class Agent {
    * known (whether it was revoked, what else could be meant), for as long as callers wait; a backend that is still being read by
    * then is unavailable, and never an answer of "not found".
    */
-  async #getWhenOpen(request: DecodedRequest): Promise<CredentialReply> {
+  async #getWhenOpen(request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
     const late = Promise.withResolvers<'late'>();
     const deadline = new IoDeadline(OPENING_WAIT, () => late.resolve('late'));
     try {
       const knowsHost = await Promise.race([this.#custody.knowsHost(request.target!), late.promise]);
       if (knowsHost === true) {
-        const reply = await this.#getNow(request);
+        const reply = await this.#getNow(request, caller);
         if (reply.status !== 'not-found') return reply;
       }
       const refusal = await Promise.race([this.#custody.refusal(), late.promise]);
       if (refusal === 'late') return stillOpening(this.#custody);
-      return refusal ?? this.#getNow(request);
+      return refusal ?? this.#getNow(request, caller);
     } finally {
       deadline.clear();
     }
@@ -362,21 +369,22 @@ export class Agent {
     return this.#custody.isServing || this.#custody.isServingHost(target!);
   }
 
-  async #getWhenRead(found: Entry, request: DecodedRequest): Promise<CredentialReply> {
+  async #getWhenRead(found: Entry, request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
     await this.#custody.obtain(found);
     // While we waited it may have been erased, replaced or locked away.
-    if (!this.#isServing(request) || this.#custody.at(found) !== found) return this.#getNow(request);
-    return this.#custody.isServable(found) ? this.#serve(found, request) : notFound;
+    if (!this.#isServing(request) || this.#custody.at(found) !== found) return this.#getNow(request, caller);
+    return this.#custody.isServable(found) ? this.#serve(found, request, caller) : notFound;
   }
 
-  #serve(found: Entry, request: DecodedRequest): CredentialReply {
+  #serve(found: Entry, request: DecodedRequest, caller: Caller): CredentialReply {
     this.#custody.touch(found);
-    if (!isExpired(found, this.#clock, request.minTtl)) return this.#reply(found, request);
-    return endedReply(found) ?? this.#refreshOnly(found);
+    if (!isExpired(found, this.#clock, request.minTtl)) return this.#reply(found, request, caller);
+    return endedReply(found) ?? this.#refreshOnly(found, caller);
   }
 
-  #reply(entry: Entry, request: DecodedRequest): CredentialReply {
-    const { protocol, host, path, username, authtype, expiresAt, secrets, about } = entry;
+  #reply(entry: Entry, request: DecodedRequest, caller: Caller): CredentialReply {
+    const { protocol, host, path, username, authtype, expiresAt, about } = entry;
+    const { secret, refreshToken } = release(this.#custody, entry, caller, 'reply');
     const credential = {
       protocol,
       host,
@@ -384,25 +392,31 @@ export class Agent {
       username,
       authtype,
       expiresAt,
-      secret: secrets!.secret,
+      secret,
       // What we refresh ourselves is nobody else's.
-      refreshToken: about?.oauth === undefined ? secrets!.refreshToken : undefined,
+      refreshToken: about?.oauth === undefined ? refreshToken : undefined,
     };
     const state = request.capabilities.state ? [this.#round.of(entry.id)] : undefined;
     return { status: 'ok', credential, state, ids: [entry.id] };
   }
 
   /** What git may still hear of an expired credential: the refresh token, for the next helper in its list. */
-  #refreshOnly({ id, protocol, host, path, username, expiresAt, secrets, about }: Entry): CredentialReply {
-    const refreshToken = secrets!.refreshToken;
+  #refreshOnly(entry: Entry, caller: Caller): CredentialReply {
+    const { id, protocol, host, path, username, expiresAt, about } = entry;
+    const { refreshToken } = release(this.#custody, entry, caller, 'reply');
     if (!refreshToken || about?.oauth) return expiredReply;
     return { status: 'ok', credential: { protocol, host, path, username, expiresAt, refreshToken }, ids: [id] };
   }
 
   /** Answers the id of what is kept now; none if nothing changed. */
-  async #keepCredential({ target, fronts, frontOnly }: FrontSlot, request: DecodedRequest): Promise<CredentialReply> {
+  async #keepCredential(
+    { target, fronts, frontOnly }: FrontSlot,
+    request: DecodedRequest,
+    caller: Caller,
+  ): Promise<CredentialReply> {
     const before = this.#custody.at(target);
-    const repeated = before && this.#custody.isServable(before) && isSame(before, request) ? before : undefined;
+    const now = before && this.#custody.isServable(before) && release(this.#custody, before, caller, 'match');
+    const repeated = before && now && isSame(before, now, request) ? before : undefined;
     if (repeated) {
       // git repeats what it was just given after every success: nothing to write, and nothing that it left out is lost.
       this.#custody.touch(repeated);
@@ -429,7 +443,9 @@ export class Agent {
       frontOnly,
       shown: noted.about?.prefix,
     };
-    const secrets = { secret, refreshToken: request.refreshToken ?? repeated?.secrets?.refreshToken };
+    const isThere = repeated !== undefined && this.#custody.isServable(repeated);
+    const known = isThere ? release(this.#custody, repeated, caller, 'match').refreshToken : undefined;
+    const secrets = { secret, refreshToken: request.refreshToken ?? known };
     await this.#custody.put(held, secrets, request.timeout === undefined, request.timeout);
     this.#log(before && !repeated ? 'rotated' : 'stored', { id: held.id });
     // What lives in memory only and lives on there is the same as before.
@@ -464,17 +480,23 @@ export class Agent {
   }
 
   /** True if it was this secret, or any if none was named, and is gone in memory and at rest. */
-  async #eraseOne(candidate: Entry, { secret, id, tool }: DecodedRequest, isForGood: boolean): Promise<boolean> {
+  async #eraseOne(
+    candidate: Entry,
+    { secret, id, tool }: DecodedRequest,
+    caller: Caller,
+    isForGood: boolean,
+  ): Promise<boolean> {
     this.#custody.refuseLocked('erase');
     const entry = this.#custody.at(candidate);
     if (entry?.id !== candidate.id) return false;
     if (secret) {
       if (!this.#custody.isServable(entry)) await this.#custody.obtain(entry);
-      if (!entry.secrets?.secret?.equals(secret)) return false;
+      if (!this.#custody.isServable(entry)) return false;
+      if (!release(this.#custody, entry, caller, 'match').secret?.equals(secret)) return false;
     }
     // A tool was refused with an access token. Whether the login is over its provider says, not a tool; and one that is over
     // is known until a person has seen to it.
-    if (id === undefined && entry.about?.oauth && this.#refresher) await dropAccess(this.#custody, entry);
+    if (id === undefined && entry.about?.oauth && this.#refresher) await dropAccess(this.#custody, entry, caller);
     else if (isForGood) {
       await this.#custody.remove(entry);
       await purgeErased(this.#custody.own, { ...entry, about: undefined });

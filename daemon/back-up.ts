@@ -4,11 +4,13 @@ import type { CredentialReply, Detail } from '../protocol/handler.ts';
 import { linesOfRecord } from '../protocol/record-lines.ts';
 import type { Secret } from '../protocol/secret.ts';
 import { fromWire } from '../protocol/text.ts';
+import { release } from './access/release.ts';
 import type { Parts } from './actions/parts.ts';
 import { type Held, heldOf, type Secrets } from './backends/backend.ts';
 import { sealBackup } from './backends/backup.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import { Slices } from './slices.ts';
+import type { Caller } from './socket/caller.ts';
 import { isBackedUp } from './tombstones/own-records.ts';
 
 /**
@@ -18,6 +20,7 @@ import { isBackedUp } from './tombstones/own-records.ts';
 export async function backUp(
   { custody, keep, backupCost }: Pick<Parts, 'custody' | 'keep' | 'backupCost'>,
   passphrase: Secret,
+  caller: Caller,
 ): Promise<CredentialReply> {
   await custody.ready();
   const slices = new Slices();
@@ -36,7 +39,7 @@ export async function backUp(
     for (const [index, entry] of entries.entries()) {
       try {
         // Aside: what is read for a backup does not stay in memory.
-        const secrets = await custody.secretsAside(entry);
+        const secrets = await release(custody, entry, caller, 'backup');
         if (secrets) items.push({ held: heldOf(entry), secrets });
       } catch (error) {
         if (!(error instanceof KeyholdError) || error.code !== 'vault_corrupt') throw error;

@@ -235,7 +235,7 @@ export function compose({
     ['admin', admin.pid === undefined ? 'waits' : 'up'],
   ];
   const underWay = new UnderWay();
-  const handler = answerer({
+  const answer = answerer({
     agent,
     custody,
     tombstones,
@@ -271,7 +271,7 @@ export function compose({
     outFor: () => upstream.outFor,
     adoptBus: (address: string) => adoptSessionBus(process.env, address),
   });
-  const witness = new Witness({ handler, audit, clock, meter });
+  const witness = new Witness({ answer, audit, clock, meter });
   const reception = new Reception({
     handlerFor(caller) {
       const isAdmin = caller.pid === admin.pid;

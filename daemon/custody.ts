@@ -224,7 +224,7 @@ export class Custody {
 
   /** Seconds until an entry is wiped from memory if nobody uses it; undefined if it is not there. It wipes nothing. */
   leaseLeft(entry: Entry): Seconds | undefined {
-    if (entry.secrets === undefined) return undefined;
+    if (entry.inMemory === undefined) return undefined;
     const left = this.#set.dueAt(entry, this.#policy()) - this.#clock.sinceBoot();
     return left > 0 ? left : undefined;
   }
@@ -247,6 +247,12 @@ export class Custody {
     return reading;
   }
 
+  /** The secrets of an entry that may be served now (`isServable`), lent until the next await. */
+  secretsInMemory({ inMemory }: Entry): Secrets {
+    if (inMemory) return inMemory;
+    throw new Error('the value is not in memory: it was lent without a look at isServable');
+  }
+
   /** The secrets held for a target, copied: the caller disposes of them. Undefined if they are gone. */
   async secretsOf(held: Held): Promise<Secrets | undefined> {
     const entry = this.#set.at(held);
@@ -256,12 +262,12 @@ export class Custody {
       // While we waited it may have been replaced: what stands there now is what is asked for.
       if (this.#set.at(held) !== entry) return this.secretsOf(held);
     }
-    return entry.secrets && copySecrets(entry.secrets, this.#keep);
+    return entry.inMemory && copySecrets(entry.inMemory, this.#keep);
   }
 
   /** The same for who only compares: what is not in memory is read, and does not stay there. */
   async secretsAside(entry: Entry): Promise<Secrets | undefined> {
-    if (this.isServable(entry)) return copySecrets(entry.secrets!, this.#keep);
+    if (this.isServable(entry)) return copySecrets(entry.inMemory!, this.#keep);
     const secrets = entry.resting && (await this.#backend!.get(entry.resting));
     if (secrets && this.isServing) return secrets;
     if (secrets) disposeSecrets(secrets);

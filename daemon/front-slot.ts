@@ -1,9 +1,11 @@
 import type { Target } from '../protocol/credential.ts';
 import type { DecodedRequest } from '../protocol/handler.ts';
+import { release } from './access/release.ts';
 import { type Held, heldOf } from './backends/backend.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Custody } from './custody.ts';
 import { isFrontsAlone, placingOf } from './fronts.ts';
+import type { Caller } from './socket/caller.ts';
 import type { Entry } from './unlocked/set.ts';
 
 /** Where a store goes, and the marks that what it keeps has from then on. */
@@ -17,6 +19,7 @@ export async function frontSlot(
   custody: Custody,
   target: Target,
   request: DecodedRequest,
+  caller: Caller,
 ): Promise<FrontSlot | { readonly marked: string | undefined }> {
   const { front, made, secret, replaces } = request;
   const before = custody.at(target);
@@ -24,7 +27,7 @@ export async function frontSlot(
     return { target, fronts: before.fronts, frontOnly: before.frontOnly };
   }
   const mayMeet = before !== undefined && (front !== undefined || before.frontOnly === true);
-  const isSameValue = mayMeet && secret !== undefined && (await holds(custody, before, request));
+  const isSameValue = mayMeet && secret !== undefined && (await holds(custody, before, request, caller));
   const own = front === undefined ? undefined : custody.at({ ...target, front });
   const isUsers = made !== undefined && made !== 'tool';
   const placing = placingOf({ front, isUsers }, before, isSameValue, own !== undefined);
@@ -35,7 +38,7 @@ export async function frontSlot(
     case 'own':
       return { target: { ...target, front }, fronts: [front!], frontOnly: true };
     case 'target-after-move':
-      await moveAside(custody, before!, placing.owner);
+      await moveAside(custody, before!, placing.owner, caller);
       return { target, fronts: [], frontOnly: undefined };
     case 'target':
       return { target, fronts: placing.fronts, frontOnly: placing.frontOnly };
@@ -51,9 +54,14 @@ export function mayErase({ tool, secret, id }: DecodedRequest, entry: Entry): bo
   return isNamed || tool === undefined || tool === 'keyhold' || !isFrontsAlone(entry);
 }
 
-async function holds(custody: Custody, entry: Entry, { secret, authtype }: DecodedRequest): Promise<boolean> {
+async function holds(
+  custody: Custody,
+  entry: Entry,
+  { secret, authtype }: DecodedRequest,
+  caller: Caller,
+): Promise<boolean> {
   if (entry.authtype !== authtype) return false;
-  const held = await custody.secretsAside(entry);
+  const held = await release(custody, entry, caller, 'compare');
   if (!held) return false;
   try {
     return held.secret?.equals(secret!) ?? false;
@@ -73,8 +81,8 @@ async function mark(custody: Custody, entry: Entry, front: string): Promise<stri
  * What a front alone has brought becomes that front's own, under the same id, before another tool's value takes the place
  * for the target: cut between the two, both places hold the front's value.
  */
-async function moveAside(custody: Custody, entry: Entry, front: string): Promise<void> {
-  const secrets = await custody.secretsOf(entry);
+async function moveAside(custody: Custody, entry: Entry, front: string, caller: Caller): Promise<void> {
+  const secrets = await release(custody, entry, caller, 'move');
   if (!secrets) return;
   try {
     const held = { ...heldOf(entry), front, fronts: [front], frontOnly: true };

@@ -21,7 +21,7 @@ export function heldItem(entry: Entry, use?: Use): Record<string, unknown> {
     front: entry.front,
     storedAt: entry.storedAt,
     expiresAt: entry.expiresAt,
-    unlocked: entry.secrets !== undefined,
+    unlocked: entry.inMemory !== undefined,
     memoryOnly: entry.resting === undefined,
     lastUsed: use?.last,
     uses: use?.count ?? 0,

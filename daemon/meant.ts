@@ -1,6 +1,6 @@
 import type { Seconds } from '../protocol/credential.ts';
 import type { DecodedRequest } from '../protocol/handler.ts';
-import type { Held } from './backends/backend.ts';
+import type { Held, Secrets } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Entry } from './unlocked/set.ts';
 
@@ -27,8 +27,7 @@ export function isExpired(held: Held, clock: Clock, minTtl: Seconds = 0): boolea
 }
 
 /** Whether a store brings what is held already; what it leaves out (an old git knows no expiry) is no difference. */
-export function isSame(entry: Entry, request: DecodedRequest): boolean {
-  const { secret, refreshToken } = entry.secrets!;
+export function isSame(entry: Entry, { secret, refreshToken }: Secrets, request: DecodedRequest): boolean {
   if (entry.authtype !== request.authtype) return false;
   if (request.expiresAt !== undefined && request.expiresAt !== entry.expiresAt) return false;
   if (request.secret !== undefined && !(secret?.equals(request.secret) ?? false)) return false;

@@ -1,10 +1,12 @@
 import { KeyholdError } from '../protocol/errors.ts';
 import type { Secret } from '../protocol/secret.ts';
+import { release } from './access/release.ts';
 import type { Backend, Held, Secrets } from './backends/backend.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Custody } from './custody.ts';
 import type { Log } from './log.ts';
 import { Slices } from './slices.ts';
+import type { Caller } from './socket/caller.ts';
 import { isValue } from './tombstones/own-records.ts';
 import type { Entry } from './unlocked/set.ts';
 
@@ -31,6 +33,7 @@ export async function migrate(
   next: Backend,
   steps: MigrateSteps,
   log: Log,
+  caller: Caller,
 ): Promise<{ readonly carried: number; readonly left: number }> {
   const carried: Held[] = [];
   const own: Held[] = [];
@@ -46,7 +49,7 @@ export async function migrate(
       begun = true;
       steps.begin(strangers.map(({ id }) => id));
       await carryOwn(custody, old, next, own);
-      await carry(custody, next, carried);
+      await carry(custody, next, carried, caller);
       const gone = new Set([...carried, ...own].map(({ id }) => id));
       steps.commit(resting.filter(({ id }) => !gone.has(id)).map(({ id }) => id));
       return next;
@@ -86,22 +89,22 @@ async function carryOwn(custody: Custody, old: Backend, next: Backend, carried: 
   }
 }
 
-async function carry(custody: Custody, next: Backend, carried: Held[]): Promise<void> {
+async function carry(custody: Custody, next: Backend, carried: Held[], caller: Caller): Promise<void> {
   const entries = [...custody.held()];
   const slices = new Slices();
   for (let at = 0; at < entries.length; at += TOGETHER) {
     // A lock ends it: what was carried is taken back.
     custody.refuseLocked('carry');
     const some = entries.slice(at, at + TOGETHER);
-    await allOf(some.map((entry) => carryOne(custody, entry, next, carried)));
+    await allOf(some.map((entry) => carryOne(custody, entry, next, carried, caller)));
     custody.report({ what: 'migrate', done: at + some.length, total: entries.length });
     await slices.next();
   }
 }
 
-async function carryOne(custody: Custody, entry: Entry, next: Backend, carried: Held[]): Promise<void> {
+async function carryOne(custody: Custody, entry: Entry, next: Backend, carried: Held[], caller: Caller): Promise<void> {
   const { resting } = entry;
-  const secrets = resting && (await secretsUnlessDamaged(custody, entry));
+  const secrets = resting && (await secretsUnlessDamaged(custody, entry, caller));
   if (!secrets) return;
   try {
     carried.push(resting);
@@ -118,9 +121,9 @@ async function carryOne(custody: Custody, entry: Entry, next: Backend, carried: 
 }
 
 /** A record that is damaged stays where it is and costs no other; the journal has it among those that were not carried. */
-async function secretsUnlessDamaged(custody: Custody, entry: Entry): Promise<Secrets | undefined> {
+async function secretsUnlessDamaged(custody: Custody, entry: Entry, caller: Caller): Promise<Secrets | undefined> {
   try {
-    return await custody.secretsAside(entry);
+    return await release(custody, entry, caller, 'migrate');
   } catch (error) {
     if (error instanceof KeyholdError && error.code === 'vault_corrupt') return undefined;
     throw error;

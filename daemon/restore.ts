@@ -3,12 +3,14 @@ import { documentLine } from '../protocol/document-line.ts';
 import type { CredentialReply, Detail } from '../protocol/handler.ts';
 import { recordsOf } from '../protocol/record-lines.ts';
 import type { Secret } from '../protocol/secret.ts';
+import { release } from './access/release.ts';
 import type { Parts } from './actions/parts.ts';
 import { placeOf } from './back-up.ts';
 import type { Held, Secrets } from './backends/backend.ts';
 import { type BackupItem, type OpenBackup, openBackup } from './backends/backup.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import { Slices } from './slices.ts';
+import type { Caller } from './socket/caller.ts';
 import { isBackedUp, isOwn } from './tombstones/own-records.ts';
 import type { Entry } from './unlocked/set.ts';
 
@@ -44,6 +46,7 @@ export type RestoreRequest = {
 export async function restore(
   parts: Restoring,
   { passphrase, header, lines, takesOlder }: RestoreRequest,
+  caller: Caller,
 ): Promise<CredentialReply> {
   const { custody } = parts;
   await custody.ready();
@@ -69,7 +72,7 @@ export async function restore(
       const ended = await Promise.allSettled(
         some.map(async ({ held, secrets }) => {
           const heldAt = custody.at(held)?.storedAt;
-          const outcome = await restoreOne(held, secrets, takesOlder, parts);
+          const outcome = await restoreOne(held, secrets, takesOlder, parts, caller);
           counts[outcome]++;
           if (outcome !== 'taken' && outcome !== 'same') {
             differing.push(['differs[]', documentLine({ ...placeOf(held), storedAt: held.storedAt, heldAt, outcome })]);
@@ -137,6 +140,7 @@ async function restoreOne(
   secrets: Secrets,
   takesOlder: boolean,
   { custody, tombstones, bin }: Restoring,
+  caller: Caller,
 ): Promise<Outcome> {
   const { secret } = secrets;
   if (secret) {
@@ -148,7 +152,7 @@ async function restoreOne(
   await custody.settled();
   return custody.inTurn(held, async () => {
     const there = custody.at(held);
-    if (there && (await isSameValue(there, secrets, custody))) return 'same';
+    if (there && (await isSameValue(there, secrets, custody, caller))) return 'same';
     if (there && !takesOlder && there.storedAt >= held.storedAt) return 'kept';
     await bin.replacing(there, () => custody.put(restored, secrets, true, undefined));
     return there ? 'replaced' : 'taken';
@@ -159,8 +163,9 @@ async function isSameValue(
   there: Entry,
   { secret, refreshToken }: Secrets,
   custody: Restoring['custody'],
+  caller: Caller,
 ): Promise<boolean> {
-  const now = await custody.secretsAside(there);
+  const now = await release(custody, there, caller, 'compare');
   if (!now) return false;
   try {
     return isEqual(now.secret, secret) && isEqual(now.refreshToken, refreshToken);

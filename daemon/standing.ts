@@ -1,6 +1,8 @@
 import type { CredentialReply, Standing } from '../protocol/handler.ts';
+import { release } from './access/release.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Custody } from './custody.ts';
+import type { Caller } from './socket/caller.ts';
 import type { Entry } from './unlocked/set.ts';
 
 /** The answer to a store whose place holds something else than its caller has seen. */
@@ -14,10 +16,16 @@ export const overtakenReply: CredentialReply = {
  * Whether the place of a store still holds what its caller has seen. Run it in the turn of the target, and store in the same turn.
  * A value is compared with what rests: a keyring's item may have been changed by another program. Throws what the backend throws.
  */
-export async function standsAsSeen(custody: Custody, before: Entry | undefined, seen: Standing): Promise<boolean> {
+export async function standsAsSeen(
+  custody: Custody,
+  before: Entry | undefined,
+  seen: Standing,
+  caller: Caller,
+): Promise<boolean> {
   if ('storedAt' in seen) return (before?.storedAt ?? 0) === seen.storedAt;
   if (!before) return false;
-  const held = (await custody.secretsAtRest(before)) ?? (await custody.secretsOf(before));
+  const held =
+    (await release(custody, before, caller, 'settle')) ?? (await release(custody, before, caller, 'compare'));
   if (!held) return false;
   try {
     return held.secret?.equals(seen.value) ?? false;

@@ -17,7 +17,7 @@ export type LookAt = (path: string) => Promise<Owned>;
 /**
  * Finds out, before a request is answered, whether a profile that is bound to a folder may be chosen by the caller's
  * working directory: it is not taken across a folder that belongs to another user or that others may write
- * (CVE-2022-24765). Looks only where a binding would decide, never blocks, and fills `boundary` of the request.
+ * (CVE-2022-24765). Looks only where a binding would decide, never blocks, and answers the request with its `boundary`.
  */
 export class WorkingFolders {
   readonly #profiles: () => Profiles;
@@ -31,23 +31,23 @@ export class WorkingFolders {
     this.#lookAt = lookAt;
   }
 
-  /** Undefined where the request can be answered at once. The promise never rejects. */
-  look(request: DecodedRequest): Promise<void> | undefined {
+  /**
+   * The request with its `boundary`: itself where no binding would decide, or a promise where the folders are looked at first. The
+   * promise never rejects.
+   */
+  bounded<Request extends DecodedRequest>(request: Request): Request | Promise<Request> {
     const { folders } = this.#profiles();
-    if (folders.size === 0 || request.profile !== undefined) return undefined;
+    if (folders.size === 0 || request.profile !== undefined) return request;
     const cwd = placeOf(this.#profiles(), request);
-    if (cwd === undefined) return undefined;
+    if (cwd === undefined) return request;
     const bound = boundFolder(folders, cwd);
-    if (bound === undefined) return undefined;
+    if (bound === undefined) return request;
     const key = `${bound}\0${cwd}`;
     const kept = this.#kept.get(key);
     if (kept && performance.now() < kept.until) {
-      request.boundary = kept.boundary;
-      return undefined;
+      return { ...request, boundary: kept.boundary };
     }
-    return this.#boundaryOf(key, cwd, bound).then((boundary) => {
-      request.boundary = boundary;
-    });
+    return this.#boundaryOf(key, cwd, bound).then((boundary) => ({ ...request, boundary }));
   }
 
   /** Callers that ask for the same folder share one look; its result is what the deadline left of it. */

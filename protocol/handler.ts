@@ -48,21 +48,20 @@ export type CredentialRequest = {
   /** How long the secret must still live. */
   readonly minTtl?: Seconds | undefined;
 
-  // Where the request comes from. Not readonly: a helper run sets them, and a copy of each get would cost. The first two
-  // are wire values (text.ts).
+  // Where the request comes from. The first two are wire values (text.ts).
   /** The caller's working directory. */
-  cwd?: string | undefined;
+  readonly cwd?: string | undefined;
   /** The folder of the repository that a helper works for, where its tool says so (repository.ts); never on the wire. */
-  repository?: string | undefined;
+  readonly repository?: string | undefined;
   /** The first folder in or above the one that chooses a profile (`placeOf`) that another user could write, as text: no folder from
    * there upward chooses one. Never on the wire; the agent finds it out. */
-  boundary?: string | undefined;
+  readonly boundary?: string | undefined;
   /** The profile that the caller asks for by name. */
-  profile?: string | undefined;
+  readonly profile?: string | undefined;
   /** The front that asks: the helper run's, or the one that a store of ours names (fronts.ts). */
-  front?: string | undefined;
+  readonly front?: string | undefined;
   /** The adapter of the helper run that the request was made in; never on the wire. */
-  tool?: string | undefined;
+  readonly tool?: string | undefined;
 
   /** Everything as it came; management actions read theirs here. */
   readonly attributes: Attributes;

@@ -171,12 +171,14 @@ export class HelperRun implements Invocation {
 
   /** The handler, told where the request comes from. */
   #ask(request: CredentialRequest): Promise<CredentialReply> {
-    request.tool = this.tool;
-    request.front = frontOf(this.tool);
-    request.cwd = this.#attributes.text('cwd');
-    request.repository = this.#repository;
-    request.profile = this.#attributes.text('profile');
-    return this.#handler(request);
+    return this.#handler({
+      ...request,
+      tool: this.tool,
+      front: frontOf(this.tool),
+      cwd: this.#attributes.text('cwd'),
+      repository: this.#repository,
+      profile: this.#attributes.text('profile'),
+    });
   }
 
   #unknown(): number {

@@ -215,6 +215,50 @@ describe('secrets', () => {
   });
 });
 
+describe('the door to secrets', () => {
+  it('is release: nothing else takes a value out of what is held', () => {
+    const takes = /\.(secretsInMemory|secretsOf|secretsAside|secretsAtRest|inMemory)\b/;
+    const mayTake: Record<string, string> = {
+      'daemon/access/release.ts': 'the door',
+      'daemon/custody.ts': 'keeps the values behind it',
+      'daemon/unlocked/set.ts': 'keeps and wipes them in memory',
+      'daemon/held-item.ts': 'tells whether a value is in memory',
+    };
+    expect(containing(daemon, takes).filter((path) => !(path in mayTake))).toEqual([]);
+  });
+
+  it('is passed by the parts that the list names, and what for', () => {
+    const mayPass: Record<string, string> = {
+      'daemon/agent.ts': 'answers a get; compares what is stored and erased',
+      'daemon/front-slot.ts': 'compares what a front stores; moves what a front alone has brought',
+      'daemon/actions/same.ts': 'compares',
+      'daemon/back-up.ts': 'seals a backup',
+      'daemon/restore.ts': 'compares with what a backup has',
+      'daemon/migrate.ts': 'carries to another backend',
+      'daemon/standing.ts': 'compares with what a store may replace',
+      'daemon/services/desk.ts': 'calls services, for the caller that it acts for',
+      'daemon/services/provider.ts': 'asks and ends a login at its provider',
+      'daemon/services/refresh.ts': 'trades a token',
+      'daemon/services/remote.ts': 'compares with how a service shows a token',
+      'daemon/services/revoke.ts': 'ends a token, and proves that it is dead',
+      'daemon/services/rotate.ts': 'compares with a pasted token',
+      'daemon/services/rotate-turn.ts': 'compares the place with the old and the new value',
+      'daemon/services/rotate-steps.ts': 'keeps the old value beside the new one',
+      'daemon/tombstones/tombstones.ts': 'marks what is dead',
+      'daemon/upstream/adopt.ts': 'takes over what another program has put at rest',
+      'daemon/upstream/drop-access.ts': 'keeps the refresh token alone',
+      'daemon/upstream/refresher.ts': 'refreshes',
+    };
+    const passing = containing(daemon, /\/release\.ts'|\bdesk\.release\(/);
+    expect(passing.filter((path) => !(path in mayPass))).toEqual([]);
+    expect(Object.keys(mayPass).filter((path) => !passing.includes(path))).toEqual([]);
+  });
+
+  it('is asked by permit, and by nothing beside it', () => {
+    expect(containing(daemon, /\bpermit\(/)).toEqual(['daemon/access/permit.ts', 'daemon/access/release.ts']);
+  });
+});
+
 describe('what parses', () => {
   /** `new URL` on something that is no key, and why it is none. */
   const mayUseUrl: Record<string, string> = {

@@ -2,17 +2,18 @@ import { KeyholdError } from '../../protocol/errors.ts';
 import type { AttributesNamed } from '../../protocol/wire/attribute-names.ts';
 import { type BackendName, isBackendName } from '../backends/backend.ts';
 import { migrate } from '../migrate.ts';
+import type { Caller } from '../socket/caller.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
 
 /** What carrying everything to another backend needs. */
 export type Carrying = Pick<Parts, 'custody' | 'backends' | 'recovery' | 'log'>;
 
-export const backendMigrate = action('backend-migrate', backendIn, async (name, parts: Carrying) => {
+export const backendMigrate = action('backend-migrate', backendIn, async (name, parts: Carrying, caller) => {
   const { custody } = parts;
   await custody.ready();
   if (name === custody.backend?.name) return { status: 'ok', details: [['carried', '0']] };
-  const { carried, left } = await carryTo(name, parts);
+  const { carried, left } = await carryTo(name, parts, caller);
   const remark = left > 0 ? `${left} could not be removed where they were` : undefined;
   return { status: 'ok', details: [['carried', String(carried)]], message: remark };
 });
@@ -28,13 +29,14 @@ export function backendIn({ attributes }: { readonly attributes: AttributesNamed
 export async function carryTo(
   name: BackendName,
   { custody, backends, recovery, log }: Carrying,
+  caller: Caller,
 ): ReturnType<typeof migrate> {
   await recovery.settleFirst();
   const { usable, what } = (await backends.survey()).find((one) => one.name === name)!;
   if (!usable) throw new KeyholdError('backend_absent', `cannot use ${name}: ${what}; see: keyhold backend list`);
   const next = await backends.open(name);
   try {
-    return await migrate(custody, next, recovery.steps(custody.backend!.name, name), log);
+    return await migrate(custody, next, recovery.steps(custody.backend!.name, name), log, caller);
   } catch (error) {
     await next.dispose();
     throw error;

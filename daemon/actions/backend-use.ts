@@ -2,7 +2,7 @@ import { KeyholdError } from '../../protocol/errors.ts';
 import { action, done } from './action.ts';
 import { backendIn, type Carrying, carryTo } from './backend-migrate.ts';
 
-export const backendUse = action('backend-use', backendIn, async (name, parts: Carrying) => {
+export const backendUse = action('backend-use', backendIn, async (name, parts: Carrying, caller) => {
   const { custody } = parts;
   await custody.ready();
   const before = custody.backend?.name;
@@ -11,6 +11,6 @@ export const backendUse = action('backend-use', backendIn, async (name, parts: C
     const mend = `run: keyhold backend migrate ${name}`;
     throw new KeyholdError('bad_request', `cannot use ${name}: credentials rest in ${before}; ${mend}`);
   }
-  await carryTo(name, parts);
+  await carryTo(name, parts, caller);
   return done;
 });

@@ -6,5 +6,5 @@ import { passphraseIn } from './passphrase.ts';
 export const backup = action(
   'backup',
   ({ attributes }) => passphraseIn(attributes, 'back up'),
-  (passphrase, parts: Pick<Parts, 'custody' | 'keep' | 'backupCost'>) => backUp(parts, passphrase),
+  (passphrase, parts: Pick<Parts, 'custody' | 'keep' | 'backupCost'>, caller) => backUp(parts, passphrase, caller),
 );

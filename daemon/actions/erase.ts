@@ -5,8 +5,8 @@ import type { Parts } from './parts.ts';
 export const erase = action(
   'erase',
   (request) => ({ request, isForGood: request.capabilities.keyhold && request.attributes.text('purge') === '1' }),
-  async ({ request, isForGood }, { agent, decider }: Pick<Parts, 'agent' | 'decider'>) => {
+  async ({ request, isForGood }, { agent, decider }: Pick<Parts, 'agent' | 'decider'>, caller) => {
     if (request.front !== undefined && !(await decider.settled())) return stillDeciding;
-    return agent.erase(request, isForGood);
+    return agent.erase(request, caller, isForGood);
   },
 );

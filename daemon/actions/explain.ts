@@ -5,7 +5,6 @@ export const explain = action(
   'explain',
   (request) => request,
   async (request, { folders, agent }: Pick<Parts, 'folders' | 'agent'>) => {
-    await folders.look(request);
-    return agent.explain(request);
+    return agent.explain(await folders.bounded(request));
   },
 );

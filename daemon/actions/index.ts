@@ -1,6 +1,6 @@
-import type { CredentialReply, Handler } from '../../protocol/handler.ts';
+import type { CredentialReply } from '../../protocol/handler.ts';
 import { type ActionName, rowOf } from '../../protocol/wire/actions.ts';
-import type { Action } from './action.ts';
+import type { Action, Answerer } from './action.ts';
 import { annotate } from './annotate.ts';
 import { auditList } from './audit-list.ts';
 import { auditVerify } from './audit-verify.ts';
@@ -91,13 +91,13 @@ export const actions = {
 } satisfies { readonly [Name in AnsweredAction]: Action<Name, Parts> };
 
 /** Answers every request with the action that it names. */
-export function answerer(parts: Parts): Handler {
-  return (request) => {
+export function answerer(parts: Parts): Answerer {
+  return (request, caller) => {
     const row = rowOf(request.action);
     if (!row || !Object.hasOwn(actions, request.action)) return unknown;
     if (!row.plain && !request.capabilities.keyhold) return needsCapability;
     try {
-      return actions[request.action as AnsweredAction].answer(request, parts);
+      return actions[request.action as AnsweredAction].answer(request, parts, caller);
     } catch (error) {
       return Promise.reject(error);
     }

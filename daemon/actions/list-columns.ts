@@ -39,7 +39,7 @@ const heldValues: Values<Entry> = [
   ['endedAt', ({ about }) => about?.ended?.at],
   ['storedAt', ({ storedAt }) => storedAt],
   ['expiresAt', ({ expiresAt }) => expiresAt],
-  ['unlocked', ({ secrets }) => secrets !== undefined],
+  ['unlocked', ({ inMemory }) => inMemory !== undefined],
   ['memoryOnly', ({ resting }) => resting === undefined],
 ];
 

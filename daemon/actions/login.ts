@@ -5,6 +5,6 @@ import type { Parts } from './parts.ts';
 export const login = action(
   'login',
   (request) => request as unknown as ServiceRequest,
-  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>) =>
-    underWay.add(services.logins.login(services.desk.actingFor(request), request)),
+  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
+    underWay.add(services.logins.login(services.desk.actingFor(request, caller), request)),
 );

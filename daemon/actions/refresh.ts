@@ -6,12 +6,18 @@ import type { Parts } from './parts.ts';
 export const refresh = action(
   'refresh',
   ({ attributes }) => attributes.text('id'),
-  (id, { custody, services, signIn, underWay }: Pick<Parts, 'custody' | 'services' | 'signIn' | 'underWay'>) => {
+  (
+    id,
+    { custody, services, signIn, underWay }: Pick<Parts, 'custody' | 'services' | 'signIn' | 'underWay'>,
+    caller,
+  ) => {
     const one = async () => {
       await custody.ready();
       const entry = entryById(custody, id, 'find the token');
       // A login by OAuth is refreshed at its provider, any other token by a call of its service.
-      return entry.about?.oauth ? signIn.refresh(entry) : refreshByService(services.desk, entry);
+      return entry.about?.oauth
+        ? signIn.refresh(entry)
+        : refreshByService(services.desk.actingFor(undefined, caller), entry);
     };
     return underWay.add(one());
   },

@@ -6,6 +6,6 @@ import type { Parts } from './parts.ts';
 export const remoteShow = action(
   'remote-show',
   (request) => request as unknown as ServiceRequest,
-  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>) =>
-    underWay.add(showToken(services.desk.actingFor(request), request)),
+  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
+    underWay.add(showToken(services.desk.actingFor(request, caller), request)),
 );

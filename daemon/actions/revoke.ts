@@ -6,6 +6,6 @@ import type { Parts } from './parts.ts';
 export const revoke = action(
   'revoke',
   (request) => request as unknown as ServiceRequest,
-  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>) =>
-    underWay.add(revokeToken(services.desk.actingFor(request), request)),
+  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
+    underWay.add(revokeToken(services.desk.actingFor(request, caller), request)),
 );

@@ -5,6 +5,6 @@ import type { Parts } from './parts.ts';
 export const rotate = action(
   'rotate',
   (request) => request as unknown as ServiceRequest,
-  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>) =>
-    underWay.add(services.rotations.answer(request)),
+  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
+    underWay.add(services.rotations.answer(request, caller)),
 );

@@ -1,4 +1,5 @@
 import { KeyholdError } from '../../protocol/errors.ts';
+import { release } from '../access/release.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
@@ -14,7 +15,7 @@ export const SAME_MAX = 16;
 export const same = action(
   'same',
   ({ target, secret, id }) => ({ target: target!, secret, id }),
-  async ({ target, secret, id }, { custody }: Pick<Parts, 'custody'>) => {
+  async ({ target, secret, id }, { custody }: Pick<Parts, 'custody'>, caller) => {
     if (!secret) throw new KeyholdError('bad_request', 'cannot compare: there is no password to compare with');
     const refusal = await custody.refusal();
     if (refusal) return refusal;
@@ -25,7 +26,7 @@ export const same = action(
     if (candidates.length === 0) return { status: 'not-found', message: 'no credential is held for this target' };
     const ids: string[] = [];
     for (const entry of candidates) {
-      const secrets = await custody.secretsAside(entry);
+      const secrets = await release(custody, entry, caller, 'compare');
       if (!secrets) continue;
       if (secrets.secret?.equals(secret)) ids.push(entry.id);
       disposeSecrets(secrets);

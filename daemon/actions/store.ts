@@ -4,5 +4,5 @@ import type { Parts } from './parts.ts';
 export const store = action(
   'store',
   (request) => request,
-  (request, { agent }: Pick<Parts, 'agent'>) => agent.store(request),
+  (request, { agent }: Pick<Parts, 'agent'>, caller) => agent.store(request, caller),
 );

@@ -6,6 +6,6 @@ import type { Parts } from './parts.ts';
 export const verify = action(
   'verify',
   (request) => request as unknown as ServiceRequest,
-  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>) =>
-    underWay.add(verifyToken(services.desk.actingFor(request), request)),
+  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
+    underWay.add(verifyToken(services.desk.actingFor(request, caller), request)),
 );

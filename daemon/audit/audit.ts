@@ -4,11 +4,12 @@ import { asFault, type KeyholdError } from '../../protocol/errors.ts';
 import type { Degradation } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import type { Caller } from '../socket/caller.ts';
 import { type AuditEntry, ChainCheck, type ChainedEntry, type Head, type Verdict } from './entry.ts';
 import { type Filter, fits, readable } from './filter.ts';
 import { type AuditLog, openAuditLog } from './log.ts';
 import { Repeats } from './repeats.ts';
-import { type Asker, Usage, type Use } from './usage.ts';
+import { Usage, type Use } from './usage.ts';
 
 /** Milliseconds for which counts are gathered. With the write itself a crash costs less than 1 s of them. */
 const COUNTS_EVERY = 800;
@@ -103,8 +104,8 @@ export class Audit {
   }
 
   /** Counts a get that was answered with a credential; the first one by a program becomes an entry too. */
-  used(credential: string, tool: string, cwd: string, asker: { who(): Asker }): void {
-    const noted = this.usage.count(credential, tool, cwd, this.#clock.now(), asker);
+  used(credential: string, tool: string, cwd: string, caller: Pick<Caller, 'who'>): void {
+    const noted = this.usage.count(credential, tool, cwd, this.#clock.now(), caller);
     if (noted === 'unknown') this.#writeIn(this.#soon());
     else if (noted === 'first') this.#writeIn(COUNTS_EVERY);
   }

@@ -1,15 +1,15 @@
 import type { EpochSeconds } from '../../protocol/credential.ts';
 import { fromWire } from '../../protocol/text.ts';
+import type { Asker, Caller } from '../socket/caller.ts';
 import type { Count, Total } from './log.ts';
 
 const MINUTE = 60;
+/** The tool of a request that came through no helper. */
+export const DIRECT = 'wire';
 /** Most counters that wait to be written: a caller that changes its folder at every request fills no memory. */
 const WAITING_MAX = 4_096;
 /** Longest working directory that is kept, in characters. */
 const PROJECT_MAX = 512;
-
-/** Who asks, as far as it can be told. */
-export type Asker = { readonly uid: number; readonly pid: number; readonly program: string };
 
 /** Gets of one credential by one tool in one working directory within one minute. */
 type Counter = {
@@ -43,21 +43,21 @@ export class Usage {
 
   /**
    * Counts one get. `unknown`: by a program that was never counted before; `first`: nothing waited to be written until
-   * now. `who` is called where the minute does not know yet.
+   * now. The caller is looked up where the minute does not know it yet.
    */
   count(
     credential: string,
     tool: string,
     cwd: string,
     now: EpochSeconds,
-    asker: { who(): Asker },
+    caller: Pick<Caller, 'who'>,
   ): 'unknown' | 'first' | 'counted' {
     const minute = Math.floor(now / MINUTE);
     const latest = this.#latest.get(credential);
     const counter =
       latest !== undefined && latest.minute === minute && latest.tool === tool && latest.cwd === cwd
         ? latest
-        : this.#counter(credential, tool, cwd, minute, asker);
+        : this.#counter(credential, tool, cwd, minute, caller);
     counter.last = now;
     if (counter.waiting++ > 0) return 'counted';
     counter.first = now;
@@ -121,7 +121,7 @@ export class Usage {
     return this.#known.keys();
   }
 
-  #counter(credential: string, tool: string, cwd: string, minute: number, asker: { who(): Asker }): Counter {
+  #counter(credential: string, tool: string, cwd: string, minute: number, caller: Pick<Caller, 'who'>): Counter {
     const key = `${credential}\0${tool}\0${cwd}`;
     const found = this.#counters.get(key);
     if (found?.minute === minute) {
@@ -130,8 +130,17 @@ export class Usage {
     }
     // Full: it counts on without the folder, of which there are too many; each credential and tool still has its line.
     const isFull = this.#counters.size >= WAITING_MAX;
-    if (isFull && cwd !== '') return this.#counter(credential, tool, '', minute, asker);
-    const counter = { credential, tool, cwd, minute, asker: asker.who(), first: 0, last: 0, waiting: 0 };
+    if (isFull && cwd !== '') return this.#counter(credential, tool, '', minute, caller);
+    const counter = {
+      credential,
+      tool,
+      cwd,
+      minute,
+      asker: caller.who(tool !== DIRECT),
+      first: 0,
+      last: 0,
+      waiting: 0,
+    };
     this.#counters.set(key, counter);
     this.#latest.set(credential, counter);
     return counter;

@@ -4,18 +4,16 @@ import type { CredentialReply, CredentialRequest, Handler } from '../../protocol
 import type { Status } from '../../protocol/status.ts';
 import { fromWire } from '../../protocol/text.ts';
 import { rowOf } from '../../protocol/wire/actions.ts';
+import type { Answerer } from '../actions/action.ts';
 import type { Clock } from '../clock.ts';
 import { type Kind, Meter } from '../metrics/meter.ts';
 import type { Caller } from '../socket/caller.ts';
 import type { Audit } from './audit.ts';
 import type { AuditEntry } from './entry.ts';
-import { type Processes, processes, programBehind } from './program.ts';
-import { type Asker, projectOf } from './usage.ts';
+import { DIRECT, projectOf } from './usage.ts';
 
 /** Characters of a reason in the log. */
 const REASON_MAX = 256;
-/** The tool of a request that came through no helper. */
-const DIRECT = 'wire';
 
 /** Whether a request is recorded when it has succeeded, as the row of its action says (protocol/wire/actions.ts). */
 function isRecorded({ action, attributes }: CredentialRequest): boolean {
@@ -36,72 +34,77 @@ const refusals: ReadonlySet<Status> = new Set<Status>([
 ]);
 
 export type WitnessParts = {
-  readonly handler: Handler;
+  readonly answer: Answerer;
   readonly audit: Audit;
   readonly clock: Clock;
-  readonly processes?: Processes;
   readonly meter?: Meter;
 };
 
 /**
- * Stands around the agent's handler and sees what becomes of each request: counts what is served, and records every
+ * Stands around the agent's actions and sees what becomes of each request: counts what is served, and records every
  * change, every refusal and the first use of a credential by a program. It never sees a secret's bytes, and it does not
  * change an answer. A change is recorded before it is answered.
  */
 export class Witness {
-  readonly #handler: Handler;
+  readonly #answer: Answerer;
   readonly #audit: Audit;
   readonly #clock: Clock;
-  readonly #processes: Processes;
   readonly #meter: Meter;
 
-  constructor({ handler, audit, clock, processes: own = processes, meter = new Meter() }: WitnessParts) {
-    this.#handler = handler;
+  constructor({ answer, audit, clock, meter = new Meter() }: WitnessParts) {
+    this.#answer = answer;
     this.#audit = audit;
     this.#clock = clock;
-    this.#processes = own;
     this.#meter = meter;
   }
 
   /** The handler for one connection. */
   handlerFor(caller: Caller): Handler {
-    const peer = new Peer(caller, this.#processes);
     return (request) => {
-      if (rowOf(request.action)?.records === 'uses') return this.#get(peer, request);
-      return this.#counted(request, isRecorded(request) ? this.#changed(peer, request) : this.#handler(request));
+      if (rowOf(request.action)?.records === 'uses') return this.#get(caller, request);
+      return this.#counted(
+        request,
+        isRecorded(request) ? this.#changed(caller, request) : this.#answer(request, caller),
+      );
     };
   }
 
   /** Records a caller that was turned away before it could ask. */
-  turnedAway({ uid, pid }: Caller): void {
-    const program = programBehind(pid, false, this.#processes) || undefined;
+  turnedAway(caller: Caller): void {
+    const { uid, pid, program } = caller.who(false);
     this.#meter.turnedAway();
-    this.#audit.refused({ at: this.#clock.now(), action: 'connect', outcome: 'denied', uid, pid, program });
+    this.#audit.refused({
+      at: this.#clock.now(),
+      action: 'connect',
+      outcome: 'denied',
+      uid,
+      pid,
+      program: program || undefined,
+    });
   }
 
-  async #get(peer: Peer, request: CredentialRequest): Promise<CredentialReply> {
+  async #get(caller: Caller, request: CredentialRequest): Promise<CredentialReply> {
     const began = this.#meter.begin('get');
     let reply: CredentialReply;
     try {
-      reply = await this.#handler(request);
+      reply = await this.#answer(request, caller);
     } catch (error) {
       const { status } = asFault(error);
       this.#meter.answered('get', request.tool, status, began);
-      this.#refused(peer, request, status);
+      this.#refused(caller, request, status);
       throw error;
     }
     this.#meter.answered('get', request.tool, reply.status, began);
-    if (reply.status !== 'ok') this.#refused(peer, request, reply.status);
+    if (reply.status !== 'ok') this.#refused(caller, request, reply.status);
     else if (reply.ids) {
       const { tool, cwd } = request;
-      peer.isHelper = tool !== undefined;
-      this.#audit.used(reply.ids[0]!, tool ?? DIRECT, cwd ?? '', peer);
+      this.#audit.used(reply.ids[0]!, tool ?? DIRECT, cwd ?? '', caller);
     }
     return reply;
   }
 
-  #refused(peer: Peer, request: CredentialRequest, outcome: Status): void {
-    if (refusals.has(outcome)) this.#audit.refused(this.#entryOf(peer, request, outcome));
+  #refused(caller: Caller, request: CredentialRequest, outcome: Status): void {
+    if (refusals.has(outcome)) this.#audit.refused(this.#entryOf(caller, request, outcome));
   }
 
   /** Counts what is no get, when it is over. */
@@ -121,18 +124,18 @@ export class Witness {
     }
   }
 
-  async #changed(peer: Peer, request: CredentialRequest): Promise<CredentialReply> {
+  async #changed(caller: Caller, request: CredentialRequest): Promise<CredentialReply> {
     let reply: CredentialReply;
     try {
-      reply = await this.#handler(request);
+      reply = await this.#answer(request, caller);
     } catch (error) {
-      this.#refused(peer, request, asFault(error).status);
+      this.#refused(caller, request, asFault(error).status);
       throw error;
     }
-    if (reply.status !== 'ok') this.#refused(peer, request, reply.status);
+    if (reply.status !== 'ok') this.#refused(caller, request, reply.status);
     // A store of what is held already changes nothing.
     else if (!reply.isUnrecorded) {
-      const entry = this.#entryOf(peer, request, 'ok');
+      const entry = this.#entryOf(caller, request, 'ok');
       const removed = new Map(reply.removed?.map((one) => [one.id, one]));
       const all = reply.ids?.map((credential) => ({ ...entry, credential, ...placeOf(removed.get(credential)) })) ?? [];
       // What is nobody's here (a stranger's token that was revoked) is recorded without one.
@@ -141,11 +144,10 @@ export class Witness {
     return reply;
   }
 
-  #entryOf(peer: Peer, request: CredentialRequest, outcome: Status): AuditEntry {
+  #entryOf(caller: Caller, request: CredentialRequest, outcome: Status): AuditEntry {
     const { action, target, tool, cwd } = request;
-    peer.isHelper = tool !== undefined;
     // They still wait for the answer, so their process is still there.
-    const { uid, pid, program } = peer.who();
+    const { uid, pid, program } = caller.who(tool !== undefined);
     return {
       at: this.#clock.now(),
       action,
@@ -174,29 +176,4 @@ function reasonOf({ capabilities, attributes, force }: CredentialRequest): strin
   const reason = attributes.text('reason');
   if (reason !== undefined && reason !== '') return fromWire(reason).slice(0, REASON_MAX);
   return force ? 'forced' : undefined;
-}
-
-/** Who is on one connection; looked up once, when it is needed. */
-class Peer {
-  readonly #caller: Caller;
-  readonly #processes: Processes;
-  #isHelper = false;
-  #who: Asker | undefined;
-
-  constructor(caller: Caller, own: Processes) {
-    this.#caller = caller;
-    this.#processes = own;
-  }
-
-  /** Whether it is a helper, which speaks for the program that started it. */
-  set isHelper(isHelper: boolean) {
-    if (isHelper !== this.#isHelper) this.#who = undefined;
-    this.#isHelper = isHelper;
-  }
-
-  who(): Asker {
-    const { uid, pid } = this.#caller;
-    this.#who ??= { uid, pid, program: programBehind(pid, this.#isHelper, this.#processes) };
-    return this.#who;
-  }
 }

@@ -17,13 +17,16 @@ import {
   serviceFor,
 } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
+import { release } from '../access/release.ts';
 import type { Agent } from '../agent.ts';
 import type { Audit } from '../audit/audit.ts';
+import type { Secrets } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
 import type { Log } from '../log.ts';
 import { preferenceOf } from '../profiles.ts';
+import { agentItself, type Caller } from '../socket/caller.ts';
 import type { Tombstones } from '../tombstones/tombstones.ts';
 import type { Entry } from '../unlocked/set.ts';
 import type { FailureName, Route, SecretName } from '../upstream/plan.ts';
@@ -113,9 +116,11 @@ export class Desk {
   readonly parts: DeskParts;
   readonly rechecks: Rechecks;
   readonly verdicts: Verdicts;
+  readonly caller: Caller;
   readonly #request: ServiceRequest | undefined;
 
-  constructor(parts: DeskParts, rechecks?: Rechecks, request?: ServiceRequest) {
+  constructor(parts: DeskParts, rechecks?: Rechecks, request?: ServiceRequest, caller: Caller = agentItself) {
+    this.caller = caller;
     this.parts = parts;
     this.verdicts = new Verdicts(parts);
     this.rechecks = rechecks ?? new Rechecks(this);
@@ -123,8 +128,13 @@ export class Desk {
   }
 
   /** The same, for one request: among several logins the account that its caller's profile names makes the calls. */
-  actingFor(request: ServiceRequest): Desk {
-    return new Desk(this.parts, this.rechecks, request);
+  actingFor(request: ServiceRequest | undefined, caller: Caller): Desk {
+    return new Desk(this.parts, this.rechecks, request, caller);
+  }
+
+  /** What is held for an entry, copied, for a call of its service or a purpose beside that. The taker disposes of it. */
+  release(entry: Entry, purpose: 'call' | 'compare' | 'move' = 'call'): Promise<Secrets | undefined> {
+    return release(this.parts.custody, entry, this.caller, purpose);
   }
 
   /** The held credential that a request names by `id`. Throws `not_found`. */
@@ -221,7 +231,7 @@ export class Desk {
     if (!as && !isOpen(operation, secrets)) return { ok: false, reply: signInFirst(manifest, operation) };
     const route = this.parts.route();
     const seen = as && sightOf(as);
-    const held = as && !token ? await this.parts.custody.secretsOf(as) : undefined;
+    const held = as && !token ? await this.release(as) : undefined;
     const secret = token ?? held?.secret;
     try {
       if (as && !secret)

@@ -31,18 +31,21 @@ export async function keepGiven(desk: Desk, manifest: Manifest, given: Given): P
   const about = { service: manifest.id, ...given.about, ...aboutIn(read) };
   const kind = kindOf(manifest, about.kind);
   const { agent, custody } = desk.parts;
-  const reply = await agent.store({
-    target,
-    secret,
-    refreshToken,
-    expiresAt: expiryIn(read, desk.parts.clock.now()),
-    about,
-    made,
-    onlyOver,
-    // Never at rest: a great while, which its own expiry or the end of the agent cuts short.
-    timeout: kind?.memoryOnly ? MEMORY_ONLY : undefined,
-    capabilities: { ...noCapabilities, keyhold: true },
-  });
+  const reply = await agent.store(
+    {
+      target,
+      secret,
+      refreshToken,
+      expiresAt: expiryIn(read, desk.parts.clock.now()),
+      about,
+      made,
+      onlyOver,
+      // Never at rest: a great while, which its own expiry or the end of the agent cuts short.
+      timeout: kind?.memoryOnly ? MEMORY_ONLY : undefined,
+      capabilities: { ...noCapabilities, keyhold: true },
+    },
+    desk.caller,
+  );
   if (reply.status !== 'ok') throw unkept(reply);
   const id = reply.ids?.[0];
   const entry = [...custody.held()].find((one) => (id === undefined ? isAt(one, target, about.label) : one.id === id));
@@ -119,15 +122,18 @@ export type Value = Pick<Given, 'secret' | 'refreshToken' | 'about'> & { readonl
 export async function putValue(desk: Desk, entry: Entry, value: Value, before: Secret): Promise<Entry> {
   const { protocol, host, path, username, front, authtype } = entry;
   const { agent, custody } = desk.parts;
-  const reply = await agent.store({
-    target: { protocol, host, path, username, front },
-    replaces: entry.id,
-    onlyOver: { value: before },
-    authtype,
-    ...value,
-    timeout: entry.resting ? undefined : MEMORY_ONLY,
-    capabilities: { ...noCapabilities, keyhold: true },
-  });
+  const reply = await agent.store(
+    {
+      target: { protocol, host, path, username, front },
+      replaces: entry.id,
+      onlyOver: { value: before },
+      authtype,
+      ...value,
+      timeout: entry.resting ? undefined : MEMORY_ONLY,
+      capabilities: { ...noCapabilities, keyhold: true },
+    },
+    desk.caller,
+  );
   if (reply.status !== 'ok') throw unkept(reply);
   const fresh = custody.at(entry);
   if (!fresh) throw new KeyholdError('locked', 'cannot keep the token: the credentials were locked meanwhile');

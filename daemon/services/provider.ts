@@ -20,7 +20,7 @@ export type Introspected =
 
 /** Asks the provider of a login whether it takes the access token, and what it knows of it (RFC 7662). */
 export async function introspectLogin(desk: Desk, entry: Entry): Promise<Introspected> {
-  const held = await desk.parts.custody.secretsOf(entry);
+  const held = await desk.release(entry);
   try {
     if (!held?.secret) {
       const why = 'the access token is gone; get a new one: keyhold token refresh';
@@ -49,7 +49,7 @@ export function revokeLogin(desk: Desk, asked: Entry, how: RevokeHow): Promise<C
     if (entry?.id !== asked.id || !entry.about?.oauth) {
       return refused('not-found', 'revoke', 'another token has taken its place meanwhile');
     }
-    const held = await desk.parts.custody.secretsOf(entry);
+    const held = await desk.release(entry);
     if (!held) return refused('not-found', 'revoke', 'its tokens are gone');
     try {
       return await endLogin(desk, entry, entry.about.oauth, held, how);

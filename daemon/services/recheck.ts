@@ -201,6 +201,6 @@ export function formerEntry({
   storedAt,
   expiresAt,
 }: Tombstone): Entry {
-  const gone = { resting: undefined, forgetAt: undefined, secrets: undefined, lease: undefined };
+  const gone = { resting: undefined, forgetAt: undefined, inMemory: undefined, lease: undefined };
   return { ...gone, protocol, host, path, username, id: credential, about, storedAt, expiresAt };
 }

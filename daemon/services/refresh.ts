@@ -18,7 +18,7 @@ export async function refresh(desk: Desk, entry: Entry): Promise<CredentialReply
   const kind = desk.kindOf(manifest, entry);
   const choice = callOf(manifest, 'refresh', kind);
   if (choice.status !== 'ok') return refused('unsupported', 'refresh', choice.why);
-  const held = await desk.parts.custody.secretsOf(entry);
+  const held = await desk.release(entry);
   const takesRefreshToken = Object.values(choice.call.body ?? {}).includes('{refreshToken}');
   try {
     if (takesRefreshToken && !held?.refreshToken) {

@@ -111,7 +111,7 @@ async function learnIds(desk: Desk, remotes: readonly Remote[], held: readonly E
   if (listed.length === 0) return;
   const found = new Map<string, Entry | undefined>();
   for (const entry of held.filter(({ about }) => about?.tokenId === undefined)) {
-    const secrets = await custody.secretsAside(entry);
+    const secrets = await desk.release(entry, 'compare');
     if (!secrets) continue;
     const value = secrets.secret && withBytes(secrets.secret, (bytes) => beginning(bytes));
     disposeSecrets(secrets);

@@ -85,7 +85,7 @@ export async function revokeHeld(
   { as, reason, actor }: RevokeHow = {},
 ): Promise<CredentialReply> {
   const manifest = desk.manifestOfEntry(entry);
-  const held = await desk.parts.custody.secretsOf(entry);
+  const held = await desk.release(entry);
   try {
     const ended = await endUpstream(desk, manifest, entry, as, held?.secret);
     if (ended.status !== 'ended') return ended.reply;

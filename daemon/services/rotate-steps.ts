@@ -184,7 +184,7 @@ export async function asideOf(
   { desk, entry }: Pick<Turn, 'desk' | 'entry'>,
   use: (aside: Aside) => Promise<void>,
 ): Promise<boolean> {
-  const held = await desk.parts.custody.secretsOf(entry);
+  const held = await desk.release(entry);
   try {
     const secret: Secret | undefined = held?.secret;
     if (secret) await use({ secret, about: entry.about ?? {}, expiresAt: entry.expiresAt });

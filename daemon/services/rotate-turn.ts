@@ -45,7 +45,7 @@ export async function putOver({ desk, entry }: Turn, value: Value, before: Secre
 
 /** Which of the two stands in the credential now. */
 export async function standsIn({ desk, entry }: Turn, fresh: Aside, old: Aside): Promise<'new' | 'old' | 'another'> {
-  const held = await desk.parts.custody.secretsOf(entry);
+  const held = await desk.release(entry);
   try {
     if (held?.secret?.equals(fresh.secret)) return 'new';
     return held?.secret?.equals(old.secret) ? 'old' : 'another';

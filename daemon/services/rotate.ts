@@ -3,6 +3,7 @@ import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import type { Degradation } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
+import type { Caller } from '../socket/caller.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { isSet, type ServiceRequest, textIn, told, wordsIn } from './asking.ts';
 import type { Desk } from './desk.ts';
@@ -31,14 +32,14 @@ export class Rotations {
     this.#book = new RotationBook(custody.own, clock, keep);
   }
 
-  async answer(request: ServiceRequest): Promise<CredentialReply> {
+  async answer(request: ServiceRequest, caller: Caller): Promise<CredentialReply> {
     const { attributes } = request;
     await this.#desk.parts.custody.ready();
     const id = attributes.text('id') ?? '';
     if (this.#running.has(id)) return refused('unavailable', 'rotate', 'it is being rotated right now; try again soon');
     this.#running.add(id);
     try {
-      return await this.#answer(request, id);
+      return await this.#answer(request, id, caller);
     } finally {
       this.#running.delete(id);
     }
@@ -56,9 +57,9 @@ export class Rotations {
     }));
   }
 
-  async #answer(request: ServiceRequest, id: string): Promise<CredentialReply> {
+  async #answer(request: ServiceRequest, id: string, caller: Caller): Promise<CredentialReply> {
     const { attributes } = request;
-    const desk = this.#desk.actingFor(request);
+    const desk = this.#desk.actingFor(request, caller);
     const rotation = this.#book.of(id);
     const entry = this.#held(id) ?? (rotation && remnantOf(rotation));
     if (!entry) throw new KeyholdError('not_found', 'cannot rotate: nothing with that id is held');
@@ -166,8 +167,8 @@ function openReply(turn: Turn, rotation: Rotation): CredentialReply {
 
 /** A pasted value that is the old one, or known to be dead, is no new one. */
 async function whyNotThis({ desk, entry }: Turn, pasted: Secret): Promise<CredentialReply | undefined> {
-  const { custody, tombstones } = desk.parts;
-  const held = await custody.secretsOf(entry);
+  const { tombstones } = desk.parts;
+  const held = await desk.release(entry);
   try {
     if (held?.secret?.equals(pasted)) {
       return refused('bad-request', 'rotate', 'that is the token that is held already');
@@ -181,6 +182,6 @@ async function whyNotThis({ desk, entry }: Turn, pasted: Secret): Promise<Creden
 
 /** What stood in a credential that was removed while its rotation ran. */
 function remnantOf({ credential, target, service, kind, label, beganAt }: Rotation): Entry {
-  const gone = { resting: undefined, forgetAt: undefined, secrets: undefined, lease: undefined };
+  const gone = { resting: undefined, forgetAt: undefined, inMemory: undefined, lease: undefined };
   return { ...target, ...gone, id: credential, storedAt: beganAt, about: { service, kind, label } };
 }

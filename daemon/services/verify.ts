@@ -58,6 +58,6 @@ export function isRefusal(heard: Extract<Heard, { ok: false }>): boolean {
 function strangerAt(manifest: Manifest, { protocol, host, path }: Target, kind: string): Entry {
   return {
     ...{ protocol, host, path, id: '', storedAt: 0, about: { service: manifest.id, kind } },
-    ...{ resting: undefined, forgetAt: undefined, secrets: undefined, lease: undefined },
+    ...{ resting: undefined, forgetAt: undefined, inMemory: undefined, lease: undefined },
   };
 }

@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Secret } from '../../protocol/secret.ts';
+import { release } from '../access/release.ts';
 import type { Held } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
 import { purgeErased } from '../erased/erased.ts';
+import { agentItself } from '../socket/caller.ts';
 import { TargetIndex } from '../unlocked/match.ts';
 import type { Entry } from '../unlocked/set.ts';
 import type { Mark, Marks } from './marks.ts';
@@ -118,7 +120,7 @@ export class Tombstones {
   }
 
   async #markOf(entry: Entry): Promise<Mark | undefined> {
-    const secrets = await this.#custody.secretsOf(entry);
+    const secrets = await release(this.#custody, entry, agentItself, 'mark');
     try {
       if (!secrets?.secret) return undefined;
       return (await this.marks.note(secrets.secret, entry, entry.about, true)).mark;

@@ -17,7 +17,8 @@ export type Entry = Held & {
   shown?: Held['shown'];
   /** When it is forgotten altogether, on the boot-time clock: git's `timeout=`. */
   readonly forgetAt: Seconds | undefined;
-  secrets: Secrets | undefined;
+  /** Its secrets, while its lease lasts. access/release.ts hands them out. */
+  inMemory: Secrets | undefined;
   lease: Lease | undefined;
 };
 
@@ -56,7 +57,7 @@ export class UnlockedSet {
 
   /** Takes in what rests in a backend, still locked, in the order of when it was stored: a backend lists in one of its own. */
   know(held: Held): Entry {
-    return this.#put({ ...held, resting: held, forgetAt: undefined, secrets: undefined, lease: undefined });
+    return this.#put({ ...held, resting: held, forgetAt: undefined, inMemory: undefined, lease: undefined });
   }
 
   /** Takes in a credential with its secrets, in place of what was held for the same target. The secrets become ours. */
@@ -65,7 +66,7 @@ export class UnlockedSet {
       ...held,
       resting: resting ? held : undefined,
       forgetAt,
-      secrets: undefined,
+      inMemory: undefined,
       lease: undefined,
     });
     this.unlock(entry, secrets, now);
@@ -79,7 +80,7 @@ export class UnlockedSet {
       disposeSecrets(secrets);
       return;
     }
-    entry.secrets = secrets;
+    entry.inMemory = secrets;
     entry.lease = { unlockedAt: now, usedAt: now };
     this.#unlocked++;
   }
@@ -90,8 +91,8 @@ export class UnlockedSet {
    */
   renew(entry: Entry, held: Held, secrets: Secrets): void {
     this.note(entry, held);
-    disposeSecrets(entry.secrets ?? secrets);
-    if (entry.secrets) entry.secrets = secrets;
+    disposeSecrets(entry.inMemory ?? secrets);
+    if (entry.inMemory) entry.inMemory = secrets;
   }
 
   /** What is known of an entry from now on, which may change its place in the order of choice. Its target and its date stay. */
@@ -130,7 +131,7 @@ export class UnlockedSet {
 
   /** Whether the secrets of an entry may be served now; wipes them if their lease is over. */
   isServable(entry: Entry, policy: LeasePolicy, now: Seconds): boolean {
-    if (entry.secrets === undefined) return false;
+    if (entry.inMemory === undefined) return false;
     if (now < this.dueAt(entry, policy)) return true;
     this.#lapse(entry, now);
     return false;
@@ -140,7 +141,7 @@ export class UnlockedSet {
   sweep(policy: LeasePolicy, now: Seconds): Seconds | undefined {
     let next: Seconds | undefined;
     for (const entry of this.#byIdentity.values()) {
-      if (entry.secrets === undefined) continue;
+      if (entry.inMemory === undefined) continue;
       const due = this.dueAt(entry, policy);
       if (due <= now) this.#lapse(entry, now);
       else if (next === undefined || due < next) next = due;
@@ -164,9 +165,9 @@ export class UnlockedSet {
   }
 
   #wipe(entry: Entry): void {
-    if (entry.secrets === undefined) return;
-    disposeSecrets(entry.secrets);
-    entry.secrets = undefined;
+    if (entry.inMemory === undefined) return;
+    disposeSecrets(entry.inMemory);
+    entry.inMemory = undefined;
     entry.lease = undefined;
     this.#unlocked--;
   }

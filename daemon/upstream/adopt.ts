@@ -1,7 +1,9 @@
 import { mergeAbout } from '../../protocol/about.ts';
+import { release } from '../access/release.ts';
 import { heldOf } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Custody } from '../custody.ts';
+import { agentItself } from '../socket/caller.ts';
 import type { Marks } from '../tombstones/marks.ts';
 import type { Entry } from '../unlocked/set.ts';
 
@@ -18,7 +20,7 @@ export async function adoptNewer(
   entry: Entry,
 ): Promise<boolean> {
   const grant = entry.about?.oauth;
-  const resting = await custody.secretsAtRest(entry);
+  const resting = await release(custody, entry, agentItself, 'settle');
   if (!resting) return false;
   try {
     const { secret, refreshToken } = resting;

@@ -1,14 +1,16 @@
+import { release } from '../access/release.ts';
 import { heldOf } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Custody } from '../custody.ts';
+import type { Caller } from '../socket/caller.ts';
 import type { Entry } from '../unlocked/set.ts';
 
 /**
  * Forgets an access token, in memory and at rest, and keeps what a new one is had for. Run it in the turn of the entry's
  * target.
  */
-export async function dropAccess(custody: Custody, entry: Entry): Promise<void> {
-  const kept = await custody.secretsAside(entry);
+export async function dropAccess(custody: Custody, entry: Entry, caller: Caller): Promise<void> {
+  const kept = await release(custody, entry, caller, 'refresh');
   if (!kept) return;
   try {
     await custody.renew(entry, { ...heldOf(entry), expiresAt: 0 }, { refreshToken: kept.refreshToken });

@@ -3,11 +3,13 @@ import type { EpochSeconds, Seconds, Target } from '../../protocol/credential.ts
 import { asFault } from '../../protocol/errors.ts';
 import type { Grant } from '../../protocol/grant.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
+import { release } from '../access/release.ts';
 import { type Degradation, type Held, heldOf, type Secrets } from '../backends/backend.ts';
 import { disposeSecrets, withBytes } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
 import type { Log } from '../log.ts';
+import { agentItself } from '../socket/caller.ts';
 import type { Marks } from '../tombstones/marks.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { Sweeper } from '../unlocked/sweeper.ts';
@@ -201,7 +203,7 @@ export class Refresher {
     if (entry?.id !== asked.id || !entry.about?.oauth) return { status: 'refreshed' };
     const grant = entry.about.oauth;
     const route = this.#parts.route();
-    const secrets = await custody.secretsAside(entry);
+    const secrets = await release(custody, entry, agentItself, 'refresh');
     try {
       const token = secrets?.refreshToken;
       if (!token) return { status: 'failed', ...outcomeOf(entry, 'refused') };

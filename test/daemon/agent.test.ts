@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Parts } from '../../daemon/actions/parts.ts';
 import { backUp } from '../../daemon/back-up.ts';
+import { agentItself } from '../../daemon/socket/caller.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { heapSecret, secretFromText } from '../../protocol/secret.ts';
 import { answers } from '../fakes/answers.ts';
@@ -61,7 +62,7 @@ describe('get', () => {
     await core.store({ host: 'cached.test' });
     backend.faults.set('get', 'backend_hung');
     expect(await core.get({ host: 'cached.test' })).toBe('ada pass-EXAMPLE');
-    expect(await fault(core.agent.get(aRequest('get')))).toBe('backend_hung');
+    expect(await fault(core.agent.get(aRequest('get'), agentItself))).toBe('backend_hung');
     backend.faults.clear();
     expect(await core.get()).toBe('ada pass-EXAMPLE');
   });
@@ -109,7 +110,7 @@ describe('a backup', () => {
       keep: heapSecret,
       backupCost: { memory: 8, passes: 1, parallelism: 1 },
     };
-    const reply = await backUp(management as unknown as Parts, secretFromText('passphrase-EXAMPLE'));
+    const reply = await backUp(management as unknown as Parts, secretFromText('passphrase-EXAMPLE'), agentItself);
     const details = reply.status === 'ok' ? (reply.details ?? []) : [];
     const named = details.filter(([key]) => key === 'damaged[]').map(([, line]) => JSON.parse(line).username);
     expect(named).toEqual(['bob']);
@@ -159,7 +160,7 @@ describe('while the backend is being opened', () => {
     core.backend.isReadByHost = false;
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
-    const asked = core.agent.get(aRequest('get', { host: 'other.test' }));
+    const asked = core.agent.get(aRequest('get', { host: 'other.test' }), agentItself);
     await vi.advanceTimersByTimeAsync(5_000);
     expect(await asked).toMatchObject({ status: 'unavailable', message: expect.stringContaining('is opening') });
     vi.useRealTimers();
@@ -250,8 +251,10 @@ describe('store', () => {
   it('ignores what has no secret, must not be kept, or is dead already', async () => {
     const core = await stored();
     const { password: _, ...bare } = { password: undefined, username: 'ada' };
-    expect(shown(await core.agent.store(aRequest('store', bare)))).toBe('ok');
-    expect(shown(await core.agent.store(aRequest('store', { username: 'ada', refresh: 'x-EXAMPLE' })))).toBe('ok');
+    expect(shown(await core.agent.store(aRequest('store', bare), agentItself))).toBe('ok');
+    expect(
+      shown(await core.agent.store(aRequest('store', { username: 'ada', refresh: 'x-EXAMPLE' }), agentItself)),
+    ).toBe('ok');
     expect(await core.store({ password: 'one-EXAMPLE', ephemeral: true })).toBe('ok');
     expect(await core.store({ password: 'two-EXAMPLE', expiresAt: core.clock.now() })).toBe('ok');
     expect(await core.get()).toBe('ada pass-EXAMPLE');
@@ -305,7 +308,7 @@ describe('erase', () => {
   it('erases every user of a host, and says how many', async () => {
     const core = new Core();
     for (const username of ['ada', 'bob', 'eve']) await core.store({ username });
-    const reply = await core.agent.erase(aRequest('erase'));
+    const reply = await core.agent.erase(aRequest('erase'), agentItself);
     expect(reply.details).toEqual([['erased', '3']]);
   });
 
@@ -320,7 +323,7 @@ describe('erase', () => {
     const core = new Core();
     await core.store({ username: 'bob' });
     await core.store({ username: 'ada' });
-    const reply = await core.agent.get(aRequest('get', { username: 'bob' }));
+    const reply = await core.agent.get(aRequest('get', { username: 'bob' }), agentItself);
     const state = (reply.status === 'ok' && reply.state) || [];
     expect(state[0]).toMatch(/^keyhold:[0-9a-f]{20}\..{22}$/);
     expect(await core.erase({ state: ['other:1', ...state] })).toBe('ok');
@@ -334,7 +337,7 @@ describe('erase', () => {
       `keyhold:${'0'.repeat(20)}.${'A'.repeat(22)}`,
     ]) {
       await core.store({ username: 'bob' });
-      const { details } = await core.agent.erase(aRequest('erase', { state: [nothing], username: 'bob' }));
+      const { details } = await core.agent.erase(aRequest('erase', { state: [nothing], username: 'bob' }), agentItself);
       expect(details).toEqual([['erased', '1']]);
     }
   });
@@ -543,7 +546,7 @@ describe('a backend that does not open', () => {
     const backend = new FakeBackend();
     backend.faults.set('list', 'backend_hung');
     const core = new Core({ backend });
-    expect(await core.agent.get(aRequest('get'))).toMatchObject({
+    expect(await core.agent.get(aRequest('get'), agentItself)).toMatchObject({
       status: 'unavailable',
       message: expect.stringContaining('backend_hung'),
     });

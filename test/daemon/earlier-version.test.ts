@@ -6,6 +6,7 @@ import type { Backend, Held } from '../../daemon/backends/backend.ts';
 import { openBackup, sealBackup } from '../../daemon/backends/backup.ts';
 import { openIndex, SEALED } from '../../daemon/backends/keyring/held-index.ts';
 import { openVault } from '../../daemon/backends/vault/vault.ts';
+import { agentItself } from '../../daemon/socket/caller.ts';
 import { ownTarget } from '../../daemon/tombstones/own-records.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
 import { expose, heapSecret, secretFromText } from '../../protocol/secret.ts';
@@ -196,9 +197,9 @@ async function earlierAgent(backend: Backend) {
   const valueIn = (reply: CredentialReply) =>
     reply.status === 'ok' ? Buffer.from(earlier.expose(reply.credential!.secret!)).toString() : reply.status;
   return {
-    get: async (username: string) => valueIn(await agent.get(ask('get', username))),
+    get: async (username: string) => valueIn(await agent.get(ask('get', username), agentItself)),
     store: async (username: string, value: string) =>
-      (await agent.store(ask('store', username, { secret: earlier.secretFromText(value) }))).status,
+      (await agent.store(ask('store', username, { secret: earlier.secretFromText(value) }), agentItself)).status,
     migrate: (next: Backend) => earlier.migrate(custody, next, () => {}, log),
     close: () => custody.dispose(),
   };

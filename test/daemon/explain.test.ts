@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { agentItself } from '../../daemon/socket/caller.ts';
 import { readProfiles } from '../../protocol/profiles.ts';
 import { aRequest, Core, ours } from '../fakes/core.ts';
 
@@ -189,12 +190,13 @@ describe('explain', () => {
         for (const authtype of [undefined, 'Bearer']) {
           const before = await core.agent.store(
             aRequest('store', { username, path, authtype, password: `${username}-${path}-EXAMPLE` }),
+            agentItself,
           );
           expect(before.status).toBe('ok');
           for (const askedUser of some) {
             for (const askedPath of paths) {
               const fields = { username: askedUser, path: askedPath };
-              const given = await core.agent.get(aRequest('get', fields));
+              const given = await core.agent.get(aRequest('get', fields), agentItself);
               const { facts, line } = await explained(core, fields);
               expect(facts['outcome']).toBe(given.status);
               if (given.status !== 'ok') continue;

@@ -4,6 +4,7 @@ import { openIndex } from '../../daemon/backends/keyring/held-index.ts';
 import { itemOf } from '../../daemon/backends/keyring/names.ts';
 import { openVault } from '../../daemon/backends/vault/vault.ts';
 import { isFrontsAlone, rankFor } from '../../daemon/fronts.ts';
+import { agentItself } from '../../daemon/socket/caller.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { identityOf } from '../../protocol/credential.ts';
 import { frontNames, frontOf } from '../../protocol/fronts.ts';
@@ -164,7 +165,7 @@ describe('a front', () => {
     const core = new Core({ backend: await ofVersion01([aHeld({ host: 'example.com', id: 'old' })]) });
     expect(await listed(core)).toEqual([]);
     expect(await core.get(docker)).toBe('ada old-EXAMPLE');
-    const reply = await core.agent.erase(aRequest('erase', docker));
+    const reply = await core.agent.erase(aRequest('erase', docker), agentItself);
     expect(reply).toMatchObject({ status: 'not-found', details: [['undecided[]', 'old']] });
     expect(await core.get(docker)).toBe('ada old-EXAMPLE');
   });
@@ -248,7 +249,7 @@ describe("a front's own value at rest", () => {
     const next = new Core({ backend });
     expect(await next.get(docker)).toBe('ada docker-EXAMPLE');
     expect(await next.get(git)).toBe('ada git-EXAMPLE');
-    expect(shown(await next.agent.erase(aRequest('erase', docker)))).toBe('ok');
+    expect(shown(await next.agent.erase(aRequest('erase', docker), agentItself))).toBe('ok');
     expect(await new Core({ backend }).get(docker)).toBe('ada git-EXAMPLE');
   });
 

@@ -6,6 +6,7 @@ import type { Backends } from '../../daemon/backends/index.ts';
 import { migrate } from '../../daemon/migrate.ts';
 import { type MigrateJournal, openMigrateJournal } from '../../daemon/migrate-journal.ts';
 import { MigrateRecovery } from '../../daemon/migrate-recovery.ts';
+import { agentItself } from '../../daemon/socket/caller.ts';
 import { FakeBackend } from '../fakes/backend.ts';
 import { Core } from '../fakes/core.ts';
 import { temporaryFolder } from '../temporary.ts';
@@ -59,7 +60,13 @@ class Machine {
         await core.custody.ready();
         await recovery.settleFirst();
         const from = core.custody.backend!.name;
-        const work = migrate(core.custody, await backends.open(name), recovery.steps(from, name), () => {});
+        const work = migrate(
+          core.custody,
+          await backends.open(name),
+          recovery.steps(from, name),
+          () => {},
+          agentItself,
+        );
         const death = new Promise<'died'>((resolve) => {
           const timer = setInterval(() => {
             if (changes < diesAt) return;

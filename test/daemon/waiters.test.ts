@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openVault } from '../../daemon/backends/vault/vault.ts';
+import { agentItself } from '../../daemon/socket/caller.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import type { Grant } from '../../protocol/grant.ts';
 import type { Handler } from '../../protocol/handler.ts';
@@ -126,7 +127,7 @@ describe('gets that wait for a login, on a socket', () => {
     let asking = 0;
     const handler: Handler = (request) => {
       asking++;
-      return login.agent.get(request);
+      return login.agent.get(request, agentItself);
     };
     const listener = await fakeAgent({ socket: `${path}/run/agent.sock`, handler });
     opened.push(() => listener[Symbol.asyncDispose]());

@@ -54,9 +54,8 @@ describe('a profile that is bound to a folder', () => {
     chownSync(join(root, 'bound/a'), 65_534, 65_534);
     const folders = new WorkingFolders(() => bound(join(root, 'bound')));
     for (const cwd of ['bound/a', 'bound/a/b']) {
-      const request = asking(join(root, cwd));
-      await folders.look(request);
-      expect(request.boundary).toBe(join(root, 'bound/a'));
+      const { boundary } = await folders.bounded(asking(join(root, cwd)));
+      expect(boundary).toBe(join(root, 'bound/a'));
     }
   });
 
@@ -67,14 +66,14 @@ describe('a profile that is bound to a folder', () => {
       return { uid: process.getuid!(), gid: 0, mode: 0o755 };
     };
     const folders = new WorkingFolders(() => bound('/bound'), lookAt);
-    expect(folders.look(asking('/elsewhere'))).toBeUndefined();
-    expect(folders.look(asking('/bound/a', 'named'))).toBeUndefined();
+    for (const request of [asking('/elsewhere'), asking('/bound/a', 'named')]) {
+      expect(folders.bounded(request)).toBe(request);
+    }
     expect(looks).toBe(0);
-    await Promise.all(Array.from({ length: 20 }, () => folders.look(asking('/bound/a'))));
+    await Promise.all(Array.from({ length: 20 }, () => folders.bounded(asking('/bound/a'))));
     expect(looks).toBe(2);
-    const again = asking('/bound/a');
-    expect(folders.look(again)).toBeUndefined();
-    expect([again.boundary, looks]).toEqual([undefined, 2]);
+    expect(folders.bounded(asking('/bound/a'))).toEqual({ ...asking('/bound/a'), boundary: undefined });
+    expect(looks).toBe(2);
   });
 
   it('does not count where the file system gives no answer in time', async () => {
@@ -82,8 +81,6 @@ describe('a profile that is bound to a folder', () => {
       () => bound('/bound'),
       () => new Promise(() => {}),
     );
-    const request = asking('/bound/a');
-    await folders.look(request);
-    expect(request.boundary).toBe('/bound/a');
+    expect(await folders.bounded(asking('/bound/a'))).toMatchObject({ boundary: '/bound/a' });
   });
 });

@@ -5,6 +5,7 @@ import { Custody, type LockMark } from '../../daemon/custody.ts';
 import { RestoreBin } from '../../daemon/erased/restore-bin.ts';
 import type { Log } from '../../daemon/log.ts';
 import { migrate } from '../../daemon/migrate.ts';
+import { agentItself } from '../../daemon/socket/caller.ts';
 import { Marks } from '../../daemon/tombstones/marks.ts';
 import { Tombstones } from '../../daemon/tombstones/tombstones.ts';
 import type { LeasePolicy } from '../../daemon/unlocked/lease.ts';
@@ -120,15 +121,17 @@ export class Core {
     this.bin = new RestoreBin({ custody, tombstones, clock, log, keep: eraseKeep });
     this.agent = new Agent({ custody, clock, log, profiles, tombstones, waiters, bin: this.bin, accounts });
     this.migrate = (next, beforeFarewell) =>
-      migrate(this.custody, next, { begin() {}, commit: beforeFarewell, end() {} }, log);
+      migrate(this.custody, next, { begin() {}, commit: beforeFarewell, end() {} }, log, agentItself);
     void this.custody.open(open);
   }
 
   async get(fields: Fields = {}): Promise<string> {
-    return shown(await this.agent.get(aRequest('get', fields)));
+    return shown(await this.agent.get(aRequest('get', fields), agentItself));
   }
   async store(fields: Fields = {}): Promise<string> {
-    return shown(await this.agent.store(aRequest('store', { username: 'ada', password: 'pass-EXAMPLE', ...fields })));
+    return shown(
+      await this.agent.store(aRequest('store', { username: 'ada', password: 'pass-EXAMPLE', ...fields }), agentItself),
+    );
   }
   async erase(fields: Fields = {}): Promise<string> {
     return shown(await answers({ agent: this.agent })(aRequest('erase', fields)));

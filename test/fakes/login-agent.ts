@@ -7,6 +7,7 @@ import { Custody } from '../../daemon/custody.ts';
 import { RestoreBin } from '../../daemon/erased/restore-bin.ts';
 import type { Log } from '../../daemon/log.ts';
 import { Services } from '../../daemon/services/index.ts';
+import { agentItself } from '../../daemon/socket/caller.ts';
 import { Marks } from '../../daemon/tombstones/marks.ts';
 import { Tombstones } from '../../daemon/tombstones/tombstones.ts';
 import { siftSecrets } from '../../daemon/upstream/incoming.ts';
@@ -110,8 +111,10 @@ export async function listenWithLogins(home: string): Promise<AsyncDisposable & 
   const listener = await fakeAgent({
     socket,
     handler: async (request) => {
-      if (request.action === 'get') return agent.get(request);
-      return request.action === 'erase' ? agent.erase(request) : { status: 'unsupported', message: 'get or erase' };
+      if (request.action === 'get') return agent.get(request, agentItself);
+      return request.action === 'erase'
+        ? agent.erase(request, agentItself)
+        : { status: 'unsupported', message: 'get or erase' };
     },
   });
   return {

@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { Audit } from '../../../daemon/audit/audit.ts';
 import { Witness } from '../../../daemon/audit/witness.ts';
 import { compose } from '../../../daemon/compose.ts';
+import { aCaller, agentItself } from '../../../daemon/socket/caller.ts';
 import { listen } from '../../../daemon/socket/listen.ts';
 import { computePlaces } from '../../../platform/places.ts';
 import { readConfig } from '../../../protocol/config.ts';
@@ -32,18 +33,18 @@ function aWitness(handlerOf: (core: Core) => Handler = coreHandler) {
       return { 10: '/usr/bin/git', 20: '/opt/keyhold-helper' }[pid];
     },
   };
-  const witness = new Witness({ handler: handlerOf(core), audit, clock, processes });
+  const witness = new Witness({ answer: handlerOf(core), audit, clock });
   const ask = (request: CredentialRequest, origin = { tool: 'git', cwd: '/src' }) =>
-    witness.handlerFor({ uid: 1_000, pid: 20 })(Object.assign(request, origin));
+    witness.handlerFor(aCaller(1_000, 20, processes))(Object.assign(request, origin));
   const entries = async () => (await audit.list({}, { after: 0, limit: 1_000 })).found.map(({ entry }) => entry);
   return { core, audit, witness, ask, entries, looks: () => looks };
 }
 
 function coreHandler({ agent, custody }: Core): Handler {
   return async (request) => {
-    if (request.action === 'get') return agent.get(request);
-    if (request.action === 'store') return agent.store(request);
-    if (request.action === 'erase') return agent.erase(request);
+    if (request.action === 'get') return agent.get(request, agentItself);
+    if (request.action === 'store') return agent.store(request, agentItself);
+    if (request.action === 'erase') return agent.erase(request, agentItself);
     if (request.action === 'lock') await custody.lock();
     return { status: 'ok' };
   };
@@ -132,7 +133,7 @@ describe('the witness', () => {
 
   test('records who was turned away', async () => {
     const { witness, entries } = aWitness();
-    witness.turnedAway({ uid: 0, pid: 20 });
+    witness.turnedAway(aCaller(0, 20));
     expect(await entries()).toMatchObject([{ action: 'connect', outcome: 'denied', uid: 0, pid: 20 }]);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { isErased } from '../../../daemon/backends/backend.ts';
 import { openMemory } from '../../../daemon/backends/memory.ts';
 import { ERASED_MAX } from '../../../daemon/erased/restore-bin.ts';
+import { agentItself } from '../../../daemon/socket/caller.ts';
 import { Attributes } from '../../../protocol/attributes.ts';
 import { heapSecret } from '../../../protocol/secret.ts';
 import { FakeBackend } from '../../fakes/backend.ts';
@@ -302,6 +303,6 @@ describe('the restore bin', () => {
     await core.erase();
     kept.push(JSON.stringify(core.bin.all()), JSON.stringify(core.log));
     expect(kept.join()).not.toContain('EXAMPLE');
-    expect((await core.agent.get(aRequest('get'))).status).toBe('not-found');
+    expect((await core.agent.get(aRequest('get'), agentItself)).status).toBe('not-found');
   });
 });

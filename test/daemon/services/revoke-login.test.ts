@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openMemory } from '../../../daemon/backends/memory.ts';
+import { agentItself } from '../../../daemon/socket/caller.ts';
 import { Attributes } from '../../../protocol/attributes.ts';
 import type { Grant } from '../../../protocol/grant.ts';
 import { heapSecret, secretFromText } from '../../../protocol/secret.ts';
@@ -58,7 +59,7 @@ async function aLogin({ revoke, lives }: Says) {
   attributes.add('id', 'a1');
   const reply = (await login.handler(aRequest('revoke', { attributes })))!;
   const { upstream, probe } = Object.fromEntries(reply.details ?? []);
-  const get = shown(await login.agent.get(aRequest('get', target)));
+  const get = shown(await login.agent.get(aRequest('get', target), agentItself));
   return { told: [reply.status, upstream, probe], get: get === `oauth2 ${ACCESS}` ? 'kept' : get, asked };
 }
 

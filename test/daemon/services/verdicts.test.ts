@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, test } from 'vitest';
+import { agentItself } from '../../../daemon/socket/caller.ts';
 import { call } from '../../../daemon/upstream/operations/call.ts';
 import type { Plan, Reply } from '../../../daemon/upstream/plan.ts';
 import { causeOf, type Manifest } from '../../../protocol/services/index.ts';
@@ -39,9 +40,12 @@ describe('what a service said of a token', () => {
     const { rig, id, whoami, value } = await aToken(words);
     expect(await rig.get('admin', host)).toBe(`admin ${value}`);
     expect((await whoami()).status).toBe(status);
-    const reply = await rig.core.agent.get(aRequest('get', { host, username: 'admin' }));
+    const reply = await rig.core.agent.get(aRequest('get', { host, username: 'admin' }), agentItself);
     expect(reply).toMatchObject({ status, message: expect.stringContaining(`keyhold token set --for ${URL_}`) });
-    const git = await rig.core.agent.get(aRequest('get', { host, username: 'admin', capabilities: plain }));
+    const git = await rig.core.agent.get(
+      aRequest('get', { host, username: 'admin', capabilities: plain }),
+      agentItself,
+    );
     expect(git).not.toHaveProperty('credential');
     expect(rig.audited).toMatchObject([{ action: 'verdict', outcome: status, credential: id }]);
     expect(rig.core.log.at(-1)).toContain('ended');

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { loadNative } from '../../../daemon/native/load.ts';
 import type { Native } from '../../../daemon/native/native.ts';
+import { agentItself } from '../../../daemon/socket/caller.ts';
 import { listen } from '../../../daemon/socket/listen.ts';
 import { Reception, type ReceptionParts } from '../../../daemon/socket/reception.ts';
 import type { Handler } from '../../../protocol/handler.ts';
@@ -25,8 +26,8 @@ async function aReception(parts: Partial<ReceptionParts> = {}) {
   const { path: folder, remove } = temporaryFolder('reception');
   const path = `${folder}/agent.sock`;
   const handler: Handler = (request) => {
-    if (request.action === 'get') return core.agent.get(request);
-    return request.action === 'store' ? core.agent.store(request) : core.agent.erase(request);
+    if (request.action === 'get') return core.agent.get(request, agentItself);
+    return request.action === 'store' ? core.agent.store(request, agentItself) : core.agent.erase(request, agentItself);
   };
   const logged: string[] = [];
   const reception = new Reception({

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { agentItself } from '../../../daemon/socket/caller.ts';
 import { TOMBSTONES_MAX } from '../../../daemon/tombstones/tombstones.ts';
 import { gatherManifests } from '../../../protocol/services/index.ts';
 import { compileServices } from '../../../scripts/build/services.ts';
@@ -56,7 +57,7 @@ describe('a tombstone', () => {
   it('is answered where a get finds nothing, with the date, until a newer token stands there', async () => {
     const core = await buried();
     core.clock.advance(86_400 * 3);
-    const reply = await core.agent.get(aRequest('get'));
+    const reply = await core.agent.get(aRequest('get'), agentItself);
     expect(reply).toMatchObject({ status: 'revoked' });
     expect(reply.message).toMatch(/^the token was revoked on 20\d\d-\d\d-\d\d \(it was lost\); store a new one$/);
     expect(await core.get({ username: 'ada' })).toBe('revoked');

@@ -58,7 +58,7 @@ describe('UnlockedSet', () => {
     const late = secretFromText('late-EXAMPLE');
     set.unlock(gone, { secret: late }, 0);
     expect(isWiped(late)).toBe(true);
-    expect(now.secrets).toBeUndefined();
+    expect(now.inMemory).toBeUndefined();
     expect(set.size).toEqual({ held: 1, unlocked: 0 });
   });
 

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Backend } from '../../../daemon/backends/backend.ts';
 import { openMemory } from '../../../daemon/backends/memory.ts';
 import { openVault } from '../../../daemon/backends/vault/vault.ts';
+import { agentItself } from '../../../daemon/socket/caller.ts';
 import { Attributes } from '../../../protocol/attributes.ts';
 import type { Grant } from '../../../protocol/grant.ts';
 import { expose, heapSecret, secretFromText } from '../../../protocol/secret.ts';
@@ -82,7 +83,7 @@ async function aLogin(
     clock,
     backend,
     entry,
-    get: async (fields = {}) => shown(await login.agent.get(aRequest('get', { ...target, ...fields }))),
+    get: async (fields = {}) => shown(await login.agent.get(aRequest('get', { ...target, ...fields }), agentItself)),
     /** The refresh token at rest, and what is noted of the family. */
     async rests() {
       const kept = await backend.get(entry().resting!);
@@ -203,7 +204,7 @@ describe('a provider', () => {
     expect(await login.get()).toBe('interaction-required');
     expect(server.families.get('ada')).toMatchObject({ spent: 1, reused: 1 });
     // A tool that was refused says nothing about the login: it stays known until somebody signs in.
-    expect(shown(await login.agent.erase(aRequest('erase', target)))).toBe('ok');
+    expect(shown(await login.agent.erase(aRequest('erase', target), agentItself))).toBe('ok');
     expect(await login.get()).toBe('interaction-required');
     expect(login.refresher.degradations()).toMatchObject([{ code: 'login-ended' }]);
     const waiting = Promise.all(Array.from({ length: 8 }, () => login.get({ wait: 60 })));
@@ -380,7 +381,7 @@ describe('what another program has put at rest', () => {
     expect(Buffer.from(expose(kept!.secret!)).toString()).toBe('theirs-EXAMPLE');
     // A server refuses it: our own way to a new one is still there.
     const refused = aRequest('erase', { ...target, password: 'theirs-EXAMPLE' });
-    expect((await login.agent.erase(refused)).status).toBe('ok');
+    expect((await login.agent.erase(refused, agentItself)).status).toBe('ok');
     expect(await login.get()).toBe('oauth2 two-EXAMPLE');
     expect(told.map((one) => one.get('refresh_token'))).toEqual(['r-one-EXAMPLE', 'r-two-EXAMPLE']);
   });

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { openMemory } from '../../../daemon/backends/memory.ts';
+import { agentItself } from '../../../daemon/socket/caller.ts';
 import type { Grant } from '../../../protocol/grant.ts';
 import { heapSecret, secretFromText } from '../../../protocol/secret.ts';
 import { FakeClock } from '../../fakes/clock.ts';
@@ -42,7 +43,7 @@ async function aLogin(said: Said, more: Partial<Grant> = {}) {
     start,
     asked: provider.asked,
     refresh: () => login.refresher.refresh(login.custody.at(target)!),
-    get: async () => shown(await login.agent.get(aRequest('get', target))),
+    get: async () => shown(await login.agent.get(aRequest('get', target), agentItself)),
     async explained() {
       const reply = await login.agent.explain(aRequest('explain', target));
       const details = new Map(reply.details);

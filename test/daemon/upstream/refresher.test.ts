@@ -5,6 +5,7 @@ import type { Backend } from '../../../daemon/backends/backend.ts';
 import { openMemory } from '../../../daemon/backends/memory.ts';
 import { Custody } from '../../../daemon/custody.ts';
 import { RestoreBin } from '../../../daemon/erased/restore-bin.ts';
+import { agentItself } from '../../../daemon/socket/caller.ts';
 import { Marks } from '../../../daemon/tombstones/marks.ts';
 import { Tombstones } from '../../../daemon/tombstones/tombstones.ts';
 import { siftSecrets } from '../../../daemon/upstream/incoming.ts';
@@ -171,7 +172,7 @@ describe('a refresh', () => {
     await custody.put(newer, { secret: secretFromText('new-EXAMPLE') }, true, undefined);
     one.answer(given('two-EXAMPLE', 'r-two-EXAMPLE'));
     await asked;
-    expect(text(custody.at(target)?.secrets?.secret)).toBe('new-EXAMPLE');
+    expect(text(custody.at(target)?.inMemory?.secret)).toBe('new-EXAMPLE');
   });
 
   test('begins behind an erase that is under way, and is kept', async () => {
@@ -179,7 +180,7 @@ describe('a refresh', () => {
     const { custody, refresher, entry, agent, calls, call } = await aRefresher({}, backend);
     const release = backend.hold('put');
     const refused = { ...target, password: 'one-EXAMPLE' };
-    const erased = agent.erase(aRequest('erase', refused));
+    const erased = agent.erase(aRequest('erase', refused), agentItself);
     expect(await hasSettled(erased)).toBe(false);
     const asked = refresher.refresh(entry);
     expect(await hasSettled(asked)).toBe(false);

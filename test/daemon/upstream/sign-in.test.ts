@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { openMemory } from '../../../daemon/backends/memory.ts';
+import { agentItself } from '../../../daemon/socket/caller.ts';
 import { Attributes } from '../../../protocol/attributes.ts';
 import { heapSecret, secretFromText } from '../../../protocol/secret.ts';
 import { FakeClock } from '../../fakes/clock.ts';
@@ -34,7 +35,7 @@ async function atProvider(answer: (asked: Asked, count: number) => Said) {
   return {
     clock,
     provider,
-    get: async () => shown(await login.agent.get(aRequest('get', target))),
+    get: async () => shown(await login.agent.get(aRequest('get', target), agentItself)),
     begin: (way: string, more = {}) => step('authorize', { way, ...own, ...more }),
     poll: (handle: string) => step('authorized', { login: handle }),
     refresh: () => login.refresher.refresh(login.custody.find(target, () => true)!, true),

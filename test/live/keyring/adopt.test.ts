@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { agentItself } from '../../../daemon/socket/caller.ts';
 import type { Grant } from '../../../protocol/grant.ts';
 import { secretFromText } from '../../../protocol/secret.ts';
 import { FakeClock } from '../../fakes/clock.ts';
@@ -33,7 +34,7 @@ describe.skipIf(!needKeyring())('a newer access token that another program has p
     const held = { ...target, id: 'a1', storedAt: clock.now(), expiresAt: clock.now() + HOUR, about: { oauth } };
     const secrets = { secret: secretFromText('one-EXAMPLE'), refreshToken: secretFromText(family.refresh) };
     await login.custody.put(held, secrets, true, undefined);
-    const get = async () => shown(await login.agent.get(aRequest('get', target)));
+    const get = async () => shown(await login.agent.get(aRequest('get', target), agentItself));
     const rests = () => session.run('sh', '-c', `secret-tool lookup ${ITEM}`);
 
     await login.refresher.refresh(login.custody.at(target)!);
@@ -46,7 +47,7 @@ describe.skipIf(!needKeyring())('a newer access token that another program has p
     expect(family).toMatchObject({ spent: 1, reused: 0 });
 
     const refused = aRequest('erase', { ...target, password: 'theirs-EXAMPLE' });
-    expect((await login.agent.erase(refused)).status).toBe('ok');
+    expect((await login.agent.erase(refused, agentItself)).status).toBe('ok');
     expect(await get()).toBe(`oauth2 ${family.access}`);
     expect(await rests()).toBe(family.access);
     expect(family).toMatchObject({ spent: 2, reused: 0 });

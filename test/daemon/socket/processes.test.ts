@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { processes, programBehind } from '../../../daemon/audit/program.ts';
+import { processes, programBehind } from '../../../daemon/socket/processes.ts';
 
 const own = readlinkSync('/proc/self/exe');
 
