@@ -5,7 +5,7 @@ import type { DecodedRequest } from '../protocol/handler.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
-import type { Log } from './log.ts';
+import type { Emit } from './events/agent-event.ts';
 import { ownTarget } from './tombstones/own-records.ts';
 
 /** Folders and hosts that are remembered; beyond that the ones approved longest ago go. */
@@ -32,7 +32,7 @@ type Erase = { readonly accounts: Set<string>; readonly until: Seconds };
 
 const nothing: Remembered = {};
 
-export type AccountsParts = { readonly custody: Custody; readonly clock: Clock; readonly log: Log };
+export type AccountsParts = { readonly custody: Custody; readonly clock: Clock; readonly emit: Emit };
 
 /**
  * Which account of a host git uses in which repository. git asks a helper once per process and drops the path, so that a host with
@@ -92,7 +92,7 @@ export class Accounts {
   }
 
   async #write(key: string, account: string): Promise<void> {
-    const { custody, clock, log } = this.#parts;
+    const { custody, clock, emit } = this.#parts;
     const target = ownTarget('approved', createHash('sha256').update(key, 'latin1').digest('hex').slice(0, 32));
     const record: ApprovedRecord = {
       ...target,
@@ -106,7 +106,7 @@ export class Accounts {
       for (const old of all.slice(0, Math.max(all.length - APPROVED_MAX, 0))) await custody.own.remove(old);
     } catch (error) {
       // The credential itself is kept; another account may be tried first there once more.
-      log('approved-failed', { code: asFault(error).code });
+      emit({ kind: 'approved-failed', code: asFault(error).code });
     }
   }
 

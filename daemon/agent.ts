@@ -15,11 +15,11 @@ import type { Custody } from './custody.ts';
 import { endedReply } from './ended.ts';
 import { purgeErased } from './erased/erased.ts';
 import type { RestoreBin } from './erased/restore-bin.ts';
+import type { Emit } from './events/agent-event.ts';
 import { explain } from './explain.ts';
 import { type FrontSlot, frontSlot, mayErase } from './front-slot.ts';
 import { FARTHEST, isListedBy, rankFor, withoutFront } from './fronts.ts';
 import { IoDeadline } from './io-deadline.ts';
-import type { Log } from './log.ts';
 import { acceptorOf, isExpired, isMeant, isSame } from './meant.ts';
 import { type Preference, preferenceOf } from './profiles.ts';
 import { RoundState } from './round.ts';
@@ -52,7 +52,7 @@ const OPENING_WAIT = 4_000;
 export type AgentParts = {
   readonly custody: Custody;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly emit: Emit;
   /** Those of the moment. */
   readonly profiles: () => Profiles;
   readonly tombstones: Tombstones;
@@ -74,7 +74,7 @@ export type AgentParts = {
 export class Agent {
   readonly #custody: Custody;
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #emit: Emit;
   readonly #profiles: () => Profiles;
   readonly #tombstones: Tombstones;
   readonly #refresher: Refresher | undefined;
@@ -88,7 +88,7 @@ export class Agent {
   constructor({
     custody,
     clock,
-    log,
+    emit,
     profiles,
     tombstones,
     waiters,
@@ -101,7 +101,7 @@ export class Agent {
     this.#tombstones = tombstones;
     this.#custody = custody;
     this.#clock = clock;
-    this.#log = log;
+    this.#emit = emit;
     this.#profiles = profiles;
     this.#waiters = waiters;
     this.#bin = bin;
@@ -447,7 +447,7 @@ export class Agent {
     const known = isThere ? release(this.#custody, repeated, caller, 'match').refreshToken : undefined;
     const secrets = { secret, refreshToken: request.refreshToken ?? known };
     await this.#custody.put(held, secrets, request.timeout === undefined, request.timeout);
-    this.#log(before && !repeated ? 'rotated' : 'stored', { id: held.id });
+    this.#emit({ kind: before && !repeated ? 'rotated' : 'stored', id: held.id });
     // What lives in memory only and lives on there is the same as before.
     return repeated && !repeated.resting ? unchanged : { status: 'ok', ids: [held.id] };
   }
@@ -501,7 +501,7 @@ export class Agent {
       await this.#custody.remove(entry);
       await purgeErased(this.#custody.own, { ...entry, about: undefined });
     } else await this.#bin.erase(entry, tool);
-    this.#log('erased', { id: entry.id });
+    this.#emit({ kind: 'erased', id: entry.id });
     return true;
   }
 }

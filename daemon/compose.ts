@@ -18,9 +18,11 @@ import type { Clock } from './clock.ts';
 import { Custody } from './custody.ts';
 import { Decider } from './decide.ts';
 import { RestoreBin } from './erased/restore-bin.ts';
+import { Emitter } from './events/emitter.ts';
 import { Herald } from './events/herald.ts';
 import { openLockMark } from './lock-mark.ts';
 import type { Log } from './log.ts';
+import { logging } from './log-lines.ts';
 import { Meter } from './metrics/meter.ts';
 import { timed } from './metrics/timed.ts';
 import { openMigrateJournal } from './migrate-journal.ts';
@@ -133,7 +135,9 @@ export function compose({
     }),
     meter,
   );
-  const attending = { native, log, turnedAway: (caller: Caller) => witness.turnedAway(caller) };
+  const emitter = new Emitter();
+  const { emit } = emitter;
+  const attending = { native, emit, turnedAway: (caller: Caller) => witness.turnedAway(caller) };
   const events = new Herald({
     attendant: new Attendant({
       ...attending,
@@ -146,12 +150,13 @@ export function compose({
     held: () => custody.held(),
     lead: config.eventsLead,
   });
-  const waiters = new Waiters(clock, events.hearing(log));
-  const heard = waiters.hearing(events.hearing(log));
+  emitter.subscribe(logging(log));
+  emitter.subscribe(events.heard);
+  const waiters = new Waiters(clock, emitter);
   const custody = new Custody({
     keep: region.keep,
     clock,
-    log: heard,
+    emit,
     lockMark: openLockMark(`${places.state}/locked`),
     onRest: (name) => backends.remember(name),
     // What fell due while it was off or locked.
@@ -163,28 +168,28 @@ export function compose({
     },
     lease: { idle: config.leaseIdle ?? silentPolicy.idle, max: config.leaseMax },
   });
-  const recovery = new MigrateRecovery({ journal: openMigrateJournal(`${places.state}/migrate.json`), backends, log });
+  const recovery = new MigrateRecovery({ journal: openMigrateJournal(`${places.state}/migrate.json`), backends, emit });
   const profiles = openProfiles(`${places.config}/profiles.json`);
   const folders = new WorkingFolders(profiles.current, lookAt);
   const services = openServices(`${places.config}/services`);
   const marks = new Marks({ custody, keep: region.keep, clock, services });
   const tombstones = new Tombstones(custody, marks, clock);
-  const bin = new RestoreBin({ custody, tombstones, clock, log: heard, keep: config.eraseKeep });
+  const bin = new RestoreBin({ custody, tombstones, clock, emit, keep: config.eraseKeep });
   const upstream = new Upstream({ childPath: upstreamChild, keep: region.keep, onUp: walls.came });
   const route = () => routeOf(config);
   const usedWithin = config.refreshUsedWithin;
-  const refreshing = { custody, marks, upstream, route, clock, log: heard };
+  const refreshing = { custody, marks, upstream, route, clock, emit };
   const refresher = new Refresher({ ...refreshing, services, random: Math.random, usedWithin });
   const signIn = new SignIn({ ...refreshing, refresher, services, keep: region.keep });
   const agent = new Agent({
     custody,
     clock,
-    log: heard,
+    emit,
     profiles: profiles.current,
     tombstones,
     waiters,
     bin,
-    accounts: new Accounts({ custody, clock, log: heard }),
+    accounts: new Accounts({ custody, clock, emit }),
     refresher,
     isSigningIn: (target) => signIn.isUnderWay(target),
   });
@@ -193,7 +198,7 @@ export function compose({
     file: `${places.state}/audit.db`,
     clock,
     keep: config.auditKeep,
-    log,
+    emit,
     held: () => (custody.state === 'open' ? new Set([...custody.held()].map(({ id }) => id)) : undefined),
   });
 
@@ -215,12 +220,12 @@ export function compose({
     profiles: profiles.current,
     clock,
     keep: region.keep,
-    log,
+    emit,
     audit,
     mayRecheck: config.revokeRecheck === 'on',
   });
 
-  const decider = new Decider({ custody, audit, services, clock, log: heard });
+  const decider = new Decider({ custody, audit, services, clock, emit });
 
   const facts = (): Detail[] => [
     ['started_at', String(startedAt)],
@@ -240,7 +245,7 @@ export function compose({
     custody,
     tombstones,
     bin,
-    log: heard,
+    emit,
     backends,
     recovery,
     audit,
@@ -277,11 +282,13 @@ export function compose({
       const isAdmin = caller.pid === admin.pid;
       if (!isAdmin && caller.pid !== events.pid) return witness.handlerFor(caller);
       const may = isAdmin ? views : nothing;
-      return confined(witness.handlerFor(caller), may, () => log('refused', { pid: caller.pid, uid: caller.uid }));
+      return confined(witness.handlerFor(caller), may, () =>
+        emit({ kind: 'refused', pid: caller.pid, uid: caller.uid }),
+      );
     },
     keep: region.keep,
     native,
-    log,
+    emit,
     turnedAway: (caller) => witness.turnedAway(caller),
   });
 

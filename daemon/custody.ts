@@ -13,7 +13,7 @@ import {
 } from './backends/backend.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
 import type { Clock } from './clock.ts';
-import type { Log } from './log.ts';
+import type { Emit } from './events/agent-event.ts';
 import { Serial } from './serial.ts';
 import { inSlices } from './slices.ts';
 import { isOwn, OwnRecords } from './tombstones/own-records.ts';
@@ -38,7 +38,7 @@ export type LockMark = { isSet(): boolean; set(): void; clear(): void };
 export type CustodyParts = {
   readonly keep: SecretKeeper;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly emit: Emit;
   readonly lockMark: LockMark;
   /** Told before anything comes to rest in a backend, so that the next start looks there. */
   readonly onRest: (backend: BackendName) => void;
@@ -57,7 +57,7 @@ export class Custody {
   readonly own = new OwnRecords((verb) => this.#forChange(verb));
   readonly #keep: SecretKeeper;
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #emit: Emit;
   readonly #lockMark: LockMark;
   readonly #onRest: (backend: BackendName) => void;
   readonly #onOpen: (() => void) | undefined;
@@ -88,10 +88,10 @@ export class Custody {
   /** The lease of a passphrase vault's key: used with every credential. */
   #session: Lease = { unlockedAt: 0, usedAt: 0 };
 
-  constructor({ keep, clock, log, lockMark, onRest, onOpen, lease }: CustodyParts) {
+  constructor({ keep, clock, emit, lockMark, onRest, onOpen, lease }: CustodyParts) {
     this.#keep = keep;
     this.#clock = clock;
-    this.#log = log;
+    this.#emit = emit;
     this.#lockMark = lockMark;
     this.#onRest = onRest;
     this.#onOpen = onOpen;
@@ -443,7 +443,7 @@ export class Custody {
       this.#beginSession();
       const all = this.own.learn(await next.list((done, total) => this.#listed(done, total)));
       await this.#learnAnew(all);
-      this.#log('opened', { backend: next.name, held: all.length });
+      this.#emit({ kind: 'opened', backend: next.name, held: all.length });
       this.#onOpen?.();
     } catch (error) {
       this.#fail(error);
@@ -496,7 +496,7 @@ export class Custody {
       }
       this.#state = 'open';
       this.#beginSession();
-      this.#log('opened', { backend: backend.name, held: all.length });
+      this.#emit({ kind: 'opened', backend: backend.name, held: all.length });
       this.#onOpen?.();
     } catch (error) {
       this.#fail(error);
@@ -513,7 +513,7 @@ export class Custody {
   #fail(error: unknown): void {
     this.#failure = asFault(error);
     this.#state = this.#failure.status === 'locked' ? 'locked' : 'failed';
-    this.#log('open-failed', { code: this.#failure.code });
+    this.#emit({ kind: 'open-failed', code: this.#failure.code });
   }
 
   /** Notes how far the list is; ends the reading where the credentials were locked meanwhile. */
@@ -574,7 +574,7 @@ export class Custody {
     this.#backend?.lock();
     this.#failure = undefined;
     this.#state = 'locked';
-    this.#log('locked', {});
+    this.#emit({ kind: 'locked' });
   }
 
   /** Ends what is due. Answers when the next lease ends. */

@@ -9,7 +9,7 @@ import type { AuditEntry } from './audit/entry.ts';
 import type { Held } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import type { Amendment, Custody } from './custody.ts';
-import type { Log } from './log.ts';
+import type { Emit } from './events/agent-event.ts';
 import type { Entry } from './unlocked/set.ts';
 
 /** Milliseconds of work between two rests, and of such a rest: a get that comes meanwhile waits for no more. */
@@ -111,7 +111,7 @@ export type DeciderParts = {
   readonly audit: Pick<Audit, 'list' | 'record'>;
   readonly services: () => readonly Manifest[];
   readonly clock: Pick<Clock, 'now'>;
-  readonly log: Log;
+  readonly emit: Emit;
 };
 
 /**
@@ -149,7 +149,7 @@ export class Decider {
   }
 
   async #run(): Promise<boolean> {
-    const { custody, audit, services, clock, log } = this.#parts;
+    const { custody, audit, services, clock, emit } = this.#parts;
     try {
       const all = [...custody.held()];
       const open = all.filter(({ made }) => made === undefined);
@@ -174,10 +174,10 @@ export class Decider {
       }
       const reason = `${open.length} decided, of which no front is known for ${undecided}`;
       await audit.record({ at: clock.now(), action: 'upgrade', outcome: 'ok', times: open.length, reason });
-      log('upgraded', { count: open.length, reason });
+      emit({ kind: 'upgraded', count: open.length, reason });
     } catch (error) {
       // What has none goes on being held without it; the next opening tries again.
-      log('upgrade-failed', { code: asFault(error).code });
+      emit({ kind: 'upgrade-failed', code: asFault(error).code });
     }
     return true;
   }

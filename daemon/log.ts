@@ -22,7 +22,9 @@ const loggable = [
 ] as const;
 
 export type LogFields = Partial<Record<(typeof loggable)[number], string | number | boolean | undefined>>;
-export type Log = (event: string, fields: LogFields) => void;
+export type LogLevel = 'fatal' | 'warn' | 'info';
+/** Writes a line; `level` is info where it is left out. */
+export type Log = (line: string, fields: LogFields, level?: LogLevel) => void;
 
 /** Lines that come before the logger is there are kept, up to so many. */
 const EARLY_MAX = 200;
@@ -34,30 +36,25 @@ export type LogSink = { write(line: string): void };
  * must not stand on the path to the first answer.
  */
 export function openLog(): { readonly log: Log; attach(sink: LogSink, level: string): Promise<void> } {
-  const early: [event: string, fields: LogFields, time: number][] = [];
+  const early: [line: string, fields: LogFields, level: LogLevel | undefined, time: number][] = [];
   let happened: number | undefined;
-  let write: Log = (event, fields) => {
-    if (early.length < EARLY_MAX) early.push([event, fields, Date.now()]);
+  let write: Log = (line, fields, level) => {
+    if (early.length < EARLY_MAX) early.push([line, fields, level, Date.now()]);
   };
   return {
-    log: (event, fields) => write(event, pick(fields)),
-    async attach(sink, level) {
+    log: (line, fields, level) => write(line, pick(fields), level),
+    async attach(sink, leastLevel) {
       const { default: pino } = await import('pino');
       const timestamp = () => `,"time":"${new Date(happened ?? Date.now()).toISOString()}"`;
-      const logger = pino({ base: null, level, timestamp, messageKey: 'event' }, sink);
-      write = (event, fields) => logger[levelOf(event)](fields, event);
-      for (const [event, fields, time] of early.splice(0)) {
+      const logger = pino({ base: null, level: leastLevel, timestamp, messageKey: 'event' }, sink);
+      write = (line, fields, level = 'info') => logger[level](fields, line);
+      for (const [line, fields, level, time] of early.splice(0)) {
         happened = time;
-        write(event, fields);
+        write(line, fields, level);
       }
       happened = undefined;
     },
   };
-}
-
-function levelOf(event: string): 'fatal' | 'warn' | 'info' {
-  if (event === 'fatal') return 'fatal';
-  return event.endsWith('-failed') || event === 'refused' ? 'warn' : 'info';
 }
 
 function pick(fields: LogFields): LogFields {

@@ -74,7 +74,7 @@ async function main(): Promise<void> {
   // What nobody handled leaves a state that nobody knows: the agent ends, and the next client starts a fresh one.
   process.on('uncaughtException', (error) => {
     const { code, where } = describeFatal(error);
-    log('fatal', { code, where });
+    log('fatal', { code, where }, 'fatal');
     process.stderr.write(`keyhold-agent: cannot go on: an unexpected ${code}; ${where}\n`);
     process.exit(1);
   });

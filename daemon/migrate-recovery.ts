@@ -2,14 +2,14 @@ import { asFault, KeyholdError } from '../protocol/errors.ts';
 import type { Secret } from '../protocol/secret.ts';
 import type { Backend, BackendName, Degradation } from './backends/backend.ts';
 import type { Backends } from './backends/index.ts';
-import type { Log } from './log.ts';
+import type { Emit } from './events/agent-event.ts';
 import type { MigrateSteps } from './migrate.ts';
 import type { MigrateJournal, MigrateRecord } from './migrate-journal.ts';
 
 export type MigrateRecoveryParts = {
   readonly journal: MigrateJournal;
   readonly backends: Backends;
-  readonly log: Log;
+  readonly emit: Emit;
 };
 
 /** What a recovery did: how many copies it removed, how many it could not (at least), and why. */
@@ -27,16 +27,16 @@ export type Recovered = {
 export class MigrateRecovery {
   readonly #journal: MigrateJournal;
   readonly #backends: Backends;
-  readonly #log: Log;
+  readonly #emit: Emit;
   #running: Promise<Recovered> | undefined;
   #disposed = false;
   /** Why the last attempt ended early. */
   #fault: KeyholdError | undefined;
 
-  constructor({ journal, backends, log }: MigrateRecoveryParts) {
+  constructor({ journal, backends, emit }: MigrateRecoveryParts) {
     this.#journal = journal;
     this.#backends = backends;
-    this.#log = log;
+    this.#emit = emit;
   }
 
   /**
@@ -126,7 +126,7 @@ export class MigrateRecovery {
     try {
       return this.#journal.read();
     } catch (error) {
-      this.#log('migrate-journal', { code: asFault(error).code });
+      this.#emit({ kind: 'migrate-journal', code: asFault(error).code });
       return undefined;
     }
   }
@@ -169,7 +169,8 @@ export class MigrateRecovery {
       this.#fault = asFault(error);
       left = Math.max(left, 1);
     }
-    this.#log('migrate-recovered', {
+    this.#emit({
+      kind: 'migrate-recovered',
       backend: name,
       state: phase,
       count: removed,

@@ -4,7 +4,7 @@ import { release } from './access/release.ts';
 import type { Backend, Held, Secrets } from './backends/backend.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Custody } from './custody.ts';
-import type { Log } from './log.ts';
+import type { Emit } from './events/agent-event.ts';
 import { Slices } from './slices.ts';
 import type { Caller } from './socket/caller.ts';
 import { isValue } from './tombstones/own-records.ts';
@@ -32,7 +32,7 @@ export async function migrate(
   custody: Custody,
   next: Backend,
   steps: MigrateSteps,
-  log: Log,
+  emit: Emit,
   caller: Caller,
 ): Promise<{ readonly carried: number; readonly left: number }> {
   const carried: Held[] = [];
@@ -60,7 +60,7 @@ export async function migrate(
     }
   });
   if (fault) throw fault;
-  const left = await bidFarewell(before!, carried, own, log);
+  const left = await bidFarewell(before!, carried, own, emit);
   if (left === 0) steps.end();
   return { carried: carried.length, left };
 }
@@ -137,7 +137,12 @@ async function allOf(works: readonly Promise<void>[]): Promise<void> {
 }
 
 /** From here on the copies elsewhere are what counts, so a backend that keeps its own is a pity and no failure. */
-async function bidFarewell(before: Backend, carried: readonly Held[], own: readonly Held[], log: Log): Promise<number> {
+async function bidFarewell(
+  before: Backend,
+  carried: readonly Held[],
+  own: readonly Held[],
+  emit: Emit,
+): Promise<number> {
   let left = 0;
   await removeAll(before, carried, () => {
     left++;
@@ -149,7 +154,7 @@ async function bidFarewell(before: Backend, carried: readonly Held[], own: reado
     });
   }
   await before.dispose().catch(() => {});
-  if (left > 0) log('farewell-failed', { backend: before.name, count: left });
+  if (left > 0) emit({ kind: 'farewell-failed', backend: before.name, count: left });
   return left;
 }
 

@@ -1,15 +1,16 @@
 import type { Seconds } from '../protocol/credential.ts';
 import type { CredentialReply } from '../protocol/handler.ts';
 import type { Clock } from './clock.ts';
-import type { Log } from './log.ts';
+import type { Emit, EventKind } from './events/agent-event.ts';
+import type { Emitter } from './events/emitter.ts';
 
 /** Seconds that a get may wait for a human at most: as long as the desktop's prompt stands. */
 const WAIT_MAX: Seconds = 120;
 /** Milliseconds between two looks where nothing is said: a keyring may have been unlocked by whoever logged in. */
 const LOOK_EVERY = 250;
 
-/** Of what the log is told, that after which a get may be answered otherwise. */
-const changing: ReadonlySet<string> = new Set(['opened', 'stored', 'rotated', 'refreshed', 'signed-in']);
+/** That after which a get may be answered otherwise. */
+const changing: ReadonlySet<EventKind> = new Set(['opened', 'stored', 'rotated', 'refreshed', 'signed-in']);
 
 /** What a get waits for: the `unlock`, the login in the place of a token (its id), or one that is `under-way`. */
 export type Need = 'unlock' | 'under-way' | { readonly id: string };
@@ -21,25 +22,20 @@ export type Need = 'unlock' | 'under-way' | { readonly id: string };
  */
 export class Waiters {
   readonly #clock: Pick<Clock, 'sinceBoot'>;
-  readonly #log: Log;
+  readonly #emit: Emit;
   /** How many wait for what a person must see to, by the id of a token, or `unlock`. */
   readonly #wanted = new Map<string, number>();
   #change: PromiseWithResolvers<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
 
-  constructor(clock: Pick<Clock, 'sinceBoot'>, log: Log) {
+  constructor(clock: Pick<Clock, 'sinceBoot'>, events: Emitter) {
     this.#clock = clock;
-    this.#log = log;
-  }
-
-  /** The log, heard on its way: what it is told of a credential wakes those who wait. */
-  hearing(log: Log): Log {
-    return (event, fields) => {
-      log(event, fields);
-      // Behind the one that speaks: it may not have ended yet.
-      if (this.#change && changing.has(event)) setImmediate(() => this.#wake());
-    };
+    this.#emit = events.emit;
+    events.subscribe(({ kind }) => {
+      // Behind the part that speaks: it may not have ended yet.
+      if (this.#change && changing.has(kind)) setImmediate(() => this.#wake());
+    });
   }
 
   /** Asks again and again, until `needOf` finds no person needed in the answer or `wait` is over. Answers the last answer. */
@@ -94,7 +90,8 @@ export class Waiters {
     const waiting = this.#wanted.get(key) ?? 0;
     this.#wanted.set(key, waiting + 1);
     // Whoever signs in just now need not be told that somebody should.
-    if (waiting === 0 && need !== 'under-way') this.#log('wanted', typeof need === 'object' ? { id: need.id } : {});
+    if (waiting === 0 && need !== 'under-way')
+      this.#emit({ kind: 'wanted', id: typeof need === 'object' ? need.id : undefined });
   }
 
   #leave(key: string | undefined): void {

@@ -8,7 +8,7 @@ import type { Parts } from './parts.ts';
 export const annotate = action(
   'annotate',
   ({ attributes }) => ({ id: attributes.text('id'), change: readAbout(attributes as Attributes) }),
-  async ({ id, change }, { custody, log }: Pick<Parts, 'custody' | 'log'>) => {
+  async ({ id, change }, { custody, emit }: Pick<Parts, 'custody' | 'emit'>) => {
     if (!change) throw new KeyholdError('bad_request', 'cannot annotate: it says nothing, such as label');
     await custody.ready();
     const entry = entryById(custody, id, 'annotate');
@@ -17,7 +17,7 @@ export const annotate = action(
       if (now?.id !== entry.id) throw notHeld('annotate');
       await custody.annotate(now, mergeAbout(now.about, change));
     });
-    log('annotated', { id: entry.id });
+    emit({ kind: 'annotated', id: entry.id });
     return { status: 'ok', ids: [entry.id] };
   },
 );

@@ -7,7 +7,7 @@ import { action } from './action.ts';
 import type { Parts } from './parts.ts';
 
 /** What carrying everything to another backend needs. */
-export type Carrying = Pick<Parts, 'custody' | 'backends' | 'recovery' | 'log'>;
+export type Carrying = Pick<Parts, 'custody' | 'backends' | 'recovery' | 'emit'>;
 
 export const backendMigrate = action('backend-migrate', backendIn, async (name, parts: Carrying, caller) => {
   const { custody } = parts;
@@ -28,7 +28,7 @@ export function backendIn({ attributes }: { readonly attributes: AttributesNamed
 /** Carries everything that is held to another backend, and uses that from now on. */
 export async function carryTo(
   name: BackendName,
-  { custody, backends, recovery, log }: Carrying,
+  { custody, backends, recovery, emit }: Carrying,
   caller: Caller,
 ): ReturnType<typeof migrate> {
   await recovery.settleFirst();
@@ -36,7 +36,7 @@ export async function carryTo(
   if (!usable) throw new KeyholdError('backend_absent', `cannot use ${name}: ${what}; see: keyhold backend list`);
   const next = await backends.open(name);
   try {
-    return await migrate(custody, next, recovery.steps(custody.backend!.name, name), log, caller);
+    return await migrate(custody, next, recovery.steps(custody.backend!.name, name), emit, caller);
   } catch (error) {
     await next.dispose();
     throw error;

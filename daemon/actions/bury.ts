@@ -10,11 +10,11 @@ export const bury = action(
     reason: textIn(attributes, 'reason'),
     actor: textIn(attributes, 'actor'),
   }),
-  async ({ id, reason, actor }, { custody, tombstones, log }: Pick<Parts, 'custody' | 'tombstones' | 'log'>) => {
+  async ({ id, reason, actor }, { custody, tombstones, emit }: Pick<Parts, 'custody' | 'tombstones' | 'emit'>) => {
     await custody.ready();
     const entry = entryById(custody, id, 'bury');
     await tombstones.bury(entry, { reason, actor });
-    log('buried', { id: entry.id });
+    emit({ kind: 'buried', id: entry.id });
     return { status: 'ok', ids: [entry.id] };
   },
 );

@@ -5,10 +5,10 @@ import type { Parts } from './parts.ts';
 export const erasedRestore = action(
   'erased-restore',
   ({ attributes }) => ({ id: attributes.text('id') ?? '', isReplacing: isSet(attributes, 'replace') }),
-  async ({ id, isReplacing }, { custody, bin, log }: Pick<Parts, 'custody' | 'bin' | 'log'>) => {
+  async ({ id, isReplacing }, { custody, bin, emit }: Pick<Parts, 'custody' | 'bin' | 'emit'>) => {
     await custody.ready();
     const held = await bin.restore(id, isReplacing);
-    log('stored', { id: held.id });
+    emit({ kind: 'stored', id: held.id });
     return { status: 'ok', ids: [held.id], details: [['id', held.id]] };
   },
 );

@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
 import type { Decider } from '../decide.ts';
 import type { RestoreBin } from '../erased/restore-bin.ts';
-import type { Log } from '../log.ts';
+import type { Emit } from '../events/agent-event.ts';
 import type { Meter } from '../metrics/meter.ts';
 import type { MigrateRecovery } from '../migrate-recovery.ts';
 import type { ProfileBook } from '../profiles.ts';
@@ -25,7 +25,7 @@ export type Parts = {
   readonly custody: Custody;
   readonly tombstones: Tombstones;
   readonly bin: RestoreBin;
-  readonly log: Log;
+  readonly emit: Emit;
   readonly backends: Backends;
   readonly recovery: MigrateRecovery;
   readonly audit: Audit;

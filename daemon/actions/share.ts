@@ -14,7 +14,7 @@ export const share = action(
     front: readFront(attributes.text('front') ?? '')!,
     isUndone: isSet(attributes, 'undo'),
   }),
-  async ({ id, front, isUndone }, { custody, log }: Pick<Parts, 'custody' | 'log'>) => {
+  async ({ id, front, isUndone }, { custody, emit }: Pick<Parts, 'custody' | 'emit'>) => {
     await custody.ready();
     const entry = entryById(custody, id, 'share');
     await custody.inTurn(entry, async () => {
@@ -27,7 +27,7 @@ export const share = action(
       const others = (now.fronts ?? []).filter((one) => one !== front);
       await custody.amend(now, { fronts: isUndone ? others : [...others, front] });
     });
-    log('annotated', { id: entry.id });
+    emit({ kind: 'annotated', id: entry.id });
     const item = documentLine(heldItem(custody.at(entry) ?? entry));
     return { status: 'ok', ids: [entry.id], details: [['item[]', item]] };
   },

@@ -1,8 +1,8 @@
 import { type ChildProcess, type SendHandle, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Seconds } from '../../protocol/credential.ts';
+import type { Emit } from '../events/agent-event.ts';
 import { IoDeadline } from '../io-deadline.ts';
-import type { Log } from '../log.ts';
 import type { Native } from '../native/native.ts';
 import { type Caller, callerOf, whyRefused } from '../socket/caller.ts';
 import type { StreamHandle } from '../socket/connection.ts';
@@ -32,7 +32,7 @@ export type AttendantParts = {
   /** How long it stays without a connection. */
   readonly idle: Seconds;
   readonly native: Pick<Native, 'peer'> | undefined;
-  readonly log: Log;
+  readonly emit: Emit;
   /** Told of a caller that was turned away, because it is not its user's. */
   readonly turnedAway: (caller: Caller) => void;
 };
@@ -74,7 +74,7 @@ export class Attendant {
     const uid = process.getuid!();
     const caller = callerOf(handle.fd, this.#parts.native, uid);
     if (whyRefused(caller, uid) !== undefined) {
-      this.#parts.log('refused', { uid: caller.uid, pid: caller.pid });
+      this.#parts.emit({ kind: 'refused', uid: caller.uid, pid: caller.pid });
       this.#parts.turnedAway(caller);
       handle.close();
       return;
@@ -136,7 +136,7 @@ export class Attendant {
       if (this.#run !== run) return;
       this.#run = undefined;
       const how = child.exitCode ?? String(child.signalCode);
-      this.#parts.log('attendant-failed', { reason: this.#parts.name, code: how });
+      this.#parts.emit({ kind: 'attendant-failed', reason: this.#parts.name, code: String(how) });
       if (!run.ready) this.#pausedUntil = performance.now() + FALLEN_PAUSE;
       // Nobody has read from these: the next process can.
       for (const handle of [...left.map(({ handle }) => handle), ...this.#waiting.splice(0)]) this.#pass(handle);

@@ -3,7 +3,7 @@ import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
 import { asFault, type KeyholdError } from '../../protocol/errors.ts';
 import type { Degradation } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
-import type { Log } from '../log.ts';
+import type { Emit } from '../events/agent-event.ts';
 import type { Caller } from '../socket/caller.ts';
 import { type AuditEntry, ChainCheck, type ChainedEntry, type Head, type Verdict } from './entry.ts';
 import { type Filter, fits, readable } from './filter.ts';
@@ -31,7 +31,7 @@ export type AuditParts = {
   readonly clock: Clock;
   /** How long entries and counts are kept. */
   readonly keep: Seconds;
-  readonly log: Log;
+  readonly emit: Emit;
   /** The credentials that are held now; undefined while that is not known. */
   readonly held: () => ReadonlySet<string> | undefined;
 };
@@ -54,7 +54,7 @@ export class Audit {
   readonly #file: string;
   readonly #clock: Clock;
   readonly #keep: Seconds;
-  readonly #log: Log;
+  readonly #emit: Emit;
   readonly #held: AuditParts['held'];
   readonly #repeats = new Repeats();
 
@@ -76,11 +76,11 @@ export class Audit {
   #verifying = 0;
   #disposed = false;
 
-  constructor({ file, clock, keep, log, held }: AuditParts) {
+  constructor({ file, clock, keep, emit, held }: AuditParts) {
     this.#file = file;
     this.#clock = clock;
     this.#keep = keep;
-    this.#log = log;
+    this.#emit = emit;
     this.#held = held;
   }
 
@@ -303,7 +303,7 @@ export class Audit {
 
   #failed(error: unknown): void {
     const fault = asFault(error);
-    if (fault.code !== this.#fault?.code) this.#log('audit-failed', { code: fault.code });
+    if (fault.code !== this.#fault?.code) this.#emit({ kind: 'audit-failed', code: fault.code });
     this.#fault = fault;
     // Behind a failed write nobody knows what is on the disk: what is read next is read from there.
     try {
@@ -315,7 +315,7 @@ export class Audit {
   }
 
   #recovered(): void {
-    if (this.#fault) this.#log('audit-written', {});
+    if (this.#fault) this.#emit({ kind: 'audit-written' });
     this.#fault = undefined;
   }
 
@@ -341,7 +341,7 @@ export class Audit {
       const until = Math.min(now - this.#keep, horizon.at + 1);
       const count = this.#opened.prune(now, until, gone, horizon.number);
       for (const number of this.#witnessed.keys()) if (number <= horizon.number) this.#witnessed.delete(number);
-      if (count > 0) this.#log('audit-pruned', { count });
+      if (count > 0) this.#emit({ kind: 'audit-pruned', count });
     } catch (error) {
       this.#failed(error);
     }

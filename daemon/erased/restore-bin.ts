@@ -4,7 +4,7 @@ import { asFault, KeyholdError } from '../../protocol/errors.ts';
 import { ERASED, type Held, heldOf } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
-import type { Log } from '../log.ts';
+import type { Emit } from '../events/agent-event.ts';
 import { newestDate } from '../slot.ts';
 import { ownTarget } from '../tombstones/own-records.ts';
 import { restoreRefusalOf } from '../tombstones/tombstone.ts';
@@ -26,7 +26,7 @@ export type RestoreBinParts = {
   readonly custody: Custody;
   readonly tombstones: Tombstones;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly emit: Emit;
   /** How long a value stays; 0: the bin is off, and empty. */
   readonly keep: Seconds;
 };
@@ -204,7 +204,7 @@ export class RestoreBin {
   }
 
   async #sweep(): Promise<void> {
-    const { custody, clock, log } = this.#parts;
+    const { custody, clock, emit } = this.#parts;
     try {
       if (!custody.isServing) return;
       if (custody.own.of(ERASED).length === 0) return;
@@ -212,7 +212,7 @@ export class RestoreBin {
       const next = this.#records()[0];
       if (next) this.#sweeper.by(clock.sinceBoot() + Math.max(this.left(next), 1));
     } catch (error) {
-      log('erased-failed', { code: asFault(error).code });
+      emit({ kind: 'erased-failed', code: asFault(error).code });
       this.#sweeper.by(clock.sinceBoot() + HOUR);
     }
   }

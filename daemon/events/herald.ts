@@ -3,12 +3,12 @@ import type { EventName, KeyholdEvent } from '../../protocol/events.ts';
 import type { Attendant } from '../attend/attendant.ts';
 import type { Held } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
-import type { Log } from '../log.ts';
 import type { StreamHandle } from '../socket/connection.ts';
 import { Sweeper } from '../unlocked/sweeper.ts';
+import type { Emit, EventKind } from './agent-event.ts';
 
-/** What is told of what the log is told. Everything that happens to a credential is said there once, by its id. */
-const told: Readonly<Record<string, EventName>> = {
+/** Which events are told, and by what name. */
+const told: Readonly<Partial<Record<EventKind, EventName>>> = {
   stored: 'stored',
   'signed-in': 'stored',
   rotated: 'rotated',
@@ -34,7 +34,7 @@ export type HeraldParts = {
 };
 
 /**
- * Tells who listens on events.sock what happens. While nobody does, that is one comparison for each line of the log, and
+ * Tells who listens on events.sock what happens. While nobody does, that is one comparison for each event, and
  * no timer runs. Expiry goes by the wall clock, so it is looked at again at least every minute: timers stand still in
  * suspend, and clocks are set.
  */
@@ -56,13 +56,12 @@ export class Herald {
     return this.#parts.attendant.pid;
   }
 
-  /** The log, heard on its way. */
-  hearing(log: Log): Log {
-    return (event, fields) => {
-      log(event, fields);
-      if (this.#parts.attendant.pid !== undefined) this.#heard(event, fields.id);
-    };
-  }
+  /** Takes an event of the agent. */
+  readonly heard: Emit = (happened) => {
+    const event = told[happened.kind];
+    if (this.#parts.attendant.pid === undefined || event === undefined) return;
+    this.#pass(event, 'id' in happened ? happened.id : undefined);
+  };
 
   /** Somebody wants to listen. The first one hears of all that expires soon. */
   take(handle: StreamHandle): void {
@@ -78,10 +77,8 @@ export class Herald {
     await this.#parts.attendant.dispose(deadline);
   }
 
-  #heard(word: string, id: unknown): void {
-    const event = Object.hasOwn(told, word) ? told[word] : undefined;
-    if (event === undefined) return;
-    if (typeof id === 'string') {
+  #pass(event: EventName, id: string | undefined): void {
+    if (id !== undefined) {
       const expiresAt = [...this.#parts.held()].find((held) => held.id === id)?.expiresAt;
       this.#tell({ event, at: this.#parts.clock.now(), id, expiresAt });
     } else this.#tell({ event, at: this.#parts.clock.now() });

@@ -24,7 +24,7 @@ import type { Secrets } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
-import type { Log } from '../log.ts';
+import type { Emit } from '../events/agent-event.ts';
 import { preferenceOf } from '../profiles.ts';
 import { agentItself, type Caller } from '../socket/caller.ts';
 import type { Tombstones } from '../tombstones/tombstones.ts';
@@ -51,7 +51,7 @@ export type DeskParts = {
   readonly profiles?: (() => Profiles) | undefined;
   readonly clock: Clock;
   readonly keep: SecretKeeper;
-  readonly log: Log;
+  readonly emit: Emit;
   readonly audit: Pick<Audit, 'record'>;
   /** Whether the values of revoked tokens may be kept to look at them again. */
   readonly mayRecheck: boolean;
@@ -294,7 +294,7 @@ export class Desk {
   }
 
   #note({ id: service }: Manifest, operation: Operation, outcome: string): void {
-    this.parts.log('upstream', { service, operation, outcome });
+    this.parts.emit({ kind: 'upstream', service, operation, outcome });
   }
 }
 

@@ -93,7 +93,7 @@ async function endLogin(
   }
   await desk.parts.tombstones.bury(entry, { reason: reason ?? 'revoked with keyhold', actor });
   const probe = await probeOf(desk, grant, [held.secret, refreshToken], password);
-  desk.parts.log('revoked', { id: entry.id, outcome: probe });
+  desk.parts.emit({ kind: 'revoked', id: entry.id, outcome: probe });
   const details: Detail[] = [
     ['upstream', 'revoked'],
     ['probe', probe],
@@ -147,7 +147,7 @@ async function ask(
   const { reply, secrets: brought } = await desk.parts.upstream.run<OAuthReply>('oauth', plan, secrets);
   for (const secret of brought.values()) secret.dispose();
   const outcome = 'oauth' in reply ? 'ok' : 'error' in reply ? reply.error : reply.failure;
-  desk.parts.log('upstream', { service: issuer, operation: act, outcome });
+  desk.parts.emit({ kind: 'upstream', service: issuer, operation: act, outcome });
   return reply;
 }
 

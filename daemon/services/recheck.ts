@@ -42,7 +42,7 @@ export class Rechecks {
    * Answers whether it did. The secret is borrowed.
    */
   async keep(manifest: Manifest, tombstone: Tombstone, secret: Secret, isAlive?: boolean): Promise<boolean> {
-    const { custody, clock, log } = this.#desk.parts;
+    const { custody, clock, emit } = this.#desk.parts;
     const planned = this.#plan(manifest, tombstone);
     const recheck = planned && isAlive ? afterLook(planned, true, clock.now()) : planned;
     const target = ownTarget('recheck', tombstone.id);
@@ -51,7 +51,7 @@ export class Rechecks {
       else await this.#forget(custody.own.at(target));
     } catch (error) {
       // The token is dead and buried all the same.
-      log('recheck-failed', { id: tombstone.credential, code: asFault(error).code });
+      emit({ kind: 'recheck-failed', id: tombstone.credential, code: asFault(error).code });
       return false;
     }
     this.watch();
@@ -122,14 +122,14 @@ export class Rechecks {
 
   /** Looks at all that are due, one after the other. Answers whether everything that was seen could be kept. */
   async #lookAtAll(): Promise<boolean> {
-    const { custody, clock, log } = this.#desk.parts;
+    const { custody, clock, emit } = this.#desk.parts;
     let isWhole = true;
     for (const watched of this.#all()) {
       if (this.#disposed || !custody.isServing) break;
       if (this.#nextAt(watched) > clock.now()) continue;
       await this.#lookAt(watched).catch((error) => {
         isWhole = false;
-        log('recheck-failed', { id: watched.tombstone.credential, code: asFault(error).code });
+        emit({ kind: 'recheck-failed', id: watched.tombstone.credential, code: asFault(error).code });
       });
     }
     return isWhole || this.#disposed;
@@ -172,9 +172,9 @@ export class Rechecks {
   }
 
   #tell({ credential, about }: Tombstone, isAlive: boolean | undefined): void {
-    const { audit, clock, log } = this.#desk.parts;
+    const { audit, clock, emit } = this.#desk.parts;
     const outcome = isAlive === undefined ? 'none' : isAlive ? 'alive' : 'dead';
-    log('rechecked', { id: credential, service: about?.service, outcome });
+    emit({ kind: 'rechecked', id: credential, service: about?.service, outcome });
     if (isAlive === undefined) return;
     const entry = { at: clock.now(), action: 'recheck', credential } as const;
     if (isAlive) void audit.record({ ...entry, outcome: 'interaction-required', reason: 'it works again' });

@@ -133,7 +133,7 @@ function revokedReply(
   { id }: Entry,
   { how, probe, isWatched }: Outcome,
 ): CredentialReply {
-  desk.parts.log('revoked', { id, outcome: String(probe) });
+  desk.parts.emit({ kind: 'revoked', id, outcome: String(probe) });
   const details: Detail[] = [
     ['upstream', how],
     ['probe', probe === undefined ? 'none' : probe ? 'alive' : 'dead'],

@@ -4,13 +4,13 @@ import { type Cause, isDead, type Read } from '../../protocol/services/index.ts'
 import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
-import type { Log } from '../log.ts';
+import type { Emit } from '../events/agent-event.ts';
 import type { Entry } from '../unlocked/set.ts';
 
 export type VerdictsParts = {
   readonly custody: Custody;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly emit: Emit;
   readonly audit: Pick<Audit, 'record'>;
 };
 
@@ -46,8 +46,8 @@ export function endedIn(
 export class Verdicts {
   readonly #parts: VerdictsParts;
 
-  constructor({ custody, clock, log, audit }: VerdictsParts) {
-    this.#parts = { custody, clock, log, audit };
+  constructor({ custody, clock, emit, audit }: VerdictsParts) {
+    this.#parts = { custody, clock, emit, audit };
   }
 
   /**
@@ -55,7 +55,7 @@ export class Verdicts {
    * takes it; `unsaid`: nothing. It never throws: the answer itself is worth more than the note.
    */
   async note(entry: Entry, seen: Sight | undefined, said: Ended['status'] | 'unsaid' | undefined): Promise<void> {
-    const { custody, clock, log, audit } = this.#parts;
+    const { custody, clock, emit, audit } = this.#parts;
     if (said === 'unsaid' || entry.about?.ended?.status === said) return;
     const isThere = () => {
       const now = custody.at(entry) === entry ? sightOf(entry) : undefined;
@@ -67,11 +67,11 @@ export class Verdicts {
       await custody.inTurn(entry, async () => {
         if (isThere()) await custody.annotate(entry, mergeAbout(entry.about, { ended }));
       });
-      log(ended ? 'ended' : 'taken-again', { id: entry.id, outcome: ended?.status });
+      emit(ended ? { kind: 'ended', id: entry.id, outcome: ended.status } : { kind: 'taken-again', id: entry.id });
       const reason = ended ? 'its service said so' : 'its service takes it again';
       await audit.record({ at: clock.now(), action: 'verdict', outcome: said ?? 'ok', credential: entry.id, reason });
     } catch (error) {
-      log('verdict-failed', { id: entry.id, code: asFault(error).code });
+      emit({ kind: 'verdict-failed', id: entry.id, code: asFault(error).code });
     }
   }
 }

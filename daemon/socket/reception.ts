@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Handler } from '../../protocol/handler.ts';
 import type { SecretKeeper } from '../../protocol/secret.ts';
+import type { Emit } from '../events/agent-event.ts';
 import { IoDeadline } from '../io-deadline.ts';
-import type { Log } from '../log.ts';
 import type { Native } from '../native/native.ts';
 import { type Caller, callerIn, callerOf, whyRefused } from './caller.ts';
 import { Connection, type StreamHandle, socketOptions } from './connection.ts';
@@ -26,7 +26,7 @@ export type ReceptionParts = {
   readonly handlerFor: (caller: Caller) => Handler;
   readonly keep: SecretKeeper;
   readonly native: Native | undefined;
-  readonly log: Log;
+  readonly emit: Emit;
   /** Told of a caller that was turned away, because it is not its user's. */
   readonly turnedAway?: (caller: Caller) => void;
   /** Most connections at once; by default what the limit on descriptors allows. */
@@ -80,7 +80,7 @@ export class Reception {
   #welcome(source: StreamHandle | number, caller: Caller, native: Native | undefined): Connection | undefined {
     const refused = whyRefused(caller, this.#uid);
     if (refused !== undefined) {
-      this.#parts.log('refused', { uid: caller.uid, pid: caller.pid });
+      this.#parts.emit({ kind: 'refused', uid: caller.uid, pid: caller.pid });
       this.#parts.turnedAway?.(caller);
       turnAway(source, `status=denied\nmessage=${refused}\n\n`);
       return undefined;

@@ -8,7 +8,7 @@ import { type Degradation, type Held, heldOf, type Secrets } from '../backends/b
 import { disposeSecrets, withBytes } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
-import type { Log } from '../log.ts';
+import type { Emit } from '../events/agent-event.ts';
 import { agentItself } from '../socket/caller.ts';
 import type { Marks } from '../tombstones/marks.ts';
 import type { Entry } from '../unlocked/set.ts';
@@ -47,7 +47,7 @@ export type RefresherParts = {
   readonly route: () => Route;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
+  readonly emit: Emit;
   /** The services of the moment, whose kinds say what form their tokens have. */
   readonly services?: (() => readonly Manifest[]) | undefined;
   /** How long after somebody asked for it a token is still refreshed ahead of need. */
@@ -197,7 +197,7 @@ export class Refresher {
   }
 
   async #run(asked: Entry): Promise<RefreshOutcome> {
-    const { custody, clock, upstream, log } = this.#parts;
+    const { custody, clock, upstream, emit } = this.#parts;
     const entry = custody.at(asked);
     // Another has taken its place meanwhile: that is newer, and may be good.
     if (entry?.id !== asked.id || !entry.about?.oauth) return { status: 'refreshed' };
@@ -220,7 +220,7 @@ export class Refresher {
       const answer = await upstream.run<OAuthReply>('oauth', plan, given);
       try {
         const verdict = verdictOf(answer.reply, grant);
-        if (verdict.kind !== 'given') log('refresh-failed', { id: entry.id, outcome: verdict.kind });
+        if (verdict.kind !== 'given') emit({ kind: 'refresh-failed', id: entry.id, outcome: verdict.kind });
         return await this.#conclude(entry, grant, verdict, answer, { ...secrets, refreshToken: token });
       } finally {
         for (const secret of answer.secrets.values()) secret.dispose();
@@ -298,8 +298,8 @@ export class Refresher {
     before: Secrets,
     why: string,
   ): Promise<RefreshOutcome> {
-    const { custody, log } = this.#parts;
-    log('refresh-failed', { id: entry.id, outcome: 'unfit' });
+    const { custody, emit } = this.#parts;
+    emit({ kind: 'refresh-failed', id: entry.id, outcome: 'unfit' });
     if (unfit?.has('refreshToken') && grant.rotates !== false) {
       return { status: 'failed', ...outcomeOf(entry, 'unfit-token', undefined, why) };
     }
@@ -320,7 +320,7 @@ export class Refresher {
     secrets: Secrets,
     isRotated: boolean,
   ): Promise<RefreshOutcome> {
-    const { custody, clock, marks, log } = this.#parts;
+    const { custody, clock, marks, emit } = this.#parts;
     const lifetime = lifetimeOf(expiresIn);
     const { about: seen } = await marks.note(secrets.secret!, entry, entry.about, entry.resting !== undefined);
     const earlier = [entry.about?.fingerprint, ...(grant.earlier ?? [])].filter((one) => one !== undefined);
@@ -350,7 +350,7 @@ export class Refresher {
       const family = this.#learn(kept, this.#families.get(kept.id));
       if (family.life) this.#sweeper.by(family.life.dueAt);
     }
-    log('refreshed', { id: held.id });
+    emit({ kind: 'refreshed', id: held.id });
     return { status: 'refreshed' };
   }
 

@@ -8,7 +8,7 @@ import { fromWire, toWire } from '../../protocol/text.ts';
 import { withBytes } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../custody.ts';
-import type { Log } from '../log.ts';
+import type { Emit } from '../events/agent-event.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { type StrayEndpoint, strayEndpoint } from './endpoints.ts';
 import { whyUnfitForm } from './incoming.ts';
@@ -37,7 +37,7 @@ export type SignInParts = {
   readonly services: () => readonly Manifest[];
   readonly clock: Clock;
   readonly keep: SecretKeeper;
-  readonly log: Log;
+  readonly emit: Emit;
 };
 
 /** What a person asks for who begins a login. Texts are text for people. */
@@ -246,7 +246,7 @@ export class SignIn {
     by: Grant['by'],
     password?: Secret,
   ): Promise<CredentialReply> {
-    const { custody, marks, clock, log } = this.#parts;
+    const { custody, marks, clock, emit } = this.#parts;
     try {
       const [bad] = unfit ?? [];
       if (bad) return unfitToken(bad[1]);
@@ -261,7 +261,7 @@ export class SignIn {
         secret: value,
         refreshToken,
       });
-      log('signed-in', { id: entry.id, service: meant.manifest?.id });
+      emit({ kind: 'signed-in', id: entry.id, service: meant.manifest?.id });
       const refreshes = refreshToken ? '1' : '0';
       return {
         status: 'ok',

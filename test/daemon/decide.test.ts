@@ -91,7 +91,7 @@ describe('the first start', () => {
     const decider = new Decider({
       custody: core.custody,
       clock: core.clock,
-      log: () => {},
+      emit: () => {},
       services: (): readonly Manifest[] => builtIn,
       audit: {
         list: async (_, { after = 0 }) => ({

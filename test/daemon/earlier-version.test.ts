@@ -179,10 +179,10 @@ async function earlierAgent(backend: Backend) {
   const clock = new FakeClock();
   const log = () => {};
   const lockMark = { isSet: () => false, set: () => {}, clear: () => {} };
-  const custody = new earlier.Custody({ keep: earlier.heapSecret, clock, log, lockMark, onRest: () => {} });
+  const custody = new earlier.Custody({ keep: earlier.heapSecret, clock, log, lockMark, onRest: () => {} } as never);
   const marks = new earlier.Marks({ custody, keep: earlier.heapSecret, clock, services: () => [] });
   const tombstones = new earlier.Tombstones(custody, marks, clock);
-  const waiters = new earlier.Waiters(clock, log);
+  const waiters = new earlier.Waiters(clock, log as never);
   const parts = { custody, clock, log, profiles: () => earlier.noProfiles, tombstones, waiters };
   // What it did not know then it does not read.
   const agent = new earlier.Agent(parts as unknown as AgentParts);

@@ -50,7 +50,7 @@ class Machine {
         if (existsSync(this.file)) mortal(real.clear);
       },
     };
-    const recovery = new MigrateRecovery({ journal, backends, log() {} });
+    const recovery = new MigrateRecovery({ journal, backends, emit() {} });
     const core = new Core({ open: () => recovery.open() });
     return {
       core,

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openVault } from '../../daemon/backends/vault/vault.ts';
+import type { Emit } from '../../daemon/events/agent-event.ts';
 import { agentItself } from '../../daemon/socket/caller.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import type { Grant } from '../../protocol/grant.ts';
@@ -102,7 +103,7 @@ describe('gets that wait for a login, on a socket', () => {
     opened.push(remove);
     mkdirSync(`${path}/state`, { mode: 0o700 });
     const said: string[] = [];
-    const told = (event: string, { id }: { readonly id?: unknown }) => said.push(`${event} ${id ?? ''}`);
+    const told: Emit = (event) => said.push(`${event.kind} ${('id' in event && event.id) || ''}`);
     const login = await openLoginAgent({
       open: () => openVault({ folder: `${path}/state`, keep: heapSecret }),
       clock,

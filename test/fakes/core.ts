@@ -3,7 +3,7 @@ import { Agent } from '../../daemon/agent.ts';
 import type { Backend } from '../../daemon/backends/backend.ts';
 import { Custody, type LockMark } from '../../daemon/custody.ts';
 import { RestoreBin } from '../../daemon/erased/restore-bin.ts';
-import type { Log } from '../../daemon/log.ts';
+import { Emitter } from '../../daemon/events/emitter.ts';
 import { migrate } from '../../daemon/migrate.ts';
 import { agentItself } from '../../daemon/socket/caller.ts';
 import { Marks } from '../../daemon/tombstones/marks.ts';
@@ -102,13 +102,14 @@ export class Core {
       },
     };
     this.lockMark = mark;
-    const told: Log = (event, fields) => this.log.push(`${event} ${JSON.stringify(fields)}`);
-    const waiters = new Waiters(this.clock, told);
-    const log = waiters.hearing(told);
+    const emitter = new Emitter();
+    emitter.subscribe(({ kind, ...fields }) => this.log.push(`${kind} ${JSON.stringify(fields)}`));
+    const { emit } = emitter;
+    const waiters = new Waiters(this.clock, emitter);
     this.custody = new Custody({
       keep: heapSecret,
       clock: this.clock,
-      log,
+      emit,
       lockMark: mark,
       onRest: (name) => this.rested.push(name),
       lease,
@@ -117,11 +118,11 @@ export class Core {
     const marks = new Marks({ custody, keep: heapSecret, clock, services: () => services });
     this.tombstones = new Tombstones(custody, marks, clock);
     const { tombstones } = this;
-    const accounts = new Accounts({ custody, clock, log });
-    this.bin = new RestoreBin({ custody, tombstones, clock, log, keep: eraseKeep });
-    this.agent = new Agent({ custody, clock, log, profiles, tombstones, waiters, bin: this.bin, accounts });
+    const accounts = new Accounts({ custody, clock, emit });
+    this.bin = new RestoreBin({ custody, tombstones, clock, emit, keep: eraseKeep });
+    this.agent = new Agent({ custody, clock, emit, profiles, tombstones, waiters, bin: this.bin, accounts });
     this.migrate = (next, beforeFarewell) =>
-      migrate(this.custody, next, { begin() {}, commit: beforeFarewell, end() {} }, log, agentItself);
+      migrate(this.custody, next, { begin() {}, commit: beforeFarewell, end() {} }, emit, agentItself);
     void this.custody.open(open);
   }
 

@@ -5,7 +5,8 @@ import { openVault } from '../../daemon/backends/vault/vault.ts';
 import { type Clock, openSystemClock } from '../../daemon/clock.ts';
 import { Custody } from '../../daemon/custody.ts';
 import { RestoreBin } from '../../daemon/erased/restore-bin.ts';
-import type { Log } from '../../daemon/log.ts';
+import type { Emit } from '../../daemon/events/agent-event.ts';
+import { Emitter } from '../../daemon/events/emitter.ts';
 import { Services } from '../../daemon/services/index.ts';
 import { agentItself } from '../../daemon/socket/caller.ts';
 import { Marks } from '../../daemon/tombstones/marks.ts';
@@ -31,8 +32,8 @@ export type LoginAgentOptions = {
   readonly open: () => Promise<Backend>;
   readonly clock: Clock;
   readonly deadline?: number;
-  /** What the log is told goes here. */
-  readonly told?: Log;
+  /** What happens goes here. */
+  readonly told?: Emit;
   /** The services that it knows. @default none */
   readonly services?: readonly Manifest[];
 };
@@ -48,28 +49,30 @@ export async function openLoginAgent({
   told = () => {},
   services: manifests = [],
 }: LoginAgentOptions) {
-  const waiters = new Waiters(clock, told);
-  const log = waiters.hearing(told);
+  const emitter = new Emitter();
+  emitter.subscribe(told);
+  const { emit } = emitter;
+  const waiters = new Waiters(clock, emitter);
   const lockMark = { isSet: () => false, set() {}, clear() {} };
-  const custody = new Custody({ keep: heapSecret, clock, log, lockMark, onRest() {} });
+  const custody = new Custody({ keep: heapSecret, clock, emit, lockMark, onRest() {} });
   await custody.open(open);
   const services = () => manifests;
   const marks = new Marks({ custody, keep: heapSecret, clock, services });
   const tombstones = new Tombstones(custody, marks, clock);
   const upstream = { run: runHere as never };
-  const parts = { custody, marks, clock, log, upstream, route: () => ({ deadline }) };
+  const parts = { custody, marks, clock, emit, upstream, route: () => ({ deadline }) };
   const refresher = new Refresher({ ...parts, random: () => 0, usedWithin: 86_400 });
   const signIn = new SignIn({ ...parts, refresher, services, keep: heapSecret });
-  const bin = new RestoreBin({ custody, tombstones, clock, log, keep: 86_400 });
+  const bin = new RestoreBin({ custody, tombstones, clock, emit, keep: 86_400 });
   const agent = new Agent({
     custody,
     clock,
-    log,
+    emit,
     profiles: () => noProfiles,
     tombstones,
     waiters,
     bin,
-    accounts: new Accounts({ custody, clock, log }),
+    accounts: new Accounts({ custody, clock, emit }),
     refresher,
     isSigningIn: (target) => signIn.isUnderWay(target),
   });
@@ -82,7 +85,7 @@ export async function openLoginAgent({
     services,
     clock,
     keep: heapSecret,
-    log,
+    emit,
     audit: { record: async () => {} },
     mayRecheck: true,
   });

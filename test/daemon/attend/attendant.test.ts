@@ -29,8 +29,8 @@ async function anAttendant(text: string) {
     args: () => [folder],
     idle: 60,
     native: undefined,
-    log(event, fields) {
-      lines.push(`${event} ${fields.reason}`);
+    emit(event) {
+      lines.push(`${event.kind} ${'reason' in event ? event.reason : ''}`);
       writeFileSync(join(folder, 'fell'), '');
     },
     turnedAway() {},

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Audit } from '../../../daemon/audit/audit.ts';
 import type { AuditEntry } from '../../../daemon/audit/entry.ts';
+import type { Emit } from '../../../daemon/events/agent-event.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { mayMount, mount } from '../../mount.ts';
 import { temporaryFolder } from '../../temporary.ts';
@@ -20,8 +21,8 @@ function aFolder(): string {
 function anAudit({ folder = aFolder(), clock = new FakeClock(), held = new Set<string>() } = {}) {
   const logged: string[] = [];
   const file = join(folder, 'audit.db');
-  const log = (event: string) => logged.push(event);
-  const audit = new Audit({ file, clock, keep: 90 * DAY, log, held: () => held });
+  const emit: Emit = ({ kind }) => logged.push(kind);
+  const audit = new Audit({ file, clock, keep: 90 * DAY, emit, held: () => held });
   onTestFinished(() => audit.dispose());
   const entry = (more: Partial<AuditEntry> = {}): AuditEntry => ({
     at: clock.now(),

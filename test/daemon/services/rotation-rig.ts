@@ -69,7 +69,7 @@ export class RotationRig {
       services: () => manifests,
       clock: core.clock,
       keep: heapSecret,
-      log: (event, fields) => core.log.push(`${event} ${JSON.stringify(fields)}`),
+      emit: ({ kind, ...fields }) => core.log.push(`${kind} ${JSON.stringify(fields)}`),
       audit: { record: async (...entries) => void this.audited.push(...entries) },
       mayRecheck,
     });

@@ -34,7 +34,7 @@ async function aReception(parts: Partial<ReceptionParts> = {}) {
     handlerFor: () => handler,
     keep: heapSecret,
     native: undefined,
-    log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
+    emit: ({ kind, ...fields }) => logged.push(`${kind} ${JSON.stringify(fields)}`),
     ...parts,
   });
   const direct = isDirect(parts.native) ? reception.direct(parts.native) : undefined;

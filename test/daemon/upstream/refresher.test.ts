@@ -5,6 +5,7 @@ import type { Backend } from '../../../daemon/backends/backend.ts';
 import { openMemory } from '../../../daemon/backends/memory.ts';
 import { Custody } from '../../../daemon/custody.ts';
 import { RestoreBin } from '../../../daemon/erased/restore-bin.ts';
+import { Emitter } from '../../../daemon/events/emitter.ts';
 import { agentItself } from '../../../daemon/socket/caller.ts';
 import { Marks } from '../../../daemon/tombstones/marks.ts';
 import { Tombstones } from '../../../daemon/tombstones/tombstones.ts';
@@ -51,7 +52,7 @@ async function aRefresher(change: Partial<Grant> = {}, backend?: Backend) {
   const custody = new Custody({
     keep: heapSecret,
     clock,
-    log() {},
+    emit() {},
     lockMark: { isSet: () => false, set() {}, clear() {} },
     onRest() {},
   });
@@ -84,21 +85,22 @@ async function aRefresher(change: Partial<Grant> = {}, backend?: Backend) {
     route: () => ({ deadline: 1_000 }),
     clock,
     random: () => 0,
-    log() {},
+    emit() {},
     usedWithin: 86_400,
   });
   open.push(refresher);
   const marks = new Marks({ custody, keep: heapSecret, clock, services: () => [] });
   const tombstones = new Tombstones(custody, marks, clock);
-  const log = () => {};
-  const waiters = new Waiters(clock, log);
-  const bin = new RestoreBin({ custody, tombstones, clock, log, keep: 86_400 });
-  const accounts = new Accounts({ custody, clock, log });
+  const emitter = new Emitter();
+  const { emit } = emitter;
+  const waiters = new Waiters(clock, emitter);
+  const bin = new RestoreBin({ custody, tombstones, clock, emit, keep: 86_400 });
+  const accounts = new Accounts({ custody, clock, emit });
   const agent = new Agent({
     accounts,
     custody,
     clock,
-    log,
+    emit,
     profiles: () => noProfiles,
     tombstones,
     waiters,
