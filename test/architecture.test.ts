@@ -229,7 +229,9 @@ describe('the door to secrets', () => {
 
   it('is passed by the parts that the list names, and what for', () => {
     const mayPass: Record<string, string> = {
-      'daemon/agent.ts': 'answers a get; compares what is stored and erased',
+      'daemon/credentials/get.ts': 'answers a get',
+      'daemon/credentials/store.ts': 'compares what is stored',
+      'daemon/credentials/erase.ts': 'compares what is erased',
       'daemon/front-slot.ts': 'compares what a front stores; moves what a front alone has brought',
       'daemon/actions/same.ts': 'compares',
       'daemon/back-up.ts': 'seals a backup',
