@@ -2,7 +2,7 @@ import type { AboutChange } from '../../protocol/about.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { noCapabilities } from '../../protocol/capabilities.ts';
 import type { EpochSeconds, Seconds, Target } from '../../protocol/credential.ts';
-import type { CredentialReply, CredentialRequest, Detail } from '../../protocol/handler.ts';
+import type { CredentialReply, CredentialRequest, Detail, Standing } from '../../protocol/handler.ts';
 import type { Made } from '../../protocol/made.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
@@ -22,6 +22,8 @@ export type Question = {
   readonly expiresAt?: EpochSeconds | undefined;
   readonly timeout?: Seconds | undefined;
   readonly force?: boolean | undefined;
+  /** What has to stand in its place still; see `CredentialRequest`. */
+  readonly onlyOver?: Standing | undefined;
   /** Attributes of a management action, as wire values; a list becomes `key[]` lines, undefined none. */
   readonly attributes?: Readonly<Record<string, string | Secret | readonly string[] | undefined>> | undefined;
 };

@@ -3,16 +3,18 @@ import type { Target } from '../../protocol/credential.ts';
 import { asFault } from '../../protocol/errors.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
-import { callOf, kindOf, type Manifest, type Values } from '../../protocol/services/index.ts';
+import { callOf, kindOf, type Manifest, type Read, type Values } from '../../protocol/services/index.ts';
 import { withBytes } from '../backends/secrets.ts';
 import { heldItem } from '../held-item.ts';
-import { item, placeIn, type ServiceAct, type ServiceRequest, textIn, told } from './asking.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { isSet, item, placeIn, type ServiceAct, type ServiceRequest, textIn, told } from './asking.ts';
 import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { givenToken } from './given.ts';
-import { keepGiven, wired } from './keep.ts';
+import { type Given, keepGiven, wired } from './keep.ts';
 import { refused } from './outcomes.ts';
+import { unheldAt } from './unheld.ts';
 
-/** Seconds that a half-finished login waits for its second factor: services wait as long or less. */
+/** Seconds that a half-finished login waits for its second factor or for the person's consent: services wait as long or less. */
 const CHALLENGE_LIFE = 300;
 /** Half-finished logins at a time. Beyond that the oldest ends. */
 const CHALLENGES_MAX = 8;
@@ -24,15 +26,25 @@ type Challenge = {
   readonly username: string;
   readonly tenant: string | undefined;
   readonly secret: Secret;
-  readonly until: number;
 };
+
+/** A session that the service gave and that is not kept yet: it would replace a token that the person has not agreed to replace. */
+type Staged = {
+  readonly manifest: Manifest;
+  readonly target: Target;
+  readonly account: string;
+  readonly given: Omit<Given, 'onlyOver'>;
+};
+
+type Pending = ({ readonly challenge: Challenge } | { readonly staged: Staged }) & { readonly until: number };
 
 /**
  * Signs in with a password and keeps the session. Where the service asks for a second factor it is answered with
- * `interaction-required` and a `login` handle, which comes back with the `code`.
+ * `interaction-required` and a `login` handle, which comes back with the `code`. The same where the session would replace a token
+ * that is none of an earlier login of that account: the handle comes back with `replace`, or with `drop=1`.
  */
 export class Logins {
-  readonly #challenges = new Map<string, Challenge>();
+  readonly #pending = new Map<string, Pending>();
 
   readonly login: ServiceAct = async (desk, request) => {
     const { attributes } = request;
@@ -56,7 +68,7 @@ export class Logins {
     if (!challenge) return this.#keep(desk, manifest, { place, username, tenant }, heard);
     const kept = withBytes(challenge, desk.parts.keep);
     disposeAll(heard.secrets);
-    const login = this.#remember(desk, { manifest, place, username, tenant, secret: kept });
+    const login = this.#remember(desk, { challenge: { manifest, place, username, tenant, secret: kept } });
     const factors = manifest.login?.find(({ way }) => way === 'password')?.secondFactor ?? ['totp'];
     return {
       status: 'interaction-required',
@@ -67,17 +79,23 @@ export class Logins {
 
   /** Forgets every half-finished login. */
   dispose(): void {
-    for (const { secret } of this.#challenges.values()) secret.dispose();
-    this.#challenges.clear();
+    for (const pending of this.#pending.values()) disposePending(pending);
+    this.#pending.clear();
   }
 
   async #finish(desk: Desk, handle: string, { attributes }: ServiceRequest): Promise<CredentialReply> {
     this.#sweep(desk);
-    const challenge = this.#challenges.get(handle);
+    const pending = this.#pending.get(handle);
+    if (!pending) return refused('not-found', 'challenge', 'its time is over; begin again: keyhold auth login');
+    if ('staged' in pending) {
+      if (isSet(attributes, 'drop')) return this.#drop(desk, handle, pending);
+      const replaces = attributes.text('replace');
+      if (replaces === undefined) return refused('bad-request', 'login', 'it needs replace=ID, or drop=1');
+      return this.#keepStaged(desk, handle, pending, replaces);
+    }
     const code = attributes.secret('code');
-    if (!challenge) return refused('not-found', 'challenge', 'its time is over; begin again: keyhold auth login');
     if (!code) return refused('bad-request', 'challenge', 'it needs the code');
-    const { manifest, place, secret } = challenge;
+    const { manifest, place, secret } = pending.challenge;
     const heard = await desk.call({
       manifest,
       operation: 'challenge',
@@ -86,11 +104,11 @@ export class Logins {
     });
     // A wrong code may be tried again as long as the service lets it.
     if (!heard.ok) return heard.reply;
-    this.#challenges.delete(handle);
-    secret.dispose();
-    return this.#keep(desk, manifest, challenge, heard);
+    this.#forget(handle);
+    return this.#keep(desk, manifest, pending.challenge, heard);
   }
 
+  /** Keeps a session under the name that the service has for its account, which may be another one than was typed. */
   async #keep(
     desk: Desk,
     manifest: Manifest,
@@ -98,16 +116,24 @@ export class Logins {
     heard: Extract<Heard, { ok: true }>,
   ): Promise<CredentialReply> {
     try {
-      const named = manifest.login?.find(({ way }) => way === 'password')?.kind;
-      const secret = givenToken(manifest, kindOf(manifest, named)?.name, heard, 'sign in');
-      const kind = kindOf(manifest, named)?.name;
-      const account = typeof heard.read.user === 'string' ? heard.read.user : username;
+      const kind = kindOf(manifest, manifest.login?.find(({ way }) => way === 'password')?.kind)?.name;
+      const secret = givenToken(manifest, kind, heard, 'sign in');
+      const holder = await holderOf(desk, manifest, { place, kind, secret }, heard.read);
+      if (holder.isRefused) {
+        const why = `${manifest.title} does not take the session that it has just given; what was held stays`;
+        return refused('interaction-required', 'login', why);
+      }
+      const account = holder.name ?? username;
       const target = { protocol: place.protocol, host: place.host, path: place.path, username: wired(account) };
       const about = { account, origin: 'signed in with keyhold', ...(kind && { kind }), ...(tenant && { tenant }) };
       const refreshToken = heard.secrets.get('refreshToken');
       const given = { target, secret, refreshToken, read: heard.read, about, made: 'login' } as const;
-      const entry = await keepGiven(desk, manifest, given);
-      return { status: 'ok', ids: [entry.id], details: [item(heldItem(entry))] };
+      const before = desk.parts.custody.at(target);
+      if (before && !isEarlierLogin(before, account)) {
+        return this.#stage(desk, before, { manifest, target, account, given });
+      }
+      const seen = { storedAt: before?.storedAt ?? 0 };
+      return kept(await keepGiven(desk, manifest, { ...given, onlyOver: seen }));
     } catch (error) {
       const { status, message } = asFault(error);
       return { status, message: `${message}; sign in again: keyhold auth login` };
@@ -116,23 +142,113 @@ export class Logins {
     }
   }
 
-  #remember(desk: Desk, challenge: Omit<Challenge, 'until'>): string {
+  /** Keeps copies of a session until the person has said whether it may replace what stands in its place. */
+  #stage(desk: Desk, before: Entry, { given, ...staged }: Staged): CredentialReply {
+    const copy = (secret: Secret) => withBytes(secret, desk.parts.keep);
+    const secret = copy(given.secret);
+    const refreshToken = given.refreshToken && copy(given.refreshToken);
+    const login = this.#remember(desk, { staged: { ...staged, given: { ...given, secret, refreshToken } } });
+    const why = `the account is ${staged.account} at ${staged.manifest.title}, and another token is held for it that no login made`;
+    return {
+      ...refused('interaction-required', 'login', `${why}; nothing was changed`),
+      details: [['login', login], ['replaces', before.id], ...told('account', staged.account)],
+    };
+  }
+
+  async #keepStaged(
+    desk: Desk,
+    handle: string,
+    { staged }: Extract<Pending, { staged: Staged }>,
+    replaces: string,
+  ): Promise<CredentialReply> {
+    const { manifest, target, given, account } = staged;
+    const before = desk.parts.custody.at(target);
+    if (before && before.id !== replaces && !isEarlierLogin(before, account)) {
+      const why = `another token was stored for ${account} meanwhile, and that one stays`;
+      return refused('denied', 'login', `${why}; sign in again: keyhold auth login`);
+    }
+    try {
+      const seen = { storedAt: before?.storedAt ?? 0 };
+      return kept(await keepGiven(desk, manifest, { ...given, onlyOver: seen }));
+    } catch (error) {
+      const { status, message } = asFault(error);
+      return { status, message: `${message}; sign in again: keyhold auth login` };
+    } finally {
+      this.#forget(handle);
+    }
+  }
+
+  /** Ends a session at its service that is not going to be kept, where it has a call for that. */
+  async #drop(
+    desk: Desk,
+    handle: string,
+    { staged: { manifest, target, given } }: Extract<Pending, { staged: Staged }>,
+  ): Promise<CredentialReply> {
+    try {
+      const ghost = unheldAt(manifest, target, given.about.kind ?? manifest.kinds[0]!.name);
+      const question = { manifest, operation: 'revokeSelf', kind: given.about.kind, target } as const;
+      const heard = await desk.call({ ...question, as: ghost, token: given.secret });
+      if (heard.ok) disposeAll(heard.secrets);
+      return { status: 'ok', details: [['upstream', heard.ok ? 'revoked' : 'kept']] };
+    } finally {
+      this.#forget(handle);
+    }
+  }
+
+  #remember(desk: Desk, pending: { readonly challenge: Challenge } | { readonly staged: Staged }): string {
     this.#sweep(desk);
-    for (const [handle, { secret }] of this.#challenges) {
-      if (this.#challenges.size < CHALLENGES_MAX) break;
-      secret.dispose();
-      this.#challenges.delete(handle);
+    for (const handle of this.#pending.keys()) {
+      if (this.#pending.size < CHALLENGES_MAX) break;
+      this.#forget(handle);
     }
     const handle = randomBytes(10).toString('hex');
-    this.#challenges.set(handle, { ...challenge, until: desk.parts.clock.sinceBoot() + CHALLENGE_LIFE });
+    this.#pending.set(handle, { ...pending, until: desk.parts.clock.sinceBoot() + CHALLENGE_LIFE });
     return handle;
   }
 
   #sweep(desk: Desk): void {
-    for (const [handle, { until, secret }] of this.#challenges) {
-      if (until > desk.parts.clock.sinceBoot()) continue;
-      secret.dispose();
-      this.#challenges.delete(handle);
+    for (const [handle, { until }] of this.#pending) {
+      if (until <= desk.parts.clock.sinceBoot()) this.#forget(handle);
     }
+  }
+
+  #forget(handle: string): void {
+    const pending = this.#pending.get(handle);
+    if (pending) disposePending(pending);
+    this.#pending.delete(handle);
+  }
+}
+
+/**
+ * Whose a new session is: as the answer to the login says, else as `whoami` does; undefined where neither does. `isRefused`:
+ * the service does not take the session.
+ */
+async function holderOf(
+  desk: Desk,
+  manifest: Manifest,
+  { place, kind, secret }: { readonly place: Target; readonly kind: string | undefined; readonly secret: Secret },
+  { user }: Read,
+): Promise<{ readonly name: string | undefined; readonly isRefused: boolean }> {
+  if (typeof user === 'string') return { name: user, isRefused: false };
+  const ghost = unheldAt(manifest, place, kind ?? manifest.kinds[0]!.name);
+  const { isAlive, holder } = await desk.probe(manifest, ghost, secret);
+  return { name: holder?.user, isRefused: isAlive === false };
+}
+
+/** Whether what stands in a place is a login of that account, which a new one replaces unasked. */
+function isEarlierLogin({ made, about }: Entry, account: string): boolean {
+  const isLogin = made === undefined || made === 'login';
+  return isLogin && (about?.account === undefined || about.account === account);
+}
+
+function kept(entry: Entry): CredentialReply {
+  return { status: 'ok', ids: [entry.id], details: [item(heldItem(entry))] };
+}
+
+function disposePending(pending: Pending): void {
+  if ('challenge' in pending) pending.challenge.secret.dispose();
+  else {
+    pending.staged.given.secret.dispose();
+    pending.staged.given.refreshToken?.dispose();
   }
 }

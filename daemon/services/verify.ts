@@ -1,11 +1,10 @@
-import type { Target } from '../../protocol/credential.ts';
-import { kindOf, type Manifest } from '../../protocol/services/index.ts';
+import { kindOf } from '../../protocol/services/index.ts';
 import { refusalOf } from '../tombstones/tombstone.ts';
-import type { Entry } from '../unlocked/set.ts';
 import { item, placeIn, type ServiceAct, textIn, told } from './asking.ts';
 import { disposeAll, type Heard } from './desk.ts';
 import { refused } from './outcomes.ts';
 import { normal } from './remote.ts';
+import { unheldAt } from './unheld.ts';
 
 /** Milliseconds that a service gets to answer: a person waits, and without an answer the token is kept with a warning. */
 const ANSWER = 8_000;
@@ -24,7 +23,7 @@ export const verify: ServiceAct = async (desk, request) => {
   const secret = attributes.secret('password');
   if (!secret) return refused('bad-request', 'whoami', 'there is no token to ask about');
   const kind = kindOf(manifest, textIn(attributes, 'kind')) ?? manifest.kinds[0]!;
-  const stranger = strangerAt(manifest, place, kind.name);
+  const stranger = unheldAt(manifest, place, kind.name);
   // What is known to be revoked is not sent again.
   const { tombstones } = desk.parts;
   const marks = await tombstones.marks.marksOf(secret, place, stranger.about, tombstones.keys());
@@ -52,12 +51,4 @@ export function isRefusal(heard: Extract<Heard, { ok: false }>): boolean {
   if (heard.httpStatus === 429 || (heard.httpStatus ?? 0) >= 500) return false;
   const outcome = heard.cause?.outcome;
   return heard.httpStatus === 401 || outcome === 'revoked' || outcome === 'expired';
-}
-
-/** A token that nobody holds, in the form of one that is held: enough to say how it goes along. */
-function strangerAt(manifest: Manifest, { protocol, host, path }: Target, kind: string): Entry {
-  return {
-    ...{ protocol, host, path, id: '', storedAt: 0, about: { service: manifest.id, kind } },
-    ...{ resting: undefined, forgetAt: undefined, inMemory: undefined, lease: undefined },
-  };
 }

@@ -359,8 +359,8 @@ export const actions = {
   },
   login: {
     summary: 'sign in at a service by a password, then by a second factor where it asks for one; the session is kept',
-    reads: 'protocol host path? service? account password tenant? | login code',
-    answers: 'item[] | login factor[]',
+    reads: 'protocol host path? service? account password tenant? | login code | login replace | login drop',
+    answers: 'item[] | login factor[] | login replaces account | upstream',
     statuses: [
       'ok',
       'not-found',

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Target } from '../../../protocol/credential.ts';
+import type { CredentialReply, Standing } from '../../../protocol/handler.ts';
 import { settingFor } from '../../../protocol/profiles.ts';
 import type { Secret } from '../../../protocol/secret.ts';
 import type { Login, Manifest } from '../../../protocol/services/index.ts';
@@ -19,7 +20,7 @@ import { urlOf } from '../target.ts';
 import { nobodyToAsk } from '../terminal.ts';
 import { spoken, type TokenItem, targetOfItem, tokenItems } from '../token/item.ts';
 import { SERVICE_DEADLINE, type ServicePlace, sayWhere, servicePlace } from '../token/service-place.ts';
-import { checkSecret } from '../token/set.ts';
+import { checkSecret, standingOf } from '../token/set.ts';
 import { verify } from '../token/verify.ts';
 import { drawWho } from './current.ts';
 import { byOAuth, type OAuthWay, oauthWays } from './oauth.ts';
@@ -131,7 +132,7 @@ async function byPassword(agent: Connection, place: ServicePlace, options: Login
   if (username === undefined) throw new CommandFailure(2, 'cannot sign in: give --username NAME');
   // Piped: the password, and the second factor on a line behind it.
   sayWhere(place);
-  await mayReplacePassword(agent, target, username, options);
+  const agreed = await mayReplacePassword(agent, target, username, options);
   const lines = isPiped(options) ? await readSecretLines(options, 'the password', 2) : undefined;
   const password = lines?.[0] ?? (await readSecret(options, `the password of ${username} for ${urlOf(target)}`));
   let code: Secret | undefined = lines?.[1];
@@ -147,24 +148,55 @@ async function byPassword(agent: Connection, place: ServicePlace, options: Login
       code ??= await readSecret(options, what);
       reply = await agent(requestOf('login', { attributes: { login: handle, code } }));
     }
+    if (detail(reply.details, 'replaces') !== undefined) reply = await keepOver(agent, reply, agreed, options);
     if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
-    return documents(reply.details, 'item[]')[0] as unknown as TokenItem;
+    const item = documents(reply.details, 'item[]')[0] as unknown as TokenItem;
+    if (item.account !== undefined && item.account !== username) {
+      remark(`keyhold: ${manifest.title} calls this account ${item.account}`);
+    }
+    return item;
   } finally {
     password.dispose();
     code?.dispose();
   }
 }
 
-/** A session takes the place of an earlier one of the same account; of another token under that name only where that is agreed to. */
+/**
+ * The service has another name for the account than was typed, and a token that no login made stands under it: asks whether the
+ * session may replace that. Where it may not, the session is ended at the service and nothing has changed here.
+ */
+async function keepOver(
+  agent: Connection,
+  { details }: Pick<CredentialReply, 'details'>,
+  agreed: string | undefined,
+  options: LoginOptions,
+): Promise<CredentialReply> {
+  const [login, replaces, account] = ['login', 'replaces', 'account'].map((key) => detail(details, key));
+  const before = (await tokenItems(agent)).find(({ id }) => id === replaces);
+  try {
+    const what = before ? spoken(before) : `the token of ${account}`;
+    if (replaces !== agreed) await confirm(`Replace ${what}? The service calls the account ${account}.`, options);
+  } catch (error) {
+    await agent(requestOf('login', { attributes: { login, drop: '1' } }));
+    throw error;
+  }
+  return agent(requestOf('login', { attributes: { login, replace: replaces } }));
+}
+
+/**
+ * A session takes the place of an earlier one of the same account; of another token under that name only where that is agreed to.
+ * Answers the id of the one that it may replace.
+ */
 async function mayReplacePassword(
   agent: Connection,
   target: Target,
   username: string,
   options: LoginOptions,
-): Promise<void> {
+): Promise<string | undefined> {
   const before = standingAt(await tokenItems(agent), { ...target, username: toWire(username) }, undefined);
-  if (!before || before.made === undefined || before.made === 'login') return;
+  if (!before || before.made === undefined || before.made === 'login') return undefined;
   await confirm(`Replace ${spoken(before)}? It was not made by a login.`, options);
+  return before.id;
 }
 
 /** A token that was made on the service's page. It is kept only where the service takes it (`verify`). */
@@ -191,15 +223,22 @@ async function byToken(agent: Connection, place: ServicePlace, options: LoginOpt
       throw new CommandFailure(exitCodeOf('unavailable'), why);
     }
     const account = username ?? verdict.user;
-    await mayReplace(agent, { whole, label, account, secret }, options);
+    const seen = await mayReplace(agent, { whole, label, account, secret }, options);
     const about = {
       service: manifest.id,
       origin: 'signed in with keyhold',
       unverified: options.verify === false ? 'it was kept with --no-verify' : undefined,
-      ...given({ kind: kindName, label, tenant, account }),
+      ...given({ kind: kindName, label, tenant, account, tokenId: verdict.tokenId }),
     };
     // When a token ends that does not say so itself, only the service knows.
-    const kept = { target: whole, secret, expiresAt: expiresAt ?? verdict.expiresAt, about, made: 'login' } as const;
+    const kept = {
+      target: whole,
+      secret,
+      expiresAt: expiresAt ?? verdict.expiresAt,
+      about,
+      made: 'login',
+      onlyOver: seen,
+    } as const;
     await ask(agent, 'store', kept);
     return standingAt(await tokenItems(agent), whole, label)!;
   } finally {
@@ -211,7 +250,7 @@ async function byToken(agent: Connection, place: ServicePlace, options: LoginOpt
 function standingAt(held: readonly TokenItem[], target: Target, label: string | undefined): TokenItem | undefined {
   const there = held.filter((item) => {
     const { protocol, host, path } = targetOfItem(item);
-    return protocol === target.protocol && host === target.host && path === target.path;
+    return item.front === undefined && protocol === target.protocol && host === target.host && path === target.path;
   });
   const at = (username: string | undefined) => there.find((item) => targetOfItem(item).username === username);
   if (target.username !== undefined || label === undefined) return at(target.username);
@@ -227,22 +266,26 @@ type Newcomer = {
 
 /**
  * A login takes the place of an earlier login of the same account, and of nothing else unasked: not of another account's, and not of
- * a token that was created or set by hand. Throws a `CommandFailure` where the person says no, or cannot be asked.
+ * a token that was created or set by hand. Answers what stands there. Throws a `CommandFailure` where the person says no, or cannot
+ * be asked.
  */
 async function mayReplace(
   agent: Connection,
   { whole, label, account, secret }: Newcomer,
   options: LoginOptions,
-): Promise<void> {
-  const before = standingAt(await tokenItems(agent), whole, label);
-  if (!before) return;
+): Promise<Standing | undefined> {
+  const held = await tokenItems(agent);
+  const before = standingAt(held, whole, label);
+  const seen = standingOf(before, held, whole, label);
+  if (!before) return seen;
   const isOther = before.account !== undefined && account !== undefined && before.account !== account;
   const isLogin = before.made === undefined || before.made === 'login';
-  if (isLogin && !isOther) return;
+  if (isLogin && !isOther) return seen;
   const same = await agent(requestOf('same', { target: targetOfItem(before), id: before.id, secret }));
-  if (same.status === 'ok' && detail(same.details, 'same') === 'true') return;
+  if (same.status === 'ok' && detail(same.details, 'same') === 'true') return seen;
   const whose = before.account === undefined ? '' : ` of ${before.account}`;
   await confirm(`Replace ${spoken(before)}${whose}? (--username NAME keeps both)`, options);
+  return seen;
 }
 
 function seconds(text: string): number {

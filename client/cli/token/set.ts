@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Target } from '../../../protocol/credential.ts';
+import type { Standing } from '../../../protocol/handler.ts';
 import { expose, heapSecret, type Secret } from '../../../protocol/secret.ts';
 import { checkFormat, type Kind, kindOf, type Manifest, secondsOf } from '../../../protocol/services/index.ts';
 import { exitCodeOf } from '../../../protocol/status.ts';
@@ -64,15 +65,18 @@ async function set(options: SetOptions): Promise<void> {
   const checked = checkSecret(await readSecretOrStdin(options, what), manifest, kind?.name, what, force);
   let before: TokenItem | undefined;
   let unverified: string | undefined;
+  let tokenId = options.id;
   try {
-    if (manifest)
-      unverified = await unverifiedBecause(
-        { manifest, target, kind: checked.kind?.name, secret: checked.secret },
-        options,
-      );
-    before = replaced(await withAgent(tokenItems), target, label);
+    if (manifest) {
+      const stranger = { manifest, target, kind: checked.kind?.name, secret: checked.secret };
+      const learnt = await verified(stranger, options);
+      unverified = learnt.unverified;
+      tokenId ??= learnt.tokenId;
+    }
+    const held = await withAgent(tokenItems);
+    before = replaced(held, target, label);
     if (before) await mayReplace(before, hasPerson(options.input) && !isPiped(options), options);
-    const about = { service: manifest?.id, kind: kind?.name, label, origin, account, tokenId: options.id };
+    const about = { service: manifest?.id, kind: kind?.name, label, origin, account, tokenId };
     const said = {
       ...Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined)),
       // Empty takes away what was noted of the same value before.
@@ -80,7 +84,9 @@ async function set(options: SetOptions): Promise<void> {
     };
     const timeout = checked.kind?.memoryOnly ? lifeOf(checked.kind) : undefined;
     const { secret, expiresAt } = checked;
-    const kept = { target, secret, expiresAt, timeout, force, about: said, made: 'set' } as const;
+    // What the question was about: what is stored between it and the answer stays.
+    const onlyOver = standingOf(before, held, target, label);
+    const kept = { target, secret, expiresAt, timeout, force, about: said, made: 'set', onlyOver } as const;
     await withAgent((agent) => ask(agent, 'store', kept));
   } finally {
     checked.secret.dispose();
@@ -102,22 +108,22 @@ async function set(options: SetOptions): Promise<void> {
 
 /**
  * Asks the service before anything is replaced: only a token that it refuses for certain is not kept. Answers why the service has
- * not confirmed it; undefined where it has, or has no call for that.
+ * not confirmed it, absent where it has or has no call for that; and its own id of the token, where it tells that.
  */
-async function unverifiedBecause(
+async function verified(
   stranger: Stranger,
   { verify: isWanted, force }: SetOptions,
-): Promise<string | undefined> {
-  if (isWanted === false) return 'it was kept with --no-verify';
-  if (force) return 'it was kept with --force';
+): Promise<{ readonly unverified?: string; readonly tokenId?: string | undefined }> {
+  if (isWanted === false) return { unverified: 'it was kept with --no-verify' };
+  if (force) return { unverified: 'it was kept with --force' };
   const verdict = await withAgent((agent) => verify(agent, stranger), SERVICE_DEADLINE);
   if (verdict.status === 'refused') {
     const why = `${verdict.message}; nothing was changed (--no-verify keeps it all the same)`;
     throw new CommandFailure(verdict.exitCode, why);
   }
-  if (verdict.status !== 'unknown') return undefined;
+  if (verdict.status !== 'unknown') return 'tokenId' in verdict ? { tokenId: verdict.tokenId } : {};
   remark(`keyhold: not verified: ${verdict.message}`);
-  return `${stranger.manifest.title} could not be asked when it was stored`;
+  return { unverified: `${stranger.manifest.title} could not be asked when it was stored` };
 }
 
 function kindNamed(name: string, manifest: Manifest | undefined): Kind {
@@ -129,9 +135,26 @@ function kindNamed(name: string, manifest: Manifest | undefined): Kind {
   throw new CommandFailure(exitCodeOf('bad-request'), printable(`cannot keep a token of kind "${name}": ${why}`));
 }
 
+/**
+ * What a store may replace, as `if_stored_at` says it. Undefined where several have that label: which of them the agent takes is
+ * not known here.
+ */
+export function standingOf(
+  before: TokenItem | undefined,
+  held: readonly TokenItem[],
+  target: Target,
+  label: string | undefined,
+): Standing | undefined {
+  const isByLabel = label !== undefined && target.username === undefined;
+  const namesakes = isByLabel ? held.filter((item) => item.label === label && matches(item, target)) : [];
+  return namesakes.length > 1 ? undefined : { storedAt: before?.storedAt ?? 0 };
+}
+
 /** What stands where the token would go. */
 function replaced(held: readonly TokenItem[], target: Target, label: string | undefined): TokenItem | undefined {
-  const there = held.filter((item) => matches(item, target) && toWire(item.path ?? '') === (target.path ?? ''));
+  const there = held.filter(
+    (item) => item.front === undefined && matches(item, target) && toWire(item.path ?? '') === (target.path ?? ''),
+  );
   if (target.username !== undefined) return there[0];
   if (label !== undefined)
     return there.find((item) => item.label === label) ?? there.find((item) => item.username === label);

@@ -19,6 +19,8 @@ export type Verdict =
   | {
       readonly status: 'accepted' | 'not-asked';
       readonly user?: string | undefined;
+      /** The service's own id of the token, where its `whoami` tells it. */
+      readonly tokenId?: string | undefined;
       readonly expiresAt?: number | undefined;
     }
   /** The service does not take it, for certain: nothing held may be replaced by it. */
@@ -37,9 +39,14 @@ export async function verify(agent: Connection, { manifest, target, kind, secret
   const { status } = reply;
   if (status === 'ok') {
     const [whoami] = documents(reply.details, 'item[]');
-    const { user, account, expiresAt } = (whoami?.['answer'] ?? {}) as Record<string, unknown>;
+    const { user, account, tokenId, expiresAt } = (whoami?.['answer'] ?? {}) as Record<string, unknown>;
     const name = [user, account].find((one) => typeof one === 'string') as string | undefined;
-    return { status: 'accepted', user: name, expiresAt: typeof expiresAt === 'number' ? expiresAt : undefined };
+    return {
+      status: 'accepted',
+      user: name,
+      tokenId: typeof tokenId === 'string' ? tokenId : undefined,
+      expiresAt: typeof expiresAt === 'number' ? expiresAt : undefined,
+    };
   }
   if (refusals.has(status)) return { status: 'refused', exitCode: exitCodeOf(status), message: reply.message };
   // A server that is none of the service gets no token, and an older agent has no such action.

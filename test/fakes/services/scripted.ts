@@ -58,6 +58,10 @@ export class ScriptedService {
   nextId: string | undefined;
   /** Whose a token is, by its value. */
   holderOf: (value: string) => Read = () => ({ user: 'ada' });
+  /** The account that each name, such as an e-mail address, signs in to. */
+  readonly logins = new Map<string, string>();
+  /** Whether the answer to a login says whose session it is. */
+  tellsUser = true;
   around: Around = async () => undefined;
   readonly #manifest: Manifest;
   readonly #now: () => number;
@@ -98,12 +102,24 @@ export class ScriptedService {
     const refreshToken = secrets.refreshToken && textOf(secrets.refreshToken);
     const early = await this.around('before', operation);
     if (early) return { reply: early as R, secrets: new Map() };
+    if (operation === 'login') {
+      const login = this.#login(values);
+      return { reply: login.reply as R, ...siftSecrets(login.secrets ?? new Map()) };
+    }
     const done = refreshToken === undefined ? this.#answer(operation, values, token) : this.#refreshed(refreshToken);
     const late = await this.around('after', operation);
     if (late) return { reply: late as R, secrets: new Map() };
     return { reply: done.reply as R, ...siftSecrets(done.secrets ?? new Map()) };
   }
   dispose(): void {}
+
+  #login({ username }: Plan['values']): Answered {
+    const account = this.logins.get(String(username));
+    if (account === undefined) return this.#refuse('login', 401);
+    const given = this.#given(this.add(account));
+    const read: Read = { ...given.reply.read, ...(this.tellsUser && { user: account }) };
+    return { ...given, reply: { ...given.reply, read } };
+  }
 
   #answer(operation: Operation, values: Plan['values'], token: string | undefined): Answered {
     const caller = this.tokens.find(({ value, isAlive }) => isAlive && value === token);
