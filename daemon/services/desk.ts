@@ -32,7 +32,7 @@ import type { Entry } from '../unlocked/set.ts';
 import type { FailureName, Route, SecretName } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { ServiceRequest } from './asking.ts';
-import { causeReply, failureReply, refused } from './outcomes.ts';
+import { causeReply, failureReply, placeOptions, refused } from './outcomes.ts';
 import { authPlan, mayMake, planned, type Question } from './planning.ts';
 import { Rechecks } from './recheck.ts';
 import { endedBy, sightOf, Verdicts } from './verdicts.ts';
@@ -228,7 +228,7 @@ export class Desk {
       };
     }
     // Without a token the service would refuse, in words about a token that was never sent.
-    if (!as && !isOpen(operation, secrets)) return { ok: false, reply: signInFirst(manifest, operation) };
+    if (!as && !isOpen(operation, secrets)) return { ok: false, reply: signInFirst(manifest, operation, asked.target) };
     const route = this.parts.route();
     const seen = as && sightOf(as);
     const held = as && !token ? await this.release(as) : undefined;
@@ -313,8 +313,9 @@ function isOpen(operation: Operation, { refreshToken }: NonNullable<Asked['secre
   return operation === 'login' || operation === 'challenge' || refreshToken !== undefined;
 }
 
-function signInFirst({ title, id }: Manifest, operation: Operation): Refusal {
-  const why = `no token of ${title} that may do this is held for that place; sign in: keyhold auth login --service ${id}`;
+function signInFirst(manifest: Manifest, operation: Operation, target: Target): Refusal {
+  const how = `sign in: keyhold auth login ${placeOptions(manifest, target)}`;
+  const why = `no token of ${manifest.title} that may do this is held for that place; ${how}`;
   return refused('interaction-required', operation, why);
 }
 

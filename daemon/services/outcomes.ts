@@ -1,6 +1,8 @@
+import type { Target } from '../../protocol/credential.ts';
 import type { Refusal } from '../../protocol/handler.ts';
 import type { Cause, Manifest, Operation } from '../../protocol/services/index.ts';
 import type { Status } from '../../protocol/status.ts';
+import { fromWire } from '../../protocol/text.ts';
 import type { FailureName } from '../upstream/plan.ts';
 
 /** The operations that leave everything as it is: after a failure there is nothing to wonder about. */
@@ -76,6 +78,12 @@ export function causeReply({ title }: Manifest, operation: Operation, cause: Cau
 /** Whether a call that failed like this may have had its effect. */
 export function mayHaveHappened(operation: Operation, failure: FailureName): boolean {
   return texts[failure][1] && !reading.has(operation);
+}
+
+/** The options by which a command means a service at a place: its server only where the service has not that one of its own. */
+export function placeOptions({ id, hosts }: Manifest, { protocol, host }: Pick<Target, 'protocol' | 'host'>): string {
+  const isOwn = hosts.some((one) => one.host === host && (one.protocol ?? 'https') === protocol);
+  return isOwn ? `--service ${id}` : `--service ${id} --for ${fromWire(`${protocol}://${host}`)}`;
 }
 
 /** A refusal of our own, before anything was called. */

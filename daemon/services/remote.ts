@@ -7,6 +7,7 @@ import type { Entry } from '../unlocked/set.ts';
 import { item, placeIn, type ServiceAct, textIn, told } from './asking.ts';
 import { type Desk, dateIn, disposeAll } from './desk.ts';
 import { refused } from './outcomes.ts';
+import { learnOwnId, noteTokenId, ownIdIn } from './own-id.ts';
 import { introspectLogin } from './provider.ts';
 import { endedIn, sightOf } from './verdicts.ts';
 
@@ -36,6 +37,7 @@ export const remoteList: ServiceAct = async (desk, request) => {
   const held =
     user === undefined ? desk.heldAt(manifest, place).filter((entry) => isOf(desk, manifest, entry, kind)) : [];
   await learnIds(desk, remotes, held);
+  await learnOwnIds(desk, manifest, held);
   await noteInactive(desk, remotes, held);
   const items = merged(remotes, held);
   const limit = manifest.limits?.active;
@@ -126,6 +128,21 @@ async function learnIds(desk: Desk, remotes: readonly Remote[], held: readonly E
   }
 }
 
+/** Held tokens that are asked for their ids because of one list. */
+const ASKED_MAX = 16;
+
+/** The same for those whose service has a call by which a token tells its own id. */
+async function learnOwnIds(desk: Desk, manifest: Manifest, held: readonly Entry[]): Promise<void> {
+  const now = desk.parts.clock.now();
+  const unknown = held
+    .flatMap((entry) => desk.parts.custody.at(entry) ?? [])
+    .filter(({ about, expiresAt }) => {
+      const isAlive = about?.ended === undefined && (expiresAt === undefined || expiresAt > now);
+      return about?.tokenId === undefined && isAlive;
+    });
+  for (const entry of unknown.slice(0, ASKED_MAX)) await learnOwnId(desk, manifest, entry);
+}
+
 /** As much of a value as a service shows of it at most: less than any whole token has. */
 const SHOWN_MAX = 16;
 /** Characters that must agree: less is the beginning of many tokens. */
@@ -211,6 +228,7 @@ export const remoteShow: ServiceAct = async (desk, request) => {
       const ended = endedIn({ ...heard.read, expiresAt: dateIn(heard.read.expiresAt) }, desk.parts.clock.now());
       if (ended) await desk.verdicts.note(entry, seen, ended);
       if (operation === 'whoami' && !ended) await noteVerified(desk, entry);
+      await noteTokenId(desk, entry, seen, ownIdIn(operation, heard.read));
       const read = operation === 'audit' ? heard.items : normal(heard.read);
       details.push(item({ operation, answer: read }));
     } else if (heard.reply.status !== 'unsupported' || wanted.length === 1) refusal ??= heard.reply;

@@ -5,7 +5,8 @@ import { disposeSecrets } from '../backends/secrets.ts';
 import type { Entry } from '../unlocked/set.ts';
 import { isSet, placeIn, type ServiceAct, textIn, told } from './asking.ts';
 import { type Desk, disposeAll, type Heard } from './desk.ts';
-import { mayHaveHappened, refused } from './outcomes.ts';
+import { mayHaveHappened, placeOptions, refused } from './outcomes.ts';
+import { learnOwnId } from './own-id.ts';
 import { mayMake } from './planning.ts';
 import { revokeLogin, whyNoEnd } from './provider.ts';
 import { formerEntry, type Watched } from './recheck.ts';
@@ -55,21 +56,25 @@ async function whyNotRevoked(desk: Desk, entry: Entry, as: Entry | undefined): P
   if (byId.status !== 'ok') return refused('unsupported', 'revoke', byId.why);
   const question = { manifest, operation: 'revoke', kind: kind.name, target: entry, values: {} } as const;
   if (!as && !desk.actorFor(question, undefined, entry) && !mayMake(byId.call, kind)) {
-    return refused('interaction-required', 'revoke', needsActor(manifest, byId.call));
+    return refused('interaction-required', 'revoke', needsActor(manifest, byId.call, entry));
   }
   if (entry.about?.tokenId !== undefined) return undefined;
-  const id = await lookUp(desk, manifest, entry, kind.name, as, {});
+  const id = (await learnOwnId(desk, manifest, entry)) ?? (await lookUp(desk, manifest, entry, kind.name, as, {}));
   if (typeof id === 'object') return id.reply;
-  return id === undefined ? refused('bad-request', 'revoke', unknownId(manifest)) : undefined;
+  return id === undefined ? refused('bad-request', 'revoke', unknownId(manifest, entry)) : undefined;
 }
 
-function needsActor({ title, id }: Manifest, { kinds = [] }: Call): string {
-  return `it takes a ${kinds.join(' or ')} token of ${title}, and none is held; sign in: keyhold auth login --service ${id}`;
+function needsActor(manifest: Manifest, { kinds = [] }: Call, entry: Entry): string {
+  const how = `sign in: keyhold auth login ${placeOptions(manifest, entry)}`;
+  return `it takes a ${kinds.join(' or ')} token of ${manifest.title}, and none is held; ${how}`;
 }
 
-function unknownId({ title, id }: Manifest): string {
-  const how = `find it by keyhold token list --remote --service ${id}, and give it: keyhold token set --id ID`;
-  return `${title} ends a token by its own id, and the id of this one is not known; ${how}`;
+function unknownId(manifest: Manifest, entry: Entry): string {
+  const { kind } = entry.about ?? {};
+  const isListed = kind === undefined || kind === manifest.kinds[0]?.name;
+  const list = `keyhold token list --remote ${placeOptions(manifest, entry)}${isListed ? '' : ` --kind ${kind}`}`;
+  const how = `find it: ${list}; note it: keyhold token set --held ${entry.id} --id ID; then run this again`;
+  return `${manifest.title} ends a token by its own id, and the id of this one is not known; ${how}`;
 }
 
 export type RevokeHow = {
@@ -197,8 +202,7 @@ async function callRevoke(
   spared: Spared,
 ): Promise<Revoking> {
   if (spared.id !== undefined && entry.about?.tokenId === spared.id) {
-    const why = `${manifest.title} gave both tokens one id, and to revoke one would end the other`;
-    return { ok: false, reply: refused('denied', 'revoke', why), isSelf: false };
+    return { ok: false, reply: refused('denied', 'revoke', oneId(manifest)), isSelf: false };
   }
   const kind = desk.kindOf(manifest, entry);
   const self = callOf(manifest, 'revokeSelf', kind);
@@ -216,16 +220,28 @@ async function callRevoke(
   if (byId.status !== 'ok') {
     return { ok: false, reply: refused('unsupported', 'revoke', byId.why), isSelf: false };
   }
-  const id = entry.about?.tokenId ?? (await lookUp(desk, manifest, entry, kind.name, as, spared));
+  const id =
+    entry.about?.tokenId ??
+    (await learnOwnId(desk, manifest, entry, token)) ??
+    (await lookUp(desk, manifest, entry, kind.name, as, spared));
   if (typeof id === 'object') return { ok: false, reply: id.reply, isSelf: false };
   if (id === undefined)
-    return { ok: false, reply: refused('bad-request', 'revoke', unknownId(manifest)), isSelf: false };
+    return { ok: false, reply: refused('bad-request', 'revoke', unknownId(manifest, entry)), isSelf: false };
+  if (id === spared.id) return { ok: false, reply: refused('denied', 'revoke', oneId(manifest)), isSelf: false };
   const actor = as ?? desk.actorFor(question('revoke', id), undefined, entry) ?? entry;
   const isSelf = actor === entry;
   if (isSelf && !mayMake(byId.call, kind)) {
-    return { ok: false, reply: refused('interaction-required', 'revoke', needsActor(manifest, byId.call)), isSelf };
+    return {
+      ok: false,
+      reply: refused('interaction-required', 'revoke', needsActor(manifest, byId.call, entry)),
+      isSelf,
+    };
   }
   return { ...(await desk.call({ ...question('revoke', id), as: actor, token: isSelf ? token : undefined })), isSelf };
+}
+
+function oneId({ title }: Manifest): string {
+  return `${title} gave both tokens one id, and to revoke one would end the other`;
 }
 
 /** The service's own id of a token whose label it lists once. */

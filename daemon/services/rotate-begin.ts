@@ -45,7 +45,7 @@ export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | 
   const full = way === 'trade' ? undefined : await fullReply(desk, wanted, way === 'create');
   if (full) return full;
   const listed = way === 'create' ? await namesakes(turn, label) : undefined;
-  const { holder } = await desk.probe(manifest, entry);
+  const { holder, tokenId: ownId } = await desk.probe(manifest, entry);
   const rotation = await book.write({
     credential: entry.id,
     target: { protocol: entry.protocol, host: entry.host, path: entry.path, username: entry.username },
@@ -59,7 +59,7 @@ export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | 
     holder,
   });
   const [namesake, another] = listed ?? [];
-  const tokenId = entry.about?.tokenId ?? (another ? undefined : namesake?.tokenId);
+  const tokenId = entry.about?.tokenId ?? ownId ?? (another ? undefined : namesake?.tokenId);
   const isParked = await asideOf(turn, (old) =>
     book.keep('rotation-old', entry.id, { ...old, about: { ...old.about, tokenId } }),
   );

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { aboutAttributes } from '../../../protocol/about.ts';
 import type { Target } from '../../../protocol/credential.ts';
 import type { Standing } from '../../../protocol/handler.ts';
 import { expose, heapSecret, type Secret } from '../../../protocol/secret.ts';
@@ -14,9 +15,10 @@ import { localTime } from '../status.ts';
 import { targetDocument, urlOf } from '../target.ts';
 import { hasPerson } from '../terminal.ts';
 import { addTarget, addVerb } from '../verb.ts';
-import { matches, spoken, type TokenItem, tokenItems } from './item.ts';
+import { matches, spoken, type TokenItem, targetOfItem, tokenItems } from './item.ts';
 import { type PlaceOptions, placeOf } from './place.ts';
 import { refuseLabel } from './rename.ts';
+import { resolveToken } from './resolve.ts';
 import { SERVICE_DEADLINE } from './service-place.ts';
 import { type Stranger, verify } from './verify.ts';
 
@@ -25,6 +27,7 @@ const MEMORY_ONLY = 3_600;
 
 type SetOptions = PlaceOptions &
   SecretOptions & {
+    readonly held?: string;
     readonly kind?: string;
     readonly label?: string;
     readonly account?: string;
@@ -45,6 +48,7 @@ export function addSet(token: Command): void {
     .option('--account <name>', 'who it stands for at the service')
     .option('--origin <text>', 'where it came from: an administrator, a page, a colleague')
     .option('--id <id>', "the service's own id of it, by which its service ends it")
+    .option('--held <token>', 'note these of a token that is held, whose value stays')
     .option('--force', 'keep it although its form is not the usual one, or it was revoked')
     .option('--no-verify', 'keep it without asking the service whether it takes it')
     .option('--yes', 'replace one without asking')
@@ -54,6 +58,7 @@ export function addSet(token: Command): void {
 async function set(options: SetOptions): Promise<void> {
   const { label, origin, account, force, json } = options;
   if (label !== undefined) refuseLabel(label);
+  if (options.held !== undefined) return noteHeld(options.held, options);
   const { target: place, manifest, from } = placeOf(options);
   const kind = options.kind === undefined ? undefined : kindNamed(options.kind, manifest);
   // Who it stands for tells two of one host apart; a label does so by itself.
@@ -104,6 +109,30 @@ async function set(options: SetOptions): Promise<void> {
     ].filter((fact) => typeof fact === 'string');
     if (facts.length > 0) page.line(`${facts.join('; ')}.`);
   });
+}
+
+/** Notes what the options say of a token that is held. No value is read, and nothing else changes. */
+async function noteHeld(word: string, options: SetOptions): Promise<void> {
+  const { service, kind, label, origin, account, id } = options;
+  if (options.for !== undefined || options.username !== undefined || options.stdin || options.fd !== undefined) {
+    const why = '--held means a token that is there, so --for, --username, --stdin and --fd mean nothing with it';
+    throw new CommandFailure(exitCodeOf('bad-request'), `cannot note it: ${why}`);
+  }
+  const said = { service, kind, label, origin, account, tokenId: id };
+  const change = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
+  if (Object.keys(change).length === 0) {
+    const why = 'say what is to be noted: --id, --label, --account, --origin, --kind or --service';
+    throw new CommandFailure(exitCodeOf('bad-request'), `cannot note it: ${why}`);
+  }
+  const item = await withAgent(async (agent) => {
+    const found = resolveToken(word, await tokenItems(agent));
+    await ask(agent, 'annotate', { attributes: { id: found.id, ...Object.fromEntries(aboutAttributes(change)) } });
+    return found;
+  });
+  const stored = { ...targetDocument(targetOfItem(item)), service: service ?? item.service, kind: kind ?? item.kind };
+  show(options.json, { stored: { ...stored, label: label ?? item.label }, updated: true }, (page) =>
+    page.line(`Noted of ${spoken(item)}; its value is the same.`),
+  );
 }
 
 /**

@@ -71,7 +71,7 @@ describe('a question whether a token could be revoked', () => {
       when === 'before' && operation === 'list' ? { status: 200, read: {}, items: [] } : undefined;
     const said = await rig.ask('revoke', { id, check: '1' });
     expect(said).toMatchObject({ status: 'bad-request' });
-    expect(said['message']).toContain('keyhold token set --id ID');
+    expect(said['message']).toContain(`keyhold token set --held ${id} --id ID`);
     expect(rig.service.asked).toEqual(['list']);
   });
 
@@ -82,4 +82,85 @@ describe('a question whether a token could be revoked', () => {
     expect(rig.service.asked).toEqual([]);
     expect(rig.service.alive()).toHaveLength(1);
   });
+});
+
+describe('the id of a pasted token whose service tells it to the token itself', () => {
+  const host = 'pangolin.example';
+
+  /** A service user's key that was pasted, beside an administrator's session, at a server that answers `whoami` with its id. */
+  async function aKey() {
+    const rig = new RotationRig('pangolin');
+    await rig.hold('admin', { kind: 'session', host, made: 'login' });
+    rig.service.prefix = 'pgl_';
+    const id = await rig.hold('robot', { kind: 'service-key', host, isListed: false });
+    const [, key] = rig.service.tokens;
+    rig.service.holderOf = (value) => (value === key!.value ? { user: 'robot', tokenId: key!.id } : { user: 'admin' });
+    const held = () => [...rig.core.custody.held()].find((entry) => entry.id === id)?.about;
+    return { rig, id, key: key!, held };
+  }
+
+  test('is learnt by whoami, and that of the account is not taken for it', async () => {
+    const { rig, id, key, held } = await aKey();
+    await rig.ask('remote-show', { id, what: 'whoami' });
+    expect(held()?.tokenId).toBe(key.id);
+    const gitlab = new RotationRig('gitlab');
+    const pat = await gitlab.hold('pat', { kind: 'pat', host: 'gitlab.com', isListed: false });
+    gitlab.service.holderOf = () => ({ user: 'ada', id: 4711 });
+    await gitlab.ask('remote-show', { id: pat, what: 'whoami' });
+    expect([...gitlab.core.custody.held()][0]?.about?.tokenId).toBeUndefined();
+  });
+
+  test('is asked for by a list, which has the token once then', async () => {
+    const { rig, key } = await aKey();
+    const remoteList = { protocol: 'https', host, service: 'pangolin', kind: 'service-key' };
+    rig.service.around = async (when, operation) =>
+      when === 'before' && operation === 'list'
+        ? { status: 200, read: {}, items: [{ id: key.id, name: 'another name' }] }
+        : undefined;
+    const said = await rig.ask('remote-list', remoteList);
+    expect(JSON.parse(said['item[]']!)).toMatchObject({ state: 'both', tokenId: key.id });
+  });
+
+  test('is asked for by a revocation, which ends that token', async () => {
+    const { rig, id, key } = await aKey();
+    expect(await rig.ask('revoke', { id, check: '1' })).toMatchObject({ status: 'ok' });
+    expect(await rig.ask('revoke', { id })).toMatchObject({ status: 'ok', upstream: 'revoked' });
+    expect(key.isAlive).toBe(false);
+    expect(rig.service.alive()).toHaveLength(1);
+  });
+
+  test('by introspect, of a service that answers the account in whoami', async () => {
+    const rig = new RotationRig('gitlab');
+    const id = await rig.hold('pat', { kind: 'pat', host: 'gitlab.com', isListed: false });
+    rig.service.around = async (when, operation) =>
+      when === 'before' && operation === 'introspect' ? { status: 200, read: { id: '4711', active: true } } : undefined;
+    await rig.ask('remote-show', { id, what: 'introspect' });
+    expect([...rig.core.custody.held()][0]?.about?.tokenId).toBe('4711');
+  });
+
+  test('is not noted of a value that was stored while the service was asked', async () => {
+    const { rig, id, held } = await aKey();
+    rig.service.around = async (when, operation) => {
+      if (when === 'after' && operation === 'whoami') {
+        await rig.core.store({ host, username: 'robot', password: 'pgl_newer-EXAMPLE' });
+      }
+      return undefined;
+    };
+    await rig.ask('remote-show', { id, what: 'whoami' });
+    expect(held()?.tokenId).toBeUndefined();
+  });
+});
+
+test('what to run where nothing tells the id names the server, the kind and the token', async () => {
+  const rig = new RotationRig('pangolin');
+  await rig.hold('admin', { kind: 'session', host: 'pangolin.example', made: 'login' });
+  rig.service.prefix = 'pgl_';
+  const id = await rig.hold('robot', { kind: 'service-key', host: 'pangolin.example', isListed: false });
+  rig.service.around = async (when, operation) =>
+    when === 'before' && operation === 'list' ? { status: 200, read: {}, items: [] } : undefined;
+  const { message } = await rig.ask('revoke', { id });
+  expect(message).toContain(
+    'find it: keyhold token list --remote --service pangolin --for https://pangolin.example --kind service-key;',
+  );
+  expect(message).toContain(`note it: keyhold token set --held ${id} --id ID;`);
 });

@@ -221,6 +221,25 @@ describe('pangolin', () => {
     expect(await opens(value, 'x-api-key')).toBe(401);
   });
 
+  test('a pasted service key: its id is learnt from the server, and that key alone is revoked (G18)', async () => {
+    const headers = {
+      authorization: `Bearer ${(await elsewhere(server.users.admin)).token}`,
+      'content-type': 'application/json',
+    };
+    const body = JSON.stringify({ name: 'pasted-robot', role: 'tenant-user' });
+    const made = await fetch(`${server.url}/api/v1/service-users`, { method: 'POST', headers, body });
+    const { id, api_key: value } = (await made.json()) as { id: string; api_key: string };
+    const set = await rig.run(['token', 'set', '--for', server.url, ...at, '--label', 'robot', '--json'], {
+      input: `${value}\n`,
+    });
+    expect(set.code).toBe(0);
+    const { items } = await rig.json(['token', 'list', '--remote', '--kind', 'service-key', ...at]);
+    expect(items).toContainEqual(expect.objectContaining({ tokenId: id, state: 'both', label: 'robot' }));
+    const { results } = await rig.json(['token', 'revoke', 'robot', '--yes', '--as', 'tess']);
+    expect(results).toMatchObject([{ exitCode: 0, upstream: 'revoked', probe: 'dead' }]);
+    expect(await opens(value, 'x-api-key')).toBe(401);
+  });
+
   test('two service keys of one server: each its own, and the end of one leaves the other (G13, G18, G19)', async () => {
     const key = ['--kind', 'service-key', '--as', 'tess'];
     const ids: string[] = [];

@@ -1,0 +1,64 @@
+import { mergeAbout } from '../../protocol/about.ts';
+import type { Secret } from '../../protocol/secret.ts';
+import { callOf, type Manifest, type Operation, type Read } from '../../protocol/services/index.ts';
+import type { Entry } from '../unlocked/set.ts';
+import { type Desk, disposeAll, tokenIdIn } from './desk.ts';
+import { mayMake } from './planning.ts';
+import { type Sight, sightOf } from './verdicts.ts';
+
+/** The calls by which a token tells its own id, and the fields in which they do: `id` of `whoami` may be the account's. */
+const tells: Partial<Record<Operation, readonly ('id' | 'tokenId')[]>> = {
+  introspect: ['tokenId', 'id'],
+  whoami: ['tokenId'],
+};
+
+/** The service's own id of the token that made a call, as the answer tells it; undefined where it does not. */
+export function ownIdIn(operation: Operation, read: Read): string | undefined {
+  for (const field of tells[operation] ?? []) {
+    const id = tokenIdIn({ tokenId: read[field] });
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}
+
+/**
+ * Asks a service for its own id of a token, by the token itself, and notes it where the token is held. Undefined where it has no
+ * such call, or gave no answer. The secret is borrowed.
+ */
+export async function learnOwnId(
+  desk: Desk,
+  manifest: Manifest,
+  entry: Entry,
+  token?: Secret,
+): Promise<string | undefined> {
+  const kind = desk.kindOf(manifest, entry);
+  for (const operation of Object.keys(tells) as Operation[]) {
+    const choice = callOf(manifest, operation, kind);
+    if (choice.status !== 'ok' || !mayMake(choice.call, kind) || choice.call.path.includes('{id}')) continue;
+    if (!tells[operation]!.some((field) => choice.call.fields?.[field] !== undefined)) continue;
+    const seen = sightOf(entry);
+    const heard = await desk.call({ manifest, operation, kind: kind.name, target: entry, as: entry, token });
+    if (!heard.ok) continue;
+    disposeAll(heard.secrets);
+    const id = ownIdIn(operation, heard.read);
+    if (id !== undefined && !token) await noteTokenId(desk, entry, seen, id);
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}
+
+/** Notes an id that is not known yet, unless another value stands there by now. */
+export async function noteTokenId(
+  desk: Desk,
+  { id, ...place }: Entry,
+  seen: Sight,
+  tokenId: string | undefined,
+): Promise<void> {
+  const { custody } = desk.parts;
+  if (tokenId === undefined) return;
+  await custody.inTurn(place, async () => {
+    const now = custody.at(place);
+    const isSame = now?.id === id && sightOf(now).fingerprint === seen.fingerprint;
+    if (isSame && now.about?.tokenId === undefined) await custody.annotate(now, mergeAbout(now.about, { tokenId }));
+  });
+}
