@@ -89,7 +89,8 @@ export function drawOutcomes(page: Page, searched: readonly Searched[], outcomes
 
 function inWords({ taking, removal }: Outcome): string {
   if (taking.status === 'refused') return `not taken: ${taking.why}`;
-  if (taking.status === 'differs') return 'not taken: another one is held for it; pass --replace to change it';
+  if (taking.status === 'differs')
+    return 'not taken: another one is held for it, and both stay; pass --replace to change it';
   const taken = taking.status === 'held' ? 'held already' : 'imported';
   if (!removal) return taken;
   return removal.removed ? `${taken}, and out of the file` : `${taken}; still in the file: ${removal.why}`;

@@ -12,7 +12,7 @@ import { isDurable, Taker } from '../import/take.ts';
 import { groundOf } from '../install/ground.ts';
 import { readCatalogue } from '../services/catalogue.ts';
 import { withAgent } from './agent.ts';
-import { confirm } from './confirm.ts';
+import { askYesNo, canAsk, confirm } from './confirm.ts';
 import { CommandFailure } from './failure.ts';
 import {
   type Candidate,
@@ -24,6 +24,7 @@ import {
   type Outcome,
 } from './import-page.ts';
 import { remark, show } from './page.ts';
+import { targetDocument, urlOf } from './target.ts';
 import { addDestructiveVerb, type DestructiveOptions } from './verb.ts';
 
 type ImportOptions = DestructiveOptions & {
@@ -75,7 +76,8 @@ async function importTokens(options: ImportOptions): Promise<void> {
     }
     const chosen = await choose(candidates, options);
     if (remove) await confirm(question(chosen), options);
-    const taken = await withAgent((agent) => takeAll(agent, chosen, options));
+    const first = await withAgent((agent) => takeAll(agent, chosen, options));
+    const taken = await withReplaced(first, options);
     const outcomes = remove ? await removeAll(taken, journal) : taken;
     show(json, { ...documentOf(searched, outcomes), dryRun }, (page) => drawOutcomes(page, searched, outcomes));
     if (isIncomplete(searched, outcomes)) throw new CommandFailure(1, '');
@@ -116,6 +118,30 @@ async function takeAll(
     outcomes.set(candidate, { ...candidate, taking });
   }
   return chosen.map((candidate) => outcomes.get(candidate)!);
+}
+
+/**
+ * Asks about each token in whose place another one is held, and takes those that the person wants instead. Where nobody can be
+ * asked, and at every answer but yes, both stay: the one that is held, and the one in the file.
+ */
+async function withReplaced(outcomes: readonly Outcome[], options: ImportOptions): Promise<readonly Outcome[]> {
+  if (options.replace || options.yes || !canAsk(options.input)) return outcomes;
+  const firsts = new Set(inTakingOrder(outcomes).flatMap(({ candidate, isFirst }) => (isFirst ? [candidate] : [])));
+  const agreed = new Set<Candidate>();
+  for (const outcome of outcomes) {
+    if (outcome.taking.status !== 'differs' || !firsts.has(outcome)) continue;
+    const { target } = outcome.entry;
+    const { username } = targetDocument(target);
+    const who = username === undefined ? urlOf(target) : `${username} at ${urlOf(target)}`;
+    const question = `Another token is held for ${who}. Replace it by the one in ${outcome.searched.file}?`;
+    if (await askYesNo(question)) agreed.add(outcome);
+  }
+  if (agreed.size === 0) return outcomes;
+  return withAgent(async (agent) => {
+    const again = await takeAll(agent, [...agreed], { ...options, replace: true });
+    const taken = new Map([...agreed].map((outcome, at) => [outcome, again[at]!]));
+    return outcomes.map((outcome) => taken.get(outcome) ?? outcome);
+  });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { identityOf, type Target } from '../../protocol/credential.ts';
+import { type EpochSeconds, identityOf, type Target } from '../../protocol/credential.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
 import { toWire } from '../../protocol/text.ts';
@@ -27,17 +27,24 @@ export type TakeOptions = {
 /** Gives tokens to the agent, one after the other. */
 export class Taker {
   readonly #agent: Connection;
-  /** What is held, by its place. */
-  readonly #slots: Set<string>;
+  /** What is held, by its place, and when it was stored; undefined where this run or a front has stored it. */
+  readonly #slots: Map<string, EpochSeconds | undefined>;
 
-  constructor(agent: Connection, slots: Set<string>) {
+  constructor(agent: Connection, slots: Map<string, EpochSeconds | undefined>) {
     this.#agent = agent;
     this.#slots = slots;
   }
 
   static async open(agent: Connection): Promise<Taker> {
     const { details } = await ask(agent, 'list');
-    return new Taker(agent, new Set(documents(details, 'item[]').map(slotOf)));
+    const slots = new Map<string, EpochSeconds | undefined>();
+    for (const held of documents(details, 'item[]')) {
+      const { storedAt, front } = held;
+      const slot = slotOf(held);
+      if (front === undefined) slots.set(slot, typeof storedAt === 'number' ? storedAt : undefined);
+      else if (!slots.has(slot)) slots.set(slot, undefined);
+    }
+    return new Taker(agent, slots);
   }
 
   /**
@@ -53,16 +60,21 @@ export class Taker {
       if (await this.#holds(target, secret)) return { status: 'held' };
       if (!replace) return { status: 'differs' };
     }
+    const seen = this.#slots.has(slot) ? this.#slots.get(slot) : 0;
     const request = requestOf('store', {
       target,
       secret,
       made: 'imported',
+      // What is stored after the list was read is newer, and stays.
+      onlyOver: seen === undefined ? undefined : { storedAt: seen },
       attributes: { origin: toWire(origin), front },
     });
     const reply = await this.#agent({ ...request, expiresAt });
-    if (reply.status === 'revoked' || reply.status === 'bad-request') return { status: 'refused', why: reply.message };
+    if (reply.status === 'revoked' || reply.status === 'bad-request' || reply.status === 'denied') {
+      return { status: 'refused', why: reply.message };
+    }
     if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
-    this.#slots.add(slot);
+    this.#slots.set(slot, undefined);
     if ((await this.#isGiven(target, secret)) || (await this.#holds(target, secret))) return { status: 'imported' };
     return { status: 'refused', why: 'what was read back is another value' };
   }

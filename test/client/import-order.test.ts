@@ -57,6 +57,19 @@ test('of two values for one user the first is taken, also with --replace, and th
   expect(readFileSync(join(home, '.git-credentials'), 'utf8')).toBe(lines);
 });
 
+test('without a terminal another token that is held is not asked about, and both stay (exit 1, as before)', async () => {
+  const line = 'https://ada:in-the-file-EXAMPLE@h.example\n';
+  write('.git-credentials', line);
+  await run(['token', 'set', '--for', 'https://ada@h.example', '--yes'], 'mine-EXAMPLE\n');
+  const { code, stdout, stderr } = await run(['import', '--all']);
+  expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+  expect(stdout.replace(/\s+/g, ' ')).toContain(
+    'another one is held for it, and both stay; pass --replace to change it',
+  );
+  expect(await served('https://h.example')).toBe('mine-EXAMPLE');
+  expect(readFileSync(join(home, '.git-credentials'), 'utf8')).toBe(line);
+});
+
 test('a profile whose endpoint is another server gives no token for the default one', async () => {
   write(
     '.podstack/config.yaml',

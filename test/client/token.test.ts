@@ -46,6 +46,7 @@ describe('keyhold token set', () => {
           protocol: 'https',
           host: 'git.example',
           made: 'set',
+          if_stored_at: '0',
           path: 'team/app',
           username: 'ada',
           password: 'token-EXAMPLE',

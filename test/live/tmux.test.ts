@@ -320,6 +320,36 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     expect(agent.asked.map(({ attributes }) => `older ${attributes['older'] ?? 'none'}`)).toEqual(asked);
   });
 
+  test.each([
+    ['Enter', 1, /not taken: another one is held for it, and both\s+stay/, []],
+    ['y Enter', 0, /imported/, [String(item.storedAt)]],
+  ])('import asks before it replaces another token: %s ends with %i', async (keys, code, said, stores) => {
+    let isTaken = false;
+    await using agent = await startScriptedAgent({
+      list: ok([['item[]', item]]),
+      same: () => ok([['same', String(isTaken)]]),
+      get: () => ({ status: 'not-found', message: 'none' }),
+      store: () => {
+        isTaken = true;
+        return ok();
+      },
+    });
+    writeFileSync(join(agent.home, '.git-credentials'), 'https://ada:in-the-file-EXAMPLE@git.example\n', {
+      mode: 0o600,
+    });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type('keyhold import --all; echo "ended $?"');
+    terminal.press('Enter');
+    const question =
+      /Another token is held for ada at https:\/\/git\.example\. Replace it by the one in [^?]*\.git-credentials\? \[y\/N\] /;
+    await terminal.until(new RegExp(question.source.replaceAll(' ', '\\s+')));
+    for (const key of keys.split(' ')) terminal.press(key);
+    expect(await terminal.until(new RegExp(`ended ${code}`))).toMatch(said);
+    const asked = agent.asked.filter(({ action }) => action === 'store');
+    expect(asked.map(({ attributes }) => attributes['if_stored_at'])).toEqual(stores);
+  });
+
   test.each(['keyhold status', 'y', 'yes'])('%j without Enter answers nothing', async (pasted) => {
     await using agent = await startScriptedAgent({ list: ok([['item[]', item]]), erase: ok([['erased', '1']]) });
     using terminal = new Terminal(agent);
