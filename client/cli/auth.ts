@@ -4,6 +4,7 @@ import { requestOf, withAgent } from './agent.ts';
 import { current, currentOf, drawWho, whoOf } from './auth/current.ts';
 import { addLogin } from './auth/login.ts';
 import { logout } from './auth/logout.ts';
+import { addSwitch } from './auth/switch.ts';
 import { CommandFailure } from './failure.ts';
 import { show } from './page.ts';
 import { addSecretOptions } from './secret-input.ts';
@@ -23,6 +24,7 @@ export function addAuth(program: Command): void {
   addSecretOptions(addAccount(addVerb(auth, 'login', 'sign in, and keep the session or token')), 'what is asked for');
   addLogin(auth.commands.find((one) => one.name() === 'login')!);
   addAccount(addVerb(auth, 'status', 'who is signed in, and for how long; asks no service')).action(status);
+  addSwitch(auth);
   addAccount(addVerb(auth, 'whoami', 'whose token it is, as the service says')).action(whoami);
   addAccount(addVerb(auth, 'token-info', 'what the service says of the token')).action(tokenInfo);
   addAccount(addVerb(auth, 'refresh', 'trade the token for a fresh one')).action(refresh);

@@ -25,6 +25,11 @@ the provider has ended the login, needs the place alone:
 
   $ keyhold auth login --for https://git.example
 
+With several logins of one service: which of them acts.
+
+  $ keyhold auth login --for https://git.example --username admin
+  $ keyhold auth switch admin --for https://git.example
+
 How it stands, whether the provider takes it, and its end:
 
   $ keyhold auth status --for https://git.example

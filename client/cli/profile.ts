@@ -9,19 +9,15 @@ import {
   profileKeys,
 } from '../../protocol/profiles.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
-import { dial } from '../dial.ts';
-import { changeProfiles, loadProfiles, type ProfilesDocument } from '../profiles/file.ts';
+import { changeAndReload } from '../profiles/change.ts';
+import { loadProfiles } from '../profiles/file.ts';
 import { askedProfile, profileBoundary, profileInForce, workingFolder } from '../profiles/in-force.ts';
-import { ask } from './agent.ts';
 import { confirm } from './confirm.ts';
 import { CommandFailure } from './failure.ts';
 import { remark, show } from './page.ts';
 import { addDestructiveVerb, addNoun, addVerb, type DestructiveOptions, type VerbOptions } from './verb.ts';
 
 const USAGE = exitCodeOf('bad-request');
-/** Milliseconds that a running agent may take to read the profiles again. */
-const RELOAD_DEADLINE = 2_000;
-
 type UseOptions = VerbOptions & { readonly here?: boolean; readonly none?: boolean };
 
 /** `keyhold profile`: settings under a name, and which of them are in force. */
@@ -111,7 +107,7 @@ async function use(name: string | undefined, { json, here, none }: UseOptions): 
     throw new CommandFailure(USAGE, 'cannot bind this folder: its path cannot be written down');
   }
   if (name !== undefined) checkProfileName(name);
-  await change((document) => {
+  await changeAndReload((document) => {
     if (name !== undefined) existing(name, new Map(Object.entries(document.profiles)));
     if (folder === undefined) document.default = name;
     else if (name === undefined) delete document.folders[folder];
@@ -133,7 +129,7 @@ async function set(key: string, value: string, { json }: VerbOptions): Promise<v
     throw new CommandFailure(USAGE, 'cannot set: no profile is in force; name one, new or not: --profile NAME');
   }
   checkProfileName(name);
-  await change(({ profiles }) => {
+  await changeAndReload(({ profiles }) => {
     const settings = { ...profiles[name] };
     if (isOut) delete settings[key];
     else settings[key] = value;
@@ -147,7 +143,7 @@ async function set(key: string, value: string, { json }: VerbOptions): Promise<v
 async function remove(name: string, options: DestructiveOptions): Promise<void> {
   existing(checkProfileName(name), loadProfiles().profiles);
   await confirm(`Remove the profile ${name}? Tokens stay as they are.`, options);
-  await change((document) => {
+  await changeAndReload((document) => {
     delete document.profiles[name];
     if (document.default === name) document.default = undefined;
     for (const [folder, bound] of Object.entries(document.folders)) {
@@ -155,18 +151,6 @@ async function remove(name: string, options: DestructiveOptions): Promise<void> 
     }
   });
   show(options.json, { removed: name }, (page) => page.line(`Removed the profile ${name}.`));
-}
-
-/** Changes the file, and has a running agent read it again. None is started for it: it will read the file by itself. */
-async function change(how: (document: Required<ProfilesDocument>) => void): Promise<void> {
-  await changeProfiles(how);
-  try {
-    using agent = await dial({ deadline: RELOAD_DEADLINE });
-    await ask(agent, 'profile-reload');
-  } catch (error) {
-    if (error instanceof KeyholdError && error.code === 'agent_unreachable') return;
-    remark('keyhold: the running agent did not take the change up; run: keyhold restart');
-  }
 }
 
 function existing(name: string, profiles: ReadonlyMap<string, unknown>): string {

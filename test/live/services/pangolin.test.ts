@@ -315,6 +315,40 @@ describe('pangolin', () => {
     expect((await rig.run(['auth', 'revoke', '--yes', ...at])).code).toBe(6);
   });
 
+  test('auth switch changes who acts: in status, whoami, create, explain and get', async () => {
+    const { admin, user } = server.users;
+    await login(admin);
+    await login(user);
+    const host = new URL(server.url).host;
+    const session = { [admin.username]: await printed(admin.username), [user.username]: await printed(user.username) };
+    const asked = async () => {
+      const [{ account }] = (await rig.json(['auth', 'status', ...at]))['accounts'] as unknown as [{ account: string }];
+      const whoami = (await rig.run(['auth', 'whoami', ...at])).stdout.trim();
+      const { candidates } = await rig.json(['token', 'explain', '--for', server.url]);
+      const [first] = candidates as unknown as [{ username: string }];
+      const got = await rig.run(['get'], { input: `protocol=http\nhost=${host}\n\n` });
+      const value = /^password=(.*)$/m.exec(got.stdout)?.[1];
+      const served = Object.keys(session).find((name) => session[name] === value);
+      // Whether it may create at all is the server's to say: an administrator may, and tess may not.
+      const created = await rig.run(['token', 'create', `switched-${account}`, ...at]);
+      return { account, whoami, explained: first.username, served, mayCreate: created.code === 0 };
+    };
+    const all = (name: string, mayCreate: boolean) => ({
+      ...{ account: name, whoami: name, explained: name, served: name, mayCreate },
+    });
+    expect(await asked()).toEqual(all(user.username, false));
+    const toggled = await rig.json(['auth', 'switch', ...at]);
+    expect(toggled).toMatchObject({ account: admin.username, before: user.username });
+    expect(await asked()).toEqual(all(admin.username, true));
+    expect((await rig.run(['auth', 'switch', 'eve', ...at])).stderr).toMatch(/the accounts are .*pangolin/);
+    await rig.json(['auth', 'switch', user.username, ...at]);
+    expect(await asked()).toEqual(all(user.username, false));
+    await rig.json(['auth', 'switch', admin.username, ...at]);
+    await rig.json(['token', 'revoke', `switched-${admin.username}`, '--yes']);
+    await rig.json(['profile', 'set', `account.${host}`, '', '--profile', String(toggled['profile'])]);
+    for (const { username } of [admin, user]) await rig.run(['auth', 'logout', '--yes', '--username', username, ...at]);
+  });
+
   test('a login acts, whatever was created since; created tokens are never who is signed in', async () => {
     const { admin } = server.users;
     expect((await login(admin)).code).toBe(0);
