@@ -176,10 +176,16 @@ export async function endUpstream(
   const isGone = heard.cause?.outcome === 'done';
   const isUnsure = heard.failure !== undefined && mayHaveHappened('revoke', heard.failure);
   if (!isGone && !isUnsure) return { status: 'kept', reply: heard.reply };
-  const isAlive = await desk.isAlive(manifest, entry, token);
+  const { isAlive, mayNotAsk } = await desk.probe(manifest, entry, token);
   if (isAlive === false) return { status: 'ended', how: isGone ? 'gone' : 'revoked', isDead: true };
-  if (isGone && isAlive === undefined) return { status: 'ended', how: 'gone', isDead: false };
   if (!isGone) return { status: 'kept', reply: heard.reply };
+  // Without a call that tells, its word is taken. A call that gave no answer is no such word: the id may be wrong.
+  const isUntold = isAlive === undefined && !mayNotAsk;
+  if (isUntold && !desk.canProbe(manifest, entry)) return { status: 'ended', how: 'gone', isDead: false };
+  if (isUntold) {
+    const why = `${manifest.title} knows no token by that id, and gave no answer that shows whether this one still works`;
+    return { status: 'kept', reply: refused('unavailable', 'revoke', `${why}; it is kept; try again later`) };
+  }
   return {
     status: 'kept',
     reply: refused(
