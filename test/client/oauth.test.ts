@@ -241,3 +241,30 @@ describe('keyhold auth login where a login is held already', () => {
     expect((await keyhold(['auth', 'login', ...AT], { home: emptyHome() })).code).toBe(10);
   });
 });
+
+describe('a login by OAuth whose place has a token that no login made', () => {
+  const client = ['auth', 'login', '--way', 'client', ...AT, '--stdin'];
+  const byHand = { id: 'id-9', protocol: 'https', host: 'git.example', username: 'oauth2', storedAt: 1, made: 'set' };
+  const began = (agent: ScriptedAgent) => agent.asked.some(({ action }) => action === 'authorize');
+
+  test('asks before the provider is asked, and ends with 6 where nobody can be asked', async () => {
+    await using agent = await agentFor(() => signedIn, [byHand]);
+    const ended = await keyhold(client, { ...agent, input: 'client-secret-EXAMPLE\n' });
+    expect(ended).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining('Replace the token oauth2 for https://git.example'),
+    });
+    expect(began(agent)).toBe(false);
+  });
+
+  test.each([
+    ['with --yes', [byHand], ['--yes']],
+    ['under another username', [byHand], ['--username', 'robot']],
+    ['in the place of an earlier login', [{ ...byHand, made: 'login' }], []],
+  ])('is begun %s', async (_, held, more) => {
+    await using agent = await agentFor(() => signedIn, [...held, { ...item, username: 'robot' }]);
+    const ended = await keyhold([...client, ...more], { ...agent, input: 'client-secret-EXAMPLE\n' });
+    expect(ended.code).toBe(0);
+    expect(began(agent)).toBe(true);
+  });
+});

@@ -45,6 +45,9 @@ export type LoginOptions = AuthOptions &
     readonly timeout?: number;
   };
 
+/** Under which a login by OAuth is kept where no username is given (daemon/upstream/keep-grant.ts). */
+const OAUTH_USERNAME = 'oauth2';
+
 const ways: readonly Way[] = ['paste', 'stdin', 'password', 'browser', 'device', 'client'];
 const isOAuth = (way: Way): way is OAuthWay => (oauthWays as readonly Way[]).includes(way);
 
@@ -69,6 +72,7 @@ async function login(said: LoginOptions): Promise<void> {
   const place = isOAuthMeant(said, held) ? oauthPlace(said, held) : servicePlace(said, held);
   const options = withTenant(said, place.manifest);
   const way = wayOf(place.manifest, options);
+  if (isOAuth(way)) await mayReplaceUnlessLogin(held, place.target, options.username ?? OAUTH_USERNAME, options);
   const item = isOAuth(way)
     ? await byOAuth(way, place, options)
     : await withAgent(
@@ -132,7 +136,7 @@ async function byPassword(agent: Connection, place: ServicePlace, options: Login
   if (username === undefined) throw new CommandFailure(2, 'cannot sign in: give --username NAME');
   // Piped: the password, and the second factor on a line behind it.
   sayWhere(place);
-  const agreed = await mayReplacePassword(agent, target, username, options);
+  const agreed = await mayReplaceUnlessLogin(await tokenItems(agent), target, username, options);
   const lines = isPiped(options) ? await readSecretLines(options, 'the password', 2) : undefined;
   const password = lines?.[0] ?? (await readSecret(options, `the password of ${username} for ${urlOf(target)}`));
   let code: Secret | undefined = lines?.[1];
@@ -187,13 +191,13 @@ async function keepOver(
  * A session takes the place of an earlier one of the same account; of another token under that name only where that is agreed to.
  * Answers the id of the one that it may replace.
  */
-async function mayReplacePassword(
-  agent: Connection,
+async function mayReplaceUnlessLogin(
+  held: readonly TokenItem[],
   target: Target,
   username: string,
   options: LoginOptions,
 ): Promise<string | undefined> {
-  const before = standingAt(await tokenItems(agent), { ...target, username: toWire(username) }, undefined);
+  const before = standingAt(held, { ...target, username: toWire(username) }, undefined);
   if (!before || before.made === undefined || before.made === 'login') return undefined;
   await confirm(`Replace ${spoken(before)}? It was not made by a login.`, options);
   return before.id;
