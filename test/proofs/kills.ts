@@ -28,10 +28,12 @@ const OFTEN = { rotate: 0.15, backup: 0.1, keyring: 0.15 };
 /** Hosts of a keyring that are looked at behind each kill beside those that were changed; all are behind the last one. */
 const SAMPLE = 60;
 
-/** `npm run proof -- kills`: every backend in turn. */
+/** `npm run proof -- kills`: every backend in turn, or the one of `--only`. */
 export const proveKills: Proof = async (options) => {
   const results: ProofResult[] = [];
-  for (const which of killed) {
+  const all = killed.filter((which) => options.only === undefined || which === options.only);
+  if (all.length === 0) throw new Error(`--only takes ${killed.join(', ')}`);
+  for (const which of all) {
     options.say(`${which}: filling, then killing`);
     results.push(await killAgents(which, options));
   }

@@ -5,6 +5,8 @@ export type ProofOptions = {
   readonly kills?: number | undefined;
   /** Credentials that are held. */
   readonly held?: number | undefined;
+  /** One backend alone. */
+  readonly only?: string | undefined;
   /** Where to say how far it has come. */
   readonly say: (line: string) => void;
 };
