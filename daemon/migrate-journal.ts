@@ -7,9 +7,10 @@ import { removeLeftovers, replaceDurably, syncFolder } from './durable.ts';
 
 /**
  * How far a migrate has come. `copying`: `from` is in use and whole, and `to` holds some copies. `removing`: `to` is in
- * use and whole, and `from` still holds some of what was carried.
+ * use and whole, and `from` still holds some of what was carried. `kept`: `to` is the memory, and `from` has what was carried for a day,
+ * so that it can be undone (ADR 0041).
  */
-export type MigratePhase = 'copying' | 'removing';
+export type MigratePhase = 'copying' | 'removing' | 'kept';
 
 /** What the journal holds. Ids are random, so the file names no host and no account. */
 export type MigrateRecord = {
@@ -60,7 +61,8 @@ export function openMigrateJournal(file: string): MigrateJournal {
 function parse(text: string, file: string): MigrateRecord {
   try {
     const { version, from, to, phase, kept } = JSON.parse(text);
-    const isKnown = version === 1 && (phase === 'copying' || phase === 'removing');
+    const isKnown =
+      version === 1 && (phase === 'copying' || phase === 'removing' || (phase === 'kept' && to === 'memory'));
     if (isKnown && isBackendName(from) && isBackendName(to) && from !== to && isTexts(kept)) {
       return { from, to, phase, kept };
     }

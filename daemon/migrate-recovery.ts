@@ -2,9 +2,13 @@ import { asFault, KeyholdError } from '../protocol/errors.ts';
 import type { Secret } from '../protocol/secret.ts';
 import type { Backend, BackendName, Degradation } from './backends/backend.ts';
 import type { Backends } from './backends/index.ts';
+import type { MemoryOver } from './backends/memory-over.ts';
 import type { Emit } from './events/agent-event.ts';
 import type { MigrateSteps } from './migrate.ts';
 import type { MigrateJournal, MigrateRecord } from './migrate-journal.ts';
+
+/** Milliseconds for which a migrate to the memory can be undone. */
+const KEPT_FOR = 86_400_000;
 
 export type MigrateRecoveryParts = {
   readonly journal: MigrateJournal;
@@ -32,6 +36,11 @@ export class MigrateRecovery {
   #disposed = false;
   /** Why the last attempt ended early. */
   #fault: KeyholdError | undefined;
+  /** The memory in use, over the backend that still has the copies. */
+  #over: MemoryOver | undefined;
+  #dropping: NodeJS.Timeout | undefined;
+  /** The backend that this agent came back to, because the one before it ended while it held everything in memory. */
+  #cameBackTo: BackendName | undefined;
 
   constructor({ journal, backends, emit }: MigrateRecoveryParts) {
     this.#journal = journal;
@@ -46,6 +55,12 @@ export class MigrateRecovery {
   async open(): Promise<Backend> {
     const record = this.#read();
     if (!record) return this.#backends.openChosen();
+    if (record.phase === 'kept') {
+      // The agent before this one ended while it held everything in memory: what it had carried is still here.
+      this.#journal.clear();
+      this.#cameBackTo = record.from;
+      return this.#backends.open(record.from);
+    }
     const isGone = record.to === 'memory' || (record.from === 'memory' && record.phase === 'copying');
     if (isGone) {
       // What was in memory ended with its process: copies at rest are all that is left of it, and they stay.
@@ -57,18 +72,50 @@ export class MigrateRecovery {
     return this.#backends.open(inUse);
   }
 
+  /** The memory in use, while a migrate to it can be undone. */
+  get over(): MemoryOver | undefined {
+    return this.#over;
+  }
+
+  /**
+   * Makes a migrate to the memory final: removes the copies whose values are in memory. Answers how many are left; those are tried
+   * again at the next call.
+   */
+  async drop(): Promise<number> {
+    const left = (await this.#over?.drop()) ?? 0;
+    if (left === 0 && this.#over) this.#forgetOver();
+    return left;
+  }
+
+  #forgetOver(): void {
+    clearTimeout(this.#dropping);
+    this.#over = undefined;
+    this.#journal.clear();
+  }
+
   /** The steps of a migrate, written into the journal as it makes them. */
-  steps(from: BackendName, to: BackendName): MigrateSteps {
+  steps(current: BackendName, to: BackendName): MigrateSteps {
+    // What is in memory over copies is, for whoever finds the journal, still where the copies are.
+    const from = current === 'memory' && this.#over ? this.#over.before.name : current;
+    const end = () => {
+      this.#fault = undefined;
+      if (this.#over) this.#forgetOver();
+      else this.#journal.clear();
+    };
+    // Back to the copies: until the end they serve whatever happens, as the journal says already.
+    if (from === to) return { begin() {}, commit() {}, keep() {}, end };
     return {
       begin: (kept) => this.#journal.write({ from, to, phase: 'copying', kept }),
       commit: (kept) => {
         this.#journal.write({ from, to, phase: 'removing', kept });
         this.#backends.remember(to);
       },
-      end: () => {
-        this.#fault = undefined;
-        this.#journal.clear();
+      keep: (over) => {
+        this.#journal.write({ from, to, phase: 'kept', kept: [] });
+        this.#over = over;
+        this.#dropping = setTimeout(() => void this.drop().catch(() => {}), KEPT_FOR).unref();
       },
+      end,
     };
   }
 
@@ -96,6 +143,7 @@ export class MigrateRecovery {
   }
 
   degradations(): readonly Degradation[] {
+    if (this.#cameBackTo !== undefined) return [cameBack(this.#cameBackTo)];
     let record: MigrateRecord | undefined;
     try {
       record = this.#journal.read();
@@ -119,6 +167,7 @@ export class MigrateRecovery {
   /** Waits for a removal under way; what is left is removed after the next start. */
   async dispose(): Promise<void> {
     this.#disposed = true;
+    clearTimeout(this.#dropping);
     await this.#running;
   }
 
@@ -135,6 +184,7 @@ export class MigrateRecovery {
     const record = this.#read();
     if (!record || this.#disposed) return { removed: 0, left: 0 };
     const { from, to, phase, kept } = record;
+    if (phase === 'kept') return { removed: 0, left: 0 };
     const name = phase === 'copying' ? to : from;
     if (name === 'memory') {
       this.#journal.clear();
@@ -178,6 +228,14 @@ export class MigrateRecovery {
     });
     return { removed, left, fault: this.#fault };
   }
+}
+
+function cameBack(to: BackendName): Degradation {
+  return {
+    code: 'memory-ended',
+    what: `the agent before this one held its credentials in memory only and has ended: the ${to} serves what it had carried, without what was stored since`,
+    remedy: 'to hold them in memory only again, run: keyhold backend migrate memory',
+  };
 }
 
 function unlockBy(backend: Backend, passphrase: Secret | undefined): Promise<void> {

@@ -2,6 +2,7 @@ import { KeyholdError } from '../protocol/errors.ts';
 import type { Secret } from '../protocol/secret.ts';
 import { release } from './access/release.ts';
 import type { Backend, Held, Secrets } from './backends/backend.ts';
+import { MemoryOver } from './backends/memory-over.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Custody } from './custody.ts';
 import type { Emit } from './events/agent-event.ts';
@@ -19,6 +20,8 @@ export type MigrateSteps = {
   begin(kept: readonly string[]): void;
   /** Every copy has read back the same: the new backend counts from here on. `kept`: ids that were not carried. */
   commit(kept: readonly string[]): void;
+  /** The new backend is the memory: the copies in the old one stay for a day. */
+  keep(over: MemoryOver): void;
   /** No copy is left in the backend that is not in use. */
   end(): void;
 };
@@ -26,7 +29,8 @@ export type MigrateSteps = {
 /**
  * Carries what rests in one backend to another and uses that from now on. Changes wait meanwhile, gets are answered. If it throws, the old
  * backend is in use and whole. Answers how many were carried, and how many the old backend did not remove; what is held
- * in memory only stays. What the new backend held for the same target is replaced.
+ * in memory only stays. What the new backend held for the same target is replaced. Into the memory nothing is removed where it was: it
+ * can be undone (memory-over.ts).
  */
 export async function migrate(
   custody: Custody,
@@ -38,6 +42,9 @@ export async function migrate(
   const carried: Held[] = [];
   const own: Held[] = [];
   let before: Backend | undefined;
+  /** Ids that the new backend had before: carrying back to it replaces them by the same value. */
+  let known: ReadonlySet<string> = new Set();
+  let over: MemoryOver | undefined;
   let fault: unknown;
   await custody.replace(async (old) => {
     before = old;
@@ -45,21 +52,34 @@ export async function migrate(
     try {
       const resting = await old.list();
       const ids = new Set(resting.map(({ id }) => id));
-      const strangers = (await next.list()).filter(({ id }) => !ids.has(id));
+      const there = await next.list();
+      const strangers = there.filter(({ id }) => !ids.has(id));
+      known = new Set(there.map(({ id }) => id));
       begun = true;
       steps.begin(strangers.map(({ id }) => id));
       await carryOwn(custody, old, next, own);
       await carry(custody, next, carried, caller);
+      if (next.name === 'memory' && carried.length > 0) {
+        over = new MemoryOver(next, old, [...carried, ...own]);
+        steps.keep(over);
+        return over;
+      }
       const gone = new Set([...carried, ...own].map(({ id }) => id));
       steps.commit(resting.filter(({ id }) => !gone.has(id)).map(({ id }) => id));
       return next;
     } catch (error) {
       fault = error;
-      if (begun) await takeBack(next, [...carried, ...own], steps);
+      if (begun)
+        await takeBack(
+          next,
+          [...carried, ...own].filter(({ id }) => !known.has(id)),
+          steps,
+        );
       return old;
     }
   });
   if (fault) throw fault;
+  if (over) return { carried: carried.length, left: 0 };
   const left = await bidFarewell(before!, carried, own, emit);
   if (left === 0) steps.end();
   return { carried: carried.length, left };

@@ -32,20 +32,20 @@ export function addBackend(program: Command): void {
     .option('--remove', 'back to a key file beside the vault')
     .option('--keyring', 'no passphrase: the key rests in your keyring')
     .action(passphrase);
-  addDestructiveVerb(backend, 'undo', "undo a change of the vault's key within a day")
+  addDestructiveVerb(backend, 'undo', "undo a change of the vault's key, or a migrate to the memory, within a day")
     .option('--drop', 'make the change final now instead')
     .action(undo);
 }
 
 async function undo(options: DestructiveOptions & { readonly drop?: boolean }): Promise<void> {
   const question = options.drop
-    ? "Make the change of the vault's key final, so that the former key opens it no more?"
-    : 'Let the former key open the vault again, and no passphrase?';
+    ? 'Make the change final: the former key opens the vault no more, or the copies of what is in memory are removed?'
+    : 'Go back: let the former key open the vault, and no passphrase, or carry what is in memory back to where it was?';
   await confirm(question, options);
   const attributes = options.drop ? { drop: '1' } : {};
   await withAgent((agent) => ask(agent, 'backend-undo', { attributes }), LONG);
   show(options.json, { undone: !options.drop }, (page) =>
-    page.line(options.drop ? 'The change is final.' : 'The vault opens by its former key again.'),
+    page.line(options.drop ? 'The change is final.' : 'The change is undone.'),
   );
 }
 
@@ -80,17 +80,22 @@ async function use(name: string, { json }: VerbOptions): Promise<void> {
 }
 
 async function migrate(name: string, options: DestructiveOptions): Promise<void> {
-  await confirm(`Carry everything to the backend ${name}, and remove it from where it rests now?`, options);
-  const { details } = await withProgress(
+  const question =
+    name === 'memory'
+      ? 'Hold everything in memory only? What is stored from then on ends with the agent.'
+      : `Carry everything to the backend ${name}, and remove it from where it rests now?`;
+  await confirm(question, options);
+  const { details, message } = await withProgress(
     withAgent((agent) => ask(agent, 'backend-migrate', { attributes: { name } }), LONG),
   );
   if (name !== 'memory') await followBackend(name);
   const carried = Number(detail(details, 'carried') ?? 0);
-  show(options.json, { backend: name, carried }, (page) =>
+  show(options.json, { backend: name, carried }, (page) => {
     page.line(
       `Carried ${carried} ${carried === 1 ? 'token' : 'tokens'} to the backend ${name}, which is used from now on.`,
-    ),
-  );
+    );
+    if (message !== undefined) page.line(`Note: ${message}`);
+  });
 }
 
 type PassphraseOptions = SecretOptions & {

@@ -1,6 +1,7 @@
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { AttributesNamed } from '../../protocol/wire/attribute-names.ts';
 import { type BackendName, isBackendName } from '../backends/backend.ts';
+import type { MemoryOver } from '../backends/memory-over.ts';
 import { migrate } from '../migrate.ts';
 import type { Caller } from '../socket/caller.ts';
 import { action } from './action.ts';
@@ -10,13 +11,18 @@ import type { Parts } from './parts.ts';
 export type Carrying = Pick<Parts, 'custody' | 'backends' | 'recovery' | 'emit'>;
 
 export const backendMigrate = action('backend-migrate', backendIn, async (name, parts: Carrying, caller) => {
-  const { custody } = parts;
+  const { custody, recovery } = parts;
   await custody.ready();
   if (name === custody.backend?.name) return { status: 'ok', details: [['carried', '0']] };
   const { carried, left } = await carryTo(name, parts, caller);
-  const remark = left > 0 ? `${left} could not be removed where they were` : undefined;
+  const remark =
+    left > 0 ? `${left} could not be removed where they were` : recovery.over ? undoable(recovery.over) : undefined;
   return { status: 'ok', details: [['carried', String(carried)]], message: remark };
 });
+
+function undoable({ copies, before }: MemoryOver): string {
+  return `what is stored from now on ends with the agent; ${copies} copies stay in the backend ${before.name} for a day: keyhold backend undo`;
+}
 
 /** The backend that a request names. Throws `bad_request` where it names none. */
 export function backendIn({ attributes }: { readonly attributes: AttributesNamed<'name'> }): BackendName {
@@ -34,11 +40,13 @@ export async function carryTo(
   await recovery.settleFirst();
   const { usable, what } = (await backends.survey()).find((one) => one.name === name)!;
   if (!usable) throw new KeyholdError('backend_absent', `cannot use ${name}: ${what}; see: keyhold backend list`);
-  const next = await backends.open(name);
+  const over = recovery.over?.before.name === name ? recovery.over : undefined;
+  const next = over ? over.release() : await backends.open(name);
   try {
     return await migrate(custody, next, recovery.steps(custody.backend!.name, name), emit, caller);
   } catch (error) {
-    await next.dispose();
+    if (over) over.takeBack();
+    else await next.dispose();
     throw error;
   }
 }

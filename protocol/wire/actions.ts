@@ -439,7 +439,8 @@ export const actions = {
     permission: 'admin',
   },
   'backend-undo': {
-    summary: "undo a change of the vault's key within a day; with drop=1 make it final now",
+    summary:
+      "undo a change of the vault's key, or a migrate to the memory, within a day; with drop=1 make it final now",
     reads: 'drop?',
     answers: '',
     statuses: ['ok', 'locked', 'unavailable', 'unsupported'],

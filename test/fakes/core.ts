@@ -122,7 +122,7 @@ export class Core {
     this.bin = new RestoreBin({ custody, tombstones, clock, emit, keep: eraseKeep });
     this.agent = new Agent({ custody, clock, emit, profiles, tombstones, waiters, bin: this.bin, accounts });
     this.migrate = (next, beforeFarewell) =>
-      migrate(this.custody, next, { begin() {}, commit: beforeFarewell, end() {} }, emit, agentItself);
+      migrate(this.custody, next, { begin() {}, commit: beforeFarewell, keep() {}, end() {} }, emit, agentItself);
     void this.custody.open(open);
   }
 
