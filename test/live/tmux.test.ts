@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ok, type ScriptedAgent, startScriptedAgent } from '../fakes/scripted-agent.ts';
@@ -348,6 +348,28 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     expect(await terminal.until(new RegExp(`ended ${code}`))).toMatch(said);
     const asked = agent.asked.filter(({ action }) => action === 'store');
     expect(asked.map(({ attributes }) => attributes['if_stored_at'])).toEqual(stores);
+  });
+
+  test('auth switch asks which of three accounts acts, and writes the one that is chosen', async () => {
+    const logins = ['ada', 'bob', 'eve'].map((username, at) => {
+      const about = { made: 'login', service: 'github', account: username };
+      return { ...item, id: `id-${at}`, host: 'github.com', username, storedAt: at + 1, ...about };
+    });
+    await using agent = await startScriptedAgent({
+      list: ok(logins.map((one) => ['item[]', one])),
+      'profile-reload': ok(),
+    });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type('keyhold auth switch; echo "ended $?"');
+    terminal.press('Enter');
+    await terminal.until(/Which account shall act\?[\s\S]*ada[\s\S]*bob[\s\S]*eve[\s\S]*acts now/);
+    terminal.press('Up');
+    terminal.press('Enter');
+    expect(await terminal.until(/ended 0/)).toContain('bob acts now.');
+    const { profiles } = JSON.parse(readFileSync(join(agent.home, 'config/profiles.json'), 'utf8'));
+    expect(profiles).toEqual({ default: { 'account.github.com': 'bob' } });
+    expect(agent.asked.some(({ action }) => action === 'profile-reload')).toBe(true);
   });
 
   test.each(['keyhold status', 'y', 'yes'])('%j without Enter answers nothing', async (pasted) => {
