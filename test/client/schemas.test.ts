@@ -206,6 +206,12 @@ describe('what a command prints with --json fits its schema', () => {
     test('logins', async () => {
       await here('auth login', ['--service', 'podstack', '--with-token', '--stdin'], 'podstack_token-EXAMPLE');
       await here('auth status');
+      for (const name of ['ada', 'bob']) {
+        const login = ['--for', 'https://github.com', '--username', name, '--with-token', '--no-verify', '--stdin'];
+        await here('auth login', login, `ghp_${name.repeat(10).slice(0, 29)}EXAMPLE`);
+      }
+      await here('auth switch', ['ada', '--service', 'github']);
+      await here('profile remove', ['default', '--yes']);
       await here('auth logout', ['--service', 'podstack', '--yes']);
       await here('auth logout', ['--service', 'podstack', '--yes']);
     });
