@@ -121,7 +121,7 @@ async function takeAll(
 }
 
 /**
- * Asks about each token in whose place another one is held, and takes those that the person wants instead. Where nobody can be
+ * Asks about each token in whose place another one is held, and takes those that the person wants instead. Where that cannot be
  * asked, and at every answer but yes, both stay: the one that is held, and the one in the file.
  */
 async function withReplaced(outcomes: readonly Outcome[], options: ImportOptions): Promise<readonly Outcome[]> {

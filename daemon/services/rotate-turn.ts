@@ -23,7 +23,7 @@ export type Turn = {
   readonly actor?: string | undefined;
 };
 
-/** How somebody goes on or back, in every refusal that leaves a journal. */
+/** The commands that go on and back, in every refusal that leaves a journal. */
 export function ways({ id, about }: Pick<Entry, 'id' | 'about'>): string {
   const name = about?.label !== undefined && /^[\w.@-]+$/.test(about.label) ? about.label : id;
   return `go on with: keyhold token rotate ${name}, or go back: keyhold token rotate ${name} --undo`;

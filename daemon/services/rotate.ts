@@ -150,7 +150,7 @@ export class Rotations {
 }
 
 function openReply(turn: Turn, rotation: Rotation): CredentialReply {
-  // Nobody is asked to delete an old token while the new one is not proved.
+  // The old token is not to be deleted while the new one is not proved.
   const isProved = turn.entry.about?.unverified === undefined;
   const hand = rotation.step === 'swapped' && isProved && isByHand(turn) ? byHandDetails(turn.manifest) : undefined;
   return {

@@ -104,7 +104,7 @@ function placeMeant(places: readonly Place[], name: string | undefined, options:
   if (places.length === 0) {
     const where = options.service ?? (options.for === undefined ? 'NAME' : undefined);
     const login = `keyhold auth login ${where === undefined ? `--for ${options.for}` : `--service ${where}`}`;
-    throw new CommandFailure(exitCodeOf('interaction-required'), `nobody is signed in there; run: ${login}`);
+    throw new CommandFailure(exitCodeOf('interaction-required'), `no account is signed in there; run: ${login}`);
   }
   if (name !== undefined) {
     throw new CommandFailure(exitCodeOf('not-found'), printable(`cannot switch to ${name}: the accounts are ${there}`));

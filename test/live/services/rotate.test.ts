@@ -57,6 +57,29 @@ describe('token rotate at a service that makes and revokes tokens', () => {
     expect(rig.said().split(after)).toHaveLength(2);
   });
 
+  test.each([500, 429] as const)(
+    'while whoami answers %i: the new one serves, not verified, and both live until it answers',
+    async (fault) => {
+      const before = await value('ci-deploy');
+      server.fail(fault, { only: /whoami/ });
+      const { code, stderr } = await rig.run(['token', 'rotate', 'ci-deploy', '--yes']);
+      expect(code).toBe(10);
+      expect(stderr.replace(/\s+/g, ' ')).toContain('the new one serves, not verified, and the old one is not revoked');
+      expect(stderr).toContain('keyhold token rotate ci-deploy --undo');
+      const fresh = await value('ci-deploy');
+      expect(fresh).not.toBe(before);
+      expect(server.active()).toHaveLength(2);
+      expect(await rig.json(['token', 'show', 'ci-deploy'])).toMatchObject({
+        unverified: expect.stringContaining('apkg'),
+      });
+      server.recover();
+      const ended = await rig.json(['token', 'rotate', 'ci-deploy', '--yes']);
+      expect(ended).toMatchObject({ step: 'done', probe: 'dead', serves: 'alive' });
+      expect(await rig.json(['token', 'show', 'ci-deploy'])).not.toHaveProperty('unverified');
+      expect([await value('ci-deploy'), server.active().length]).toEqual([fresh, 1]);
+    },
+  );
+
   test('goes on where a killed agent stopped, and status says so meanwhile', async () => {
     const before = await value('ci-deploy');
     server.fail('timeout', { only: /^DELETE/ });
