@@ -39,13 +39,14 @@ export type Backends = {
 
 /** Each member is loaded when it is opened: what is not used costs nothing. */
 const openers: Record<BackendName, (options: BackendsOptions, isExpected: boolean) => Promise<Backend>> = {
-  keyring: async ({ state, keyringChild, onChildUp, keep, clock }) =>
+  keyring: async ({ state, keyringChild, onChildUp, keep, clock }, isExpected) =>
     (await import('./keyring/keyring.ts')).openKeyring({
       file: `${state}/keyring.db`,
       childPath: keyringChild,
       onUp: onChildUp,
       keep,
       clock,
+      isExpected,
     }),
   vault: async (options, isExpected) =>
     (await import('./vault/vault.ts')).openVault({

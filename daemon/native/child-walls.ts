@@ -26,7 +26,7 @@ export class ChildWalls {
   /** Takes the parts of a child's first frame. */
   readonly came = (parts: readonly Uint8Array[]): void => {
     const said = Buffer.from(parts[0] ?? []).toString('latin1');
-    const known = protections.findIndex((one) => one === said);
+    const known = (protections as readonly string[]).indexOf(said);
     const before = this.#weakest === undefined ? protections.length : protections.indexOf(this.#weakest);
     this.#weakest = protections[Math.min(Math.max(known, 0), before)];
   };

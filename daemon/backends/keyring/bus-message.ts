@@ -1,7 +1,7 @@
 import { BusReader, BusWriter } from './marshal.ts';
 
-/** Longest message that is read: what is asked for here is a path, a flag or a short list of paths. */
-const MESSAGE_MAX = 1_048_576;
+/** Longest message that is read: the paths of 200,000 items. */
+const MESSAGE_MAX = 16_777_216;
 
 /** A reply, an error or a signal: what it is about and a reader standing at its body. */
 export type BusMessage = {

@@ -55,7 +55,9 @@ async function perform(operation: Operation, parts: readonly Buffer[]): Promise<
     if (operation === 'unlock') return answerOf(await service.unlock());
     const state = await service.lockState();
     if (state !== 'usable' || operation === 'probe') return answerOf(state);
-    return operation === 'count' ? await count(service, parts) : await access(service, operation, parts);
+    if (operation === 'count') return await count(service, parts);
+    if (operation === 'list') return await list(service, parts);
+    return await access(service, operation, parts);
   } catch (error) {
     return [outcomeOfBus(error)];
   }
@@ -73,6 +75,31 @@ async function count(service: SecretService, parts: readonly Buffer[]): Promise<
     counts[i] = Math.min(open + locked, 255);
   }
   return ['ok', counts];
+}
+
+/** Items that one answer describes: a question must be short enough that its answer comes within a call's deadline. */
+const PAGE = 64;
+/** The attributes that the library gives an item, and one that gnome-keyring adds. */
+const attributesOfOurs: ReadonlySet<string> = new Set(['service', 'username', 'xdg:schema']);
+/** The paths of all items, asked for with the first page. */
+let paths: readonly string[] = [];
+
+/**
+ * The names and dates of the items from a number on, as JSON: `{ total, items: [[service, account, modified], …] }`. Only what looks
+ * like the library's own is named: what other programs put in for themselves has other attributes.
+ */
+async function list(service: SecretService, [from]: readonly Buffer[]): Promise<Answer> {
+  const start = Number(text(from));
+  if (start === 0) paths = await service.items();
+  const described = await Promise.all(paths.slice(start, start + PAGE).map((path) => service.describe(path)));
+  const items = described.flatMap((one) => {
+    const [name, account] = ['service', 'username'].map((key) => one?.attributes.get(key));
+    const isOurs = [...(one?.attributes.keys() ?? [])].every((key) => attributesOfOurs.has(key));
+    return isOurs && one !== undefined && name !== undefined && account !== undefined
+      ? [[name, account, one.modified]]
+      : [];
+  });
+  return ['ok', Buffer.from(JSON.stringify({ total: paths.length, next: start + PAGE, items }))];
 }
 
 async function access(service: SecretService, operation: Operation, parts: readonly Buffer[]): Promise<Answer> {

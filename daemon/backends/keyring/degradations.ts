@@ -1,10 +1,21 @@
 import type { FaultCode } from '../../../protocol/errors.ts';
 import type { Degradation } from '../backend.ts';
+import type { Rebuilt } from './rebuild.ts';
 
 /** What the last call's fault means to the person, for as long as no call succeeded since. */
 export function degradationsOf(fault: FaultCode | undefined): readonly Degradation[] {
   const trouble = fault === undefined ? undefined : troubles[fault];
   return trouble ? [trouble] : [];
+}
+
+/** What a lost index has cost: told until the agent ends. */
+export function rebuiltDegradation(file: string, { credentials, left }: Rebuilt): Degradation {
+  const others = left > 0 ? `; ${left} items could not be told and stay in the keyring as they are` : '';
+  return {
+    code: 'keyring-rebuilt',
+    what: `${file} was gone and was made anew from the keyring: ${credentials} credentials are held again, without their labels, expiry, refreshes and restore bin${others}`,
+    remedy: 'look at: keyhold token list; sign in again where a login was refreshed: keyhold auth login',
+  };
 }
 
 const troubles: Partial<Record<FaultCode, Degradation>> = {

@@ -1,7 +1,15 @@
+import type { EpochSeconds } from '../../../protocol/credential.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import { type Burst, CALL_DEADLINE } from './burst.ts';
 import type { ItemName } from './names.ts';
 import type { Operation, Outcome } from './operations.ts';
+
+/** A page of the keyring's items. */
+export type ItemPage = {
+  readonly total: number;
+  readonly next: number;
+  readonly items: readonly { readonly name: ItemName; readonly modified: EpochSeconds }[];
+};
 
 /** The keyring's items as one call of the backend sees them: all that it does shares one deadline. */
 export interface KeyringItems {
@@ -11,6 +19,8 @@ export interface KeyringItems {
   set(name: ItemName, value: Uint8Array): Promise<void>;
   /** Removes an item. Removing what is not there is no error. */
   remove(name: ItemName): Promise<void>;
+  /** The items that keyhold's library has made, from a number on; `next` is where the next page begins, while it is less than `total`. */
+  list(from: number): Promise<ItemPage>;
   /** Which of these are there. */
   exist(names: readonly ItemName[]): Promise<readonly boolean[]>;
 }
@@ -24,10 +34,14 @@ export function itemsBy(burst: Burst, milliseconds = CALL_DEADLINE, asked = perf
 
   async function ask(operation: Operation, names: readonly ItemName[], value?: Uint8Array) {
     const parts = names.flatMap(({ service, account }) => [Buffer.from(service), Buffer.from(account)]);
+    return requested(operation, value ? [...parts, value] : parts);
+  }
+
+  async function requested(operation: Operation, parts: readonly Uint8Array[]) {
     await burst.start(asked);
     until ??= performance.now() + milliseconds;
     const left = Math.max(1, until - performance.now());
-    const answer = await burst.request(operation, value ? [...parts, value] : parts, left);
+    const answer = await burst.request(operation, parts, left);
     if (answer.outcome === 'ok' || answer.outcome === 'missing') return answer;
     throw faultOf(answer.outcome);
   }
@@ -42,6 +56,15 @@ export function itemsBy(burst: Burst, milliseconds = CALL_DEADLINE, asked = perf
     },
     async remove(name) {
       await ask('remove', [name]);
+    },
+    async list(from) {
+      const { value } = await requested('list', [Buffer.from(String(from))]);
+      if (!value) throw faultOf('failed');
+      const { total, next, items } = JSON.parse(Buffer.from(value).toString('utf8'));
+      const named = items.map(([service, account, modified]: [string, string, number]) => {
+        return { name: { service, account }, modified };
+      });
+      return { total, next, items: named };
     },
     async exist(names) {
       const { value } = await ask('count', names);

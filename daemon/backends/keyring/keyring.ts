@@ -1,16 +1,18 @@
 import { type FaultCode, KeyholdError } from '../../../protocol/errors.ts';
 import { expose, type Secret, type SecretKeeper } from '../../../protocol/secret.ts';
 import type { Clock } from '../../clock.ts';
+import type { Progress as Slices } from '../../slices.ts';
 import { type Backend, type Degradation, type Held, isErased, type Secrets, type UnlockMeans } from '../backend.ts';
 import { disposeSecrets } from '../secrets.ts';
 import { Breaker } from './breaker.ts';
 import { Burst, CALL_DEADLINE, type ChildOptions } from './burst.ts';
-import { degradationsOf } from './degradations.ts';
+import { degradationsOf, rebuiltDegradation } from './degradations.ts';
 import { type Index, type IndexChange, type Items, type Progress, type Row, SEALED } from './held-index.ts';
 import { openIndexWith } from './index-key.ts';
 import { changedNothing, itemsBy, type KeyringItems } from './items.ts';
 import { markOf } from './marks.ts';
 import { INDEX_KEY_ITEM, type ItemName, itemOf, refreshItemOf } from './names.ts';
+import type { Rebuilt } from './rebuild.ts';
 import { forget, reconcile, settle } from './settle.ts';
 import { unlockBy } from './unlock.ts';
 
@@ -19,6 +21,8 @@ export type KeyringOptions = ChildOptions & {
   readonly file: string;
   readonly keep: SecretKeeper;
   readonly clock: Pick<Clock, 'sinceBoot'>;
+  /** Whether credentials rested here when this agent started: an index that is missing then was lost. @default {false} */
+  readonly isExpected?: boolean | undefined;
   /** Milliseconds that a call may take once it is its turn. @default {CALL_DEADLINE} */
   readonly deadline?: number | undefined;
 };
@@ -53,6 +57,10 @@ class KeyringBackend implements Backend {
   /** Counts locks, so that an unlock under way when one happens comes to nothing. */
   #locks = 0;
   #trouble: FaultCode | undefined;
+  /** How many were found again, where the index was lost when this agent opened it. */
+  #rebuilt: Rebuilt | undefined;
+  /** Told how far a rebuild is, by the call that lists. */
+  #listing: Slices | undefined;
   /** The child that asks the person, and the unlock that waits for it: one prompt at a time. */
   #asking: Burst | undefined;
   #unlocking: Promise<void> | undefined;
@@ -66,10 +74,12 @@ class KeyringBackend implements Backend {
   }
 
   degradations(): readonly Degradation[] {
-    return degradationsOf(this.#trouble);
+    const trouble = degradationsOf(this.#trouble);
+    return this.#rebuilt ? [...trouble, rebuiltDegradation(this.#options.file, this.#rebuilt)] : trouble;
   }
 
-  list(): Promise<readonly Held[]> {
+  list(progress?: Slices): Promise<readonly Held[]> {
+    this.#listing = progress;
     return this.#inOrder(async (index) =>
       index
         .rows()
@@ -229,7 +239,7 @@ class KeyringBackend implements Backend {
   }
 
   async #opened(begin: () => KeyringItems): Promise<Index> {
-    this.#index ??= await openIndexWith(begin(), this.#options);
+    this.#index ??= await openIndexWith(begin, this.#options, (rebuilt) => (this.#rebuilt = rebuilt), this.#listing);
     if (!this.#reconciled) await reconcile(this.#index, begin);
     this.#reconciled = true;
     return this.#index;

@@ -116,6 +116,31 @@ export class BusReader {
     return this.signature() === 'b' ? this.uint32() === 1 : undefined;
   }
 
+  /** A variant that holds object paths; anything else in it reads as undefined. */
+  pathsVariant(): readonly string[] | undefined {
+    return this.signature() === 'ao' ? this.paths() : undefined;
+  }
+
+  /** A variant that holds texts by name; anything else in it reads as undefined. */
+  textsVariant(): ReadonlyMap<string, string> | undefined {
+    if (this.signature() !== 'a{ss}') return undefined;
+    const texts = new Map<string, string>();
+    this.array(8, () => {
+      this.align(8);
+      const key = this.string();
+      texts.set(key, this.string());
+    });
+    return texts;
+  }
+
+  /** A variant that holds a whole number of 64 bits; anything else in it reads as undefined. */
+  uint64Variant(): number | undefined {
+    if (this.signature() !== 't') return undefined;
+    this.align(8);
+    this.#at += 8;
+    return Number(this.#bytes.readBigUInt64LE(this.#at - 8));
+  }
+
   boolean(): boolean {
     return this.uint32() === 1;
   }

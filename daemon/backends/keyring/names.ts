@@ -1,4 +1,4 @@
-import { placeAtRest, type Target } from '../../../protocol/credential.ts';
+import { OWN_PROTOCOL, placeAtRest, type Target, whyNoTarget } from '../../../protocol/credential.ts';
 
 /** Where an item stands in the keyring: the attributes `service` and `username` that every lookup goes by. */
 export type ItemName = { readonly service: string; readonly account: string };
@@ -28,7 +28,44 @@ export function itemOf(target: Target): ItemName {
 /** The item of a credential's refresh token. The space keeps it apart: no protocol's name holds one. */
 export function refreshItemOf(target: Target): ItemName {
   const { service, account } = itemOf(target);
-  return { service: `keyhold refresh ${service}`, account };
+  return { service: `${REFRESH}${service}`, account };
+}
+
+/** What an item of ours is: the secret of a target, or its refresh token. */
+export type ItemMeaning = { readonly target: Target; readonly is: 'secret' | 'refresh-token' };
+
+const REFRESH = 'keyhold refresh ';
+
+/**
+ * The way back from an item's name; undefined for one that `itemOf` and `refreshItemOf` make of no target. What is not exactly the
+ * name of what it was read as is none of ours.
+ */
+export function meaningOf({ service, account }: ItemName): ItemMeaning | undefined {
+  const is = service.startsWith(REFRESH) ? 'refresh-token' : 'secret';
+  const [, protocol, host, path] =
+    /^([^:]*):\/\/([^/]*)(?:\/(.*))?$/s.exec(is === 'secret' ? service : service.slice(REFRESH.length)) ?? [];
+  if (protocol === undefined || host === undefined) return undefined;
+  const username = account === '' ? undefined : account === '\\' ? '' : wired(account);
+  const target = fromRest({ protocol, host, path: path === undefined ? undefined : wired(path), username });
+  if (whyNoTarget(target.protocol === OWN_PROTOCOL ? 'https' : target.protocol, target.host) !== undefined)
+    return undefined;
+  const name = is === 'secret' ? itemOf(target) : refreshItemOf(target);
+  return name.service === service && name.account === account ? { target, is } : undefined;
+}
+
+/** The way back from `placeAtRest`. */
+function fromRest(target: Target): Target {
+  if (target.protocol !== OWN_PROTOCOL || target.host !== 'front') return target;
+  const [, front, protocol, host, path] = /^(\S+) ([^:]*):\/\/([^/]*)(?:\/(.*))?$/s.exec(target.path ?? '') ?? [];
+  if (front === undefined || protocol === undefined || host === undefined) return target;
+  return { protocol, host, path, username: target.username, front };
+}
+
+/** The way back from `legible`. */
+function wired(text: string): string {
+  const hex = /^\\x((?:[0-9a-f]{2})*)$/.exec(text)?.[1];
+  if (hex !== undefined) return Buffer.from(hex, 'hex').toString('latin1');
+  return Buffer.from(text.startsWith('\\') ? text.slice(1) : text, 'utf8').toString('latin1');
 }
 
 /** A wire value (latin1, one character a byte) as text for people. */

@@ -1,5 +1,5 @@
 /** What the child can be asked. Every operation but `unlock` ends without a prompt. */
-export const operations = ['probe', 'get', 'set', 'remove', 'count', 'unlock'] as const;
+export const operations = ['probe', 'get', 'set', 'remove', 'count', 'list', 'unlock'] as const;
 export type Operation = (typeof operations)[number];
 
 /**

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { INDEX_KEY_ITEM, itemOf, refreshItemOf, VAULT_KEY_ITEM } from '../../../../daemon/backends/keyring/names.ts';
+import {
+  INDEX_KEY_ITEM,
+  itemOf,
+  meaningOf,
+  refreshItemOf,
+  VAULT_KEY_ITEM,
+} from '../../../../daemon/backends/keyring/names.ts';
 import { identityOf, type Target } from '../../../../protocol/credential.ts';
 
 /** Bytes as the wire has them, often the ones that escapes are made of. */
@@ -65,5 +71,36 @@ describe('the name of an item', () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+});
+
+describe('the way back from the name of an item', () => {
+  const nameable = target.filter(({ protocol, host }) => host !== '' || protocol === 'cert');
+
+  test('leads to the very target, also to a front’s own and to a refresh token', () => {
+    fc.assert(
+      fc.property(nameable, fc.constantFrom(undefined, 'docker'), (one, front) => {
+        const held = front === undefined ? one : { ...one, front };
+        const identity = (name: ReturnType<typeof itemOf>) => {
+          const meaning = meaningOf(name);
+          return meaning && [identityOf(meaning.target), meaning.is];
+        };
+        expect(identity(itemOf(held))).toEqual([identityOf(held), 'secret']);
+        expect(identity(refreshItemOf(held))).toEqual([identityOf(held), 'refresh-token']);
+      }),
+    );
+  });
+
+  test.each([
+    ['Chrome Safe Storage', 'Chrome'],
+    ['keyhold', 'index'],
+    ['https://', 'ada'],
+    ['https://h\u00e4st.example', 'ada'],
+    ['https://example.com', '\\a'],
+    ['https://example.com', '\\x7A'],
+    ['1https://example.com', 'ada'],
+    ['keyhold refresh keyhold refresh https://example.com', 'ada'],
+  ])('leads nowhere from %j of %j, which keyhold does not make', (service, account) => {
+    expect(meaningOf({ service, account })).toBeUndefined();
   });
 });

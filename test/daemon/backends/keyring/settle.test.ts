@@ -150,6 +150,7 @@ describe('what a crash left in the middle', () => {
         set: (name, value) => slowly(1).then(() => items.set(name, value)),
         remove: (name) => slowly(1).then(() => items.remove(name)),
         exist: (names) => slowly(names.length).then(() => items.exist(names)),
+        list: (from) => items.list(from),
       };
     };
     await reconcile(index, begin);
@@ -178,6 +179,9 @@ function aKeyring() {
     async remove(name) {
       step();
       held.delete(key(name));
+    },
+    async list() {
+      throw new Error('nothing here asks for the names of all items');
     },
     async exist(names) {
       step();
