@@ -1,11 +1,13 @@
 import { asFault, KeyholdError } from '../protocol/errors.ts';
 import type { Secret } from '../protocol/secret.ts';
-import type { Backend, BackendName, Degradation } from './backends/backend.ts';
+import { fromWire } from '../protocol/text.ts';
+import type { Backend, BackendName, Degradation, Held } from './backends/backend.ts';
 import type { Backends } from './backends/index.ts';
 import type { MemoryOver } from './backends/memory-over.ts';
 import type { Emit } from './events/agent-event.ts';
 import type { MigrateSteps } from './migrate.ts';
 import type { MigrateJournal, MigrateRecord } from './migrate-journal.ts';
+import { isOwn } from './tombstones/own-records.ts';
 
 /** Milliseconds for which a migrate to the memory can be undone. */
 const KEPT_FOR = 86_400_000;
@@ -20,6 +22,8 @@ export type MigrateRecoveryParts = {
 export type Recovered = {
   readonly removed: number;
   readonly left: number;
+  /** Those that it could not, as far as they are known. */
+  readonly leftovers?: readonly Held[] | undefined;
   readonly fault?: KeyholdError | undefined;
 };
 
@@ -36,6 +40,8 @@ export class MigrateRecovery {
   #disposed = false;
   /** Why the last attempt ended early. */
   #fault: KeyholdError | undefined;
+  /** What it could not remove. */
+  #leftovers: readonly Held[] = [];
   /** The memory in use, over the backend that still has the copies. */
   #over: MemoryOver | undefined;
   #dropping: NodeJS.Timeout | undefined;
@@ -158,7 +164,7 @@ export class MigrateRecovery {
     return [
       {
         code: 'migrate-leftovers',
-        what: `a migrate from ${from} to ${to} was cut and ${state}; copies that are not served remain in ${where}${why}`,
+        what: `a migrate from ${from} to ${to} was cut and ${state}; copies that are not served remain in ${where}${named(this.#leftovers)}${why}`,
         remedy: 'run: keyhold doctor --repair',
       },
     ];
@@ -193,20 +199,22 @@ export class MigrateRecovery {
     this.#fault = undefined;
     let removed = 0;
     let left = 0;
+    const leftovers: Held[] = [];
     try {
       const backend = await this.#backends.open(name);
       try {
         if (backend.needsPassphrase) await unlockBy(backend, passphrase);
         const keep = new Set(kept);
-        const leftovers = (await backend.list()).filter(({ id }) => !keep.has(id));
-        for (const held of leftovers) {
-          if (this.#disposed) return { removed, left: leftovers.length - removed };
+        const all = (await backend.list()).filter(({ id }) => !keep.has(id));
+        for (const held of all) {
+          if (this.#disposed) return { removed, left: all.length - removed };
           try {
             await backend.remove(held);
             removed++;
           } catch (error) {
             this.#fault ??= asFault(error);
             left++;
+            if (!isOwn(held)) leftovers.push(held);
           }
           // Each removal is made durable, and requests come first.
           await new Promise(setImmediate);
@@ -226,8 +234,21 @@ export class MigrateRecovery {
       count: removed,
       outcome: left > 0 ? 'unfinished' : 'done',
     });
-    return { removed, left, fault: this.#fault };
+    this.#leftovers = leftovers;
+    return { removed, left, leftovers, fault: this.#fault };
   }
+}
+
+/** Most that are named in one line. */
+const NAMED_MAX = 5;
+
+function named(leftovers: readonly Held[]): string {
+  if (leftovers.length === 0) return '';
+  const names = leftovers.slice(0, NAMED_MAX).map(({ protocol, host, username }) => {
+    return `${fromWire(username ?? '')}${username ? '@' : ''}${protocol}://${host}`;
+  });
+  const more = leftovers.length > NAMED_MAX ? ` and ${leftovers.length - NAMED_MAX} more` : '';
+  return ` (${names.join(', ')}${more})`;
 }
 
 function cameBack(to: BackendName): Degradation {

@@ -8,7 +8,7 @@ import type { Custody } from './custody.ts';
 import type { Emit } from './events/agent-event.ts';
 import { Slices } from './slices.ts';
 import type { Caller } from './socket/caller.ts';
-import { isValue } from './tombstones/own-records.ts';
+import { isOwn, isValue } from './tombstones/own-records.ts';
 import type { Entry } from './unlocked/set.ts';
 
 /** Credentials that are carried together: the vault waits for the disk once for all of them. */
@@ -26,9 +26,18 @@ export type MigrateSteps = {
   end(): void;
 };
 
+/** How a migrate ended. */
+export type Migrated = {
+  readonly carried: number;
+  /** Credentials that the old backend still has: their copies could not be removed there. */
+  readonly notRemoved: readonly Held[];
+  /** Credentials that stay in the old backend alone, because their records are damaged. */
+  readonly notCarried: readonly Held[];
+};
+
 /**
  * Carries what rests in one backend to another and uses that from now on. Changes wait meanwhile, gets are answered. If it throws, the old
- * backend is in use and whole. Answers how many were carried, and how many the old backend did not remove; what is held
+ * backend is in use and whole. Answers how many were carried, and what stays in the old backend; what is held
  * in memory only stays. What the new backend held for the same target is replaced. Into the memory nothing is removed where it was: it
  * can be undone (memory-over.ts).
  */
@@ -38,13 +47,14 @@ export async function migrate(
   steps: MigrateSteps,
   emit: Emit,
   caller: Caller,
-): Promise<{ readonly carried: number; readonly left: number }> {
+): Promise<Migrated> {
   const carried: Held[] = [];
   const own: Held[] = [];
   let before: Backend | undefined;
   /** Ids that the new backend had before: carrying back to it replaces them by the same value. */
   let known: ReadonlySet<string> = new Set();
   let over: MemoryOver | undefined;
+  let notCarried: readonly Held[] = [];
   let fault: unknown;
   await custody.replace(async (old) => {
     before = old;
@@ -65,7 +75,9 @@ export async function migrate(
         return over;
       }
       const gone = new Set([...carried, ...own].map(({ id }) => id));
-      steps.commit(resting.filter(({ id }) => !gone.has(id)).map(({ id }) => id));
+      const staying = resting.filter(({ id }) => !gone.has(id));
+      notCarried = staying.filter((held) => !isOwn(held));
+      steps.commit(staying.map(({ id }) => id));
       return next;
     } catch (error) {
       fault = error;
@@ -79,10 +91,10 @@ export async function migrate(
     }
   });
   if (fault) throw fault;
-  if (over) return { carried: carried.length, left: 0 };
+  if (over) return { carried: carried.length, notRemoved: [], notCarried };
   const left = await bidFarewell(before!, carried, own, emit);
-  if (left === 0) steps.end();
-  return { carried: carried.length, left };
+  if (left.length === 0) steps.end();
+  return { carried: carried.length, notRemoved: left.filter((held) => !isOwn(held)), notCarried };
 }
 
 /** Removes the copies that were made. Where one stays, so does the journal, which says what is still to do. */
@@ -162,26 +174,24 @@ async function bidFarewell(
   carried: readonly Held[],
   own: readonly Held[],
   emit: Emit,
-): Promise<number> {
-  let left = 0;
-  await removeAll(before, carried, () => {
-    left++;
-  });
+): Promise<readonly Held[]> {
+  const left: Held[] = [];
+  await removeAll(before, carried, (held) => left.push(held));
   for (const held of own) {
     await before.remove(held).catch(() => {
       // A value that stays would never be deleted; the others are not worth a word.
-      if (isValue(held)) left++;
+      if (isValue(held)) left.push(held);
     });
   }
   await before.dispose().catch(() => {});
-  if (left > 0) emit({ kind: 'farewell-failed', backend: before.name, count: left });
+  if (left.length > 0) emit({ kind: 'farewell-failed', backend: before.name, count: left.length });
   return left;
 }
 
-async function removeAll(backend: Backend, all: readonly Held[], onLeft: () => void): Promise<void> {
+async function removeAll(backend: Backend, all: readonly Held[], onLeft: (held: Held) => void): Promise<void> {
   const slices = new Slices();
   for (let at = 0; at < all.length; at += TOGETHER) {
-    await Promise.all(all.slice(at, at + TOGETHER).map((held) => backend.remove(held).catch(onLeft)));
+    await Promise.all(all.slice(at, at + TOGETHER).map((held) => backend.remove(held).catch(() => onLeft(held))));
     await slices.next();
   }
 }

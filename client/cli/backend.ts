@@ -90,11 +90,25 @@ async function migrate(name: string, options: DestructiveOptions): Promise<void>
   );
   if (name !== 'memory') await followBackend(name);
   const carried = Number(detail(details, 'carried') ?? 0);
-  show(options.json, { backend: name, carried }, (page) => {
+  const left = documents(details, 'left[]');
+  show(options.json, { backend: name, carried, ...(left.length > 0 && { left }) }, (page) => {
     page.line(
       `Carried ${carried} ${carried === 1 ? 'token' : 'tokens'} to the backend ${name}, which is used from now on.`,
     );
     if (message !== undefined) page.line(`Note: ${message}`);
+    if (left.length === 0) return;
+    page.line('These stay where they were:');
+    page.table(
+      ['TOKEN', 'SERVER', 'WHY'],
+      left.map((one) => [
+        text(one.label) || text(one.username) || text(one.id),
+        `${text(one.protocol)}://${text(one.host)}`,
+        one.why === 'not-removed'
+          ? 'its copy could not be removed; run: keyhold doctor --repair'
+          : 'its record is damaged',
+      ]),
+      true,
+    );
   });
 }
 

@@ -1,6 +1,9 @@
+import { documentLine } from '../../protocol/document-line.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
+import type { Detail } from '../../protocol/handler.ts';
 import type { AttributesNamed } from '../../protocol/wire/attribute-names.ts';
-import { type BackendName, isBackendName } from '../backends/backend.ts';
+import { placeOf } from '../back-up.ts';
+import { type BackendName, type Held, isBackendName } from '../backends/backend.ts';
 import type { MemoryOver } from '../backends/memory-over.ts';
 import { migrate } from '../migrate.ts';
 import type { Caller } from '../socket/caller.ts';
@@ -14,11 +17,22 @@ export const backendMigrate = action('backend-migrate', backendIn, async (name, 
   const { custody, recovery } = parts;
   await custody.ready();
   if (name === custody.backend?.name) return { status: 'ok', details: [['carried', '0']] };
-  const { carried, left } = await carryTo(name, parts, caller);
+  const { carried, notRemoved, notCarried } = await carryTo(name, parts, caller);
   const remark =
-    left > 0 ? `${left} could not be removed where they were` : recovery.over ? undoable(recovery.over) : undefined;
-  return { status: 'ok', details: [['carried', String(carried)]], message: remark };
+    notRemoved.length > 0
+      ? `${notRemoved.length} could not be removed where they were`
+      : recovery.over && undoable(recovery.over);
+  const left = [
+    ...notRemoved.map((held) => leftItem(held, 'not-removed')),
+    ...notCarried.map((held) => leftItem(held, 'not-carried')),
+  ];
+  return { status: 'ok', details: [['carried', String(carried)], ...left], message: remark };
 });
+
+/** A credential that stays where it was: its copy could not be removed there, or its record is damaged. */
+function leftItem(held: Held, why: 'not-removed' | 'not-carried'): Detail {
+  return ['left[]', documentLine({ ...placeOf(held), why })];
+}
 
 function undoable({ copies, before }: MemoryOver): string {
   return `what is stored from now on ends with the agent; ${copies} copies stay in the backend ${before.name} for a day: keyhold backend undo`;

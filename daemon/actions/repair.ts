@@ -1,3 +1,6 @@
+import { documentLine } from '../../protocol/document-line.ts';
+import type { Detail } from '../../protocol/handler.ts';
+import { placeOf } from '../back-up.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
 
@@ -6,13 +9,14 @@ export const repair = action(
   ({ attributes }) => attributes.secret('passphrase'),
   async (passphrase, { custody, recovery }: Pick<Parts, 'custody' | 'recovery'>) => {
     await custody.settled();
-    const { removed, left, fault } = await recovery.settle(passphrase);
+    const { removed, left, leftovers = [], fault } = await recovery.settle(passphrase);
     if (fault) return { status: fault.status, message: fault.message };
     return {
       status: 'ok',
       details: [
         ['removed', String(removed)],
         ['left', String(left)],
+        ...leftovers.map((held): Detail => ['item[]', documentLine(placeOf(held))]),
       ],
     };
   },

@@ -419,14 +419,14 @@ export const actions = {
   'backend-migrate': {
     summary: 'carry everything to another backend, read it back there, then use that',
     reads: 'name',
-    answers: 'carried',
+    answers: 'carried left[]?',
     statuses: ['ok', 'locked', 'unavailable', 'bad-request'],
     permission: 'admin',
   },
   repair: {
     summary: 'remove what a migrate that was cut left over; passphrase: of a vault that it left it in',
     reads: 'passphrase?',
-    answers: 'removed left',
+    answers: 'removed left item[]',
     statuses: ['ok', 'locked', 'denied', 'interaction-required', 'unavailable'],
     permission: 'admin',
   },

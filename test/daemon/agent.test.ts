@@ -602,7 +602,7 @@ describe('migrate', () => {
     await core.store({ username: 'bob', password: 'bob-EXAMPLE' });
     await core.store({ host: 'memory.test', timeout: 60 });
     const next = new FakeBackend();
-    expect(await core.migrate(next, () => {})).toEqual({ carried: 2, left: 0 });
+    expect(await core.migrate(next, () => {})).toEqual({ carried: 2, notRemoved: [], notCarried: [] });
     expect(core.backend.disposed).toBe(true);
     core.backend.disposed = false;
     expect(await core.backend.credentials()).toEqual([]);
@@ -619,7 +619,11 @@ describe('migrate', () => {
     await core.custody.settled();
     core.backend.damaged.add('bob');
     const next = new FakeBackend();
-    expect(await core.migrate(next, () => {})).toEqual({ carried: 1, left: 0 });
+    expect(await core.migrate(next, () => {})).toMatchObject({
+      carried: 1,
+      notRemoved: [],
+      notCarried: [{ username: 'bob' }],
+    });
     expect((await next.credentials()).map(({ username }) => username)).toEqual(['ada']);
     core.backend.disposed = false;
     expect((await core.backend.credentials()).map(({ username }) => username)).toEqual(['bob']);
@@ -638,7 +642,7 @@ describe('migrate', () => {
     const kept = core.store({ host: 'new.test' });
     expect(await hasSettled(kept)).toBe(false);
     release();
-    expect(await migrated).toEqual({ carried: 2, left: 0 });
+    expect(await migrated).toEqual({ carried: 2, notRemoved: [], notCarried: [] });
     expect(await kept).toBe('ok');
     expect((await next.credentials()).map(({ host }) => host)).toContain('new.test');
   });
@@ -685,7 +689,11 @@ describe('migrate', () => {
   it('is done although the first backend does not let go, and says so', async () => {
     const core = await stored();
     core.backend.faults.set('remove', 'backend_failed');
-    expect(await core.migrate(new FakeBackend(), () => {})).toEqual({ carried: 1, left: 1 });
+    expect(await core.migrate(new FakeBackend(), () => {})).toMatchObject({
+      carried: 1,
+      notRemoved: [{ username: 'ada' }],
+      notCarried: [],
+    });
     expect(core.log.at(-1)).toBe('farewell-failed {"backend":"vault","count":1}');
     expect(await core.get()).toBe('ada pass-EXAMPLE');
   });
@@ -700,7 +708,7 @@ describe('migrate', () => {
     const later = core.store({ username: 'eve' });
     releaseOld();
     expect(await Promise.all(begun)).toEqual(['ok', 'ok']);
-    expect(await migrated).toEqual({ carried: 2, left: 0 });
+    expect(await migrated).toEqual({ carried: 2, notRemoved: [], notCarried: [] });
     expect(await later).toBe('ok');
     expect((await next.credentials()).map(({ username }) => username).sort()).toEqual(['ada', 'bob', 'eve']);
     expect(await core.get({ username: 'bob' })).toBe('bob second-EXAMPLE');
@@ -711,8 +719,8 @@ describe('migrate', () => {
     const [first, second] = [new FakeBackend(), new FakeBackend()];
     const both = [core.migrate(first, () => {}), core.migrate(second, () => {})];
     expect(await Promise.all(both)).toEqual([
-      { carried: 1, left: 0 },
-      { carried: 1, left: 0 },
+      { carried: 1, notRemoved: [], notCarried: [] },
+      { carried: 1, notRemoved: [], notCarried: [] },
     ]);
     expect(await core.get()).toBe('ada pass-EXAMPLE');
     expect(await second.credentials()).toHaveLength(1);

@@ -144,7 +144,7 @@ describe('a migrate that is cut', () => {
     expect(await core.erase({ host: HOSTS[1]! })).toBe('ok');
     await recovery.settle();
     expect(await countIn('keyring')).toBe(0);
-    expect(await migrate('keyring')).toEqual({ carried: 5, left: 0 });
+    expect(await migrate('keyring')).toEqual({ carried: 5, notRemoved: [], notCarried: [] });
     expect(await served(core)).toEqual(HOSTS.filter((host) => host !== HOSTS[1]));
     expect(await served(machine.start().core)).toEqual(HOSTS.filter((host) => host !== HOSTS[1]));
   });
@@ -165,7 +165,7 @@ describe('a migrate that is cut', () => {
         remedy: 'run: keyhold doctor --repair',
       },
     ]);
-    expect(await recovery.settle()).toEqual({ removed: 5, left: 0 });
+    expect(await recovery.settle()).toMatchObject({ removed: 5, left: 0 });
     expect([await countIn('vault'), await countIn('keyring')]).toEqual([0, 7]);
     expect(recovery.degradations()).toEqual([]);
     expect(existsSync(machine.file)).toBe(false);
@@ -239,7 +239,7 @@ describe('a migrate that is cut', () => {
     );
     expect(recovery.degradations()[0]!.what).toMatch(/remain in keyring: .*backend_hung$/);
     machine.stores.keyring.faults.clear();
-    expect(await recovery.settle()).toEqual({ removed: 3, left: 0 });
+    expect(await recovery.settle()).toMatchObject({ removed: 3, left: 0 });
   });
 
   it('has a journal that names neither host nor account', async () => {

@@ -90,7 +90,7 @@ describe('what is known of a token', () => {
     await core.store({ ...GITHUB, password: TOKEN, about: { label: 'laptop' } });
     const known = aboutOf(core);
     const next = new FakeBackend();
-    expect(await core.migrate(next, () => {})).toEqual({ carried: 1, left: 0 });
+    expect(await core.migrate(next, () => {})).toEqual({ carried: 1, notRemoved: [], notCarried: [] });
     const again = new Core({ services, backend: next });
     await again.custody.settled();
     expect(aboutOf(again)).toEqual(known);
