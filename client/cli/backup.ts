@@ -5,6 +5,7 @@ import {
   existsSync,
   fstatSync,
   fsyncSync,
+  ftruncateSync,
   linkSync,
   openSync,
   readSync,
@@ -14,16 +15,16 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
-import type { Detail } from '../../protocol/handler.ts';
 import { isContinued, RECORD_LINE_MAX } from '../../protocol/record-lines.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
 import { printable } from '../../protocol/text.ts';
+import { dial } from '../dial.ts';
 import { ask, detail, documents, withAgent } from './agent.ts';
 import { askYesNo, canAsk, confirm } from './confirm.ts';
 import { CommandFailure } from './failure.ts';
 import { remark, show } from './page.ts';
-import { ProgressBar, withProgress } from './progress.ts';
+import { ProgressBar } from './progress.ts';
 import { addSecretOptions, readSecret, type SecretOptions } from './secret-input.ts';
 import { localTime } from './status.ts';
 import { addDestructiveVerb, addVerb, type DestructiveOptions } from './verb.ts';
@@ -33,8 +34,8 @@ const LONG = 600_000;
 /** A request takes 1,024 lines and 1 MiB; these leave room for its other lines. */
 const BATCH_LINES = 900;
 const BATCH_BYTES = 900_000;
-/** Most bytes of a backup file: what one answer of the agent can bring. */
-const FILE_MAX = 64 * 1_048_576;
+/** Most bytes of a backup file: of half a million credentials. */
+const FILE_MAX = 256 * 1_048_576;
 /** Bytes of one read of it. */
 const READ_SIZE = 1_048_576;
 
@@ -56,20 +57,13 @@ async function backup(file: string, options: SecretOptions & DestructiveOptions)
   const overwrite = existsSync(file);
   if (overwrite) await confirm(printable(`Overwrite ${file}?`), options);
   const passphrase = await readSecret(options, 'the passphrase', true);
-  let details: readonly Detail[] | undefined;
+  let made: Made;
   try {
-    ({ details } = await withProgress(
-      withAgent((agent) => ask(agent, 'backup', { attributes: { passphrase } }), LONG),
-    ));
+    made = await writeWhole(file, overwrite, (out) => fetchBackup(passphrase, out));
   } finally {
     passphrase.dispose();
   }
-  const lines = (details ?? []).filter(([key]) => key === 'record[]').map(([, line]) => line);
-  const records = lines.filter((line) => !isContinued(line)).length;
-  const header = details?.find(([key]) => key === 'header')?.[1];
-  if (header === undefined) throw new CommandFailure(1, 'cannot back up: the agent gave no header');
-  writeWhole(file, [header, ...lines].map((line) => `${line}\n`).join(''), overwrite);
-  const damaged = documents(details, 'damaged[]');
+  const { records, damaged } = made;
   for (const one of damaged) remark(`Left out, its record is damaged: ${placeIn(one)}. Store it anew.`);
   show(options.json, { file, records, ...(damaged.length > 0 ? { damaged } : {}) }, (page) =>
     page
@@ -86,27 +80,87 @@ function placeIn({ protocol, host, path, username }: Record<string, unknown>): s
   return printable(`${protocol}://${who}${host}${typeof path === 'string' ? `/${path}` : ''}`);
 }
 
+type Made = { readonly records: number; readonly damaged: readonly Record<string, unknown>[] };
+
+/** Asks for a backup page by page and writes its lines. A header begins the file, also anew: then what came before is dropped. */
+async function fetchBackup(passphrase: Secret, out: Output): Promise<Made> {
+  const damaged: Record<string, unknown>[] = [];
+  let records = 0;
+  let isBegun = false;
+  using agent = await dial({ deadline: LONG, autostart: true });
+  using bar = new ProgressBar('backup');
+  let attributes: Record<string, string | Secret> = { passphrase, paged: '1' };
+  for (;;) {
+    const { details } = await ask(agent, 'backup', { attributes });
+    const header = detail(details, 'header');
+    if (header !== undefined) {
+      out.begin(`${header}\n`);
+      records = 0;
+      isBegun = true;
+    }
+    if (!isBegun) throw new CommandFailure(1, 'cannot back up: the agent gave no header');
+    const lines = (details ?? []).filter(([key]) => key === 'record[]').map(([, line]) => line);
+    out.write(lines.map((line) => `${line}\n`).join(''));
+    records += lines.filter((line) => !isContinued(line)).length;
+    damaged.push(...documents(details, 'damaged[]'));
+    const [handle, left] = [detail(details, 'backup'), Number(detail(details, 'left') ?? 0)];
+    // An agent of version 0.1 answers everything at once.
+    if (handle === undefined || left === 0) return { records, damaged };
+    bar.show(records, records + left);
+    attributes = { backup: handle };
+  }
+}
+
+/** Where a file's text goes; `begin` starts it anew. */
+type Output = { readonly begin: (text: string) => void; readonly write: (text: string) => void };
+
 /** All or nothing: the file appears under its name once it is complete and durable, and only its owner may read it. */
-function writeWhole(file: string, text: string, overwrite: boolean): void {
+async function writeWhole<T>(file: string, overwrite: boolean, fill: (out: Output) => Promise<T>): Promise<T> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.part`;
-  try {
-    const descriptor = openSync(temporary, 'wx', 0o600);
+  const tried = <R>(work: () => R): R => {
     try {
-      for (let bytes = Buffer.from(text, 'latin1'); bytes.length > 0; )
-        bytes = bytes.subarray(writeSync(descriptor, bytes));
-      fsyncSync(descriptor);
+      return work();
+    } catch (error) {
+      throw new CommandFailure(1, `cannot write ${file}: ${whyOf(error)}`, { cause: error });
+    }
+  };
+  const descriptor = tried(() => openSync(temporary, 'wx', 0o600));
+  try {
+    let made: T;
+    try {
+      made = await fill(outputTo(descriptor, tried));
+      tried(() => fsyncSync(descriptor));
     } finally {
       closeSync(descriptor);
     }
-    // A link never replaces what appeared there in the meantime; a rename would.
-    if (overwrite) renameSync(temporary, file);
-    else linkSync(temporary, file);
-    syncFolder(dirname(file));
-  } catch (error) {
-    throw new CommandFailure(1, `cannot write ${file}: ${whyOf(error)}`, { cause: error });
+    tried(() => {
+      // A link never replaces what appeared there in the meantime; a rename would.
+      if (overwrite) renameSync(temporary, file);
+      else linkSync(temporary, file);
+      syncFolder(dirname(file));
+    });
+    return made;
   } finally {
     rmSync(temporary, { force: true });
   }
+}
+
+function outputTo(descriptor: number, tried: <R>(work: () => R) => R): Output {
+  let end = 0;
+  const write = (text: string) =>
+    tried(() => {
+      for (let bytes = Buffer.from(text, 'latin1'); bytes.length > 0; ) {
+        const written = writeSync(descriptor, bytes, 0, bytes.length, end);
+        end += written;
+        bytes = bytes.subarray(written);
+      }
+    });
+  const begin = (text: string) => {
+    tried(() => ftruncateSync(descriptor, 0));
+    end = 0;
+    write(text);
+  };
+  return { begin, write };
 }
 
 function syncFolder(folder: string): void {

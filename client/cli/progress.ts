@@ -42,15 +42,17 @@ export async function withProgress<T>(work: Promise<T>): Promise<T> {
 /** A bar for work that this command does itself, step by step. It takes its line back when it is disposed of. */
 export class ProgressBar implements Disposable {
   readonly #what: string;
-  readonly #total: number;
+  #total: number;
   #isShown = false;
 
-  constructor(what: string, total: number) {
+  /** `total` may be told later, by `show`. */
+  constructor(what: string, total = 0) {
     this.#what = what;
     this.#total = total;
   }
 
-  show(done: number): void {
+  show(done: number, total = this.#total): void {
+    this.#total = total;
     if (process.stderr.isTTY !== true) return;
     process.stderr.write(`\r\x1b[K${barOf({ what: this.#what, done, total: this.#total })}`);
     this.#isShown = true;

@@ -40,29 +40,64 @@ type Header = {
   readonly sum: string;
 };
 
+/** Seals the records of one backup, as many as its header says. */
+export interface BackupSealer {
+  /** The first line. */
+  readonly header: string;
+  /** The next record: one line of base64. The secrets are borrowed for the call. */
+  seal(item: BackupItem): string;
+  /** Begins anew, with another number of records: another header, and nothing that was sealed before belongs to it. */
+  again(count: number): void;
+  /** Wipes its keys. */
+  dispose(): void;
+}
+
 /**
- * Seals credentials by a passphrase. Each record is sealed by itself and bound to its header, so that a file can be
- * restored in batches and no record moves to another backup. The secrets are borrowed until the promise settles.
+ * Begins a backup of `count` records by a passphrase, which is borrowed until the promise settles. Each record is sealed by itself
+ * and bound to its header, so that a file can be restored in batches and no record moves to another backup. Throws `secret_unfit`
+ * for an empty passphrase.
  */
+export async function openSealer(passphrase: Secret, count: number, cost?: Argon2Params): Promise<BackupSealer> {
+  if (passphrase.length === 0)
+    throw new KeyholdError('secret_unfit', 'cannot seal the backup: the passphrase is empty');
+  const kdf = newKdf(cost);
+  const key = await keyFromPassphrase(passphrase, kdf, heapSecret);
+  const recordKey = derive(key, PURPOSE.record, heapSecret);
+  const headerFor = (records: number) =>
+    encodeHeader(key, { keyhold: 'backup', version: VERSION, count: records, kdf });
+  let header = headerFor(count);
+  let bound = digest(header);
+  let sealed = 0;
+  return {
+    get header() {
+      return header;
+    },
+    seal: (item) => sealRecord(recordKey, bound, sealed++, item),
+    again(records) {
+      header = headerFor(records);
+      bound = digest(header);
+      sealed = 0;
+    },
+    dispose() {
+      key.dispose();
+      recordKey.dispose();
+    },
+  };
+}
+
+/** A whole backup at once. */
 export async function sealBackup(
   passphrase: Secret,
   items: readonly BackupItem[],
-  kdf?: Argon2Params,
+  cost?: Argon2Params,
 ): Promise<SealedBackup> {
-  if (passphrase.length === 0)
-    throw new KeyholdError('secret_unfit', 'cannot seal the backup: the passphrase is empty');
-  const sealing = newKdf(kdf);
-  const key = await keyFromPassphrase(passphrase, sealing, heapSecret);
-  const recordKey = derive(key, PURPOSE.record, heapSecret);
+  const sealer = await openSealer(passphrase, items.length, cost);
   try {
-    const header = encodeHeader(key, { keyhold: 'backup', version: VERSION, count: items.length, kdf: sealing });
-    const bound = digest(header);
     const records: string[] = [];
-    await inSlices(items, (item) => records.push(sealRecord(recordKey, bound, records.length, item)));
-    return { header, records };
+    await inSlices(items, (item) => records.push(sealer.seal(item)));
+    return { header: sealer.header, records };
   } finally {
-    key.dispose();
-    recordKey.dispose();
+    sealer.dispose();
   }
 }
 

@@ -447,9 +447,10 @@ export const actions = {
     permission: 'admin',
   },
   backup: {
-    summary: 'everything held, sealed by a passphrase',
-    reads: 'passphrase',
-    answers: 'header damaged[] record[]',
+    summary:
+      'everything held, sealed by a passphrase; with paged=1 in pages: backup names it to ask for the next, left says how many records are to come, and a header begins the file, also anew',
+    reads: 'passphrase paged? | backup',
+    answers: 'header? damaged[] record[] backup? left?',
     statuses: ['ok', 'locked', 'unavailable', 'bad-request'],
     permission: 'admin',
   },

@@ -117,10 +117,10 @@ describe('restore of what is no file', () => {
       'a file beyond the bound',
       (path: string) => {
         writeFileSync(path, '');
-        truncateSync(path, 64 * 1_048_576 + 1);
+        truncateSync(path, 256 * 1_048_576 + 1);
       },
       2,
-      'it is larger than 67108864 bytes',
+      'it is larger than 268435456 bytes',
     ],
   ])('%s is refused before the passphrase is asked for', { timeout: 20_000 }, async (_, make, code, why) => {
     make(file);
