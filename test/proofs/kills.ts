@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type KeyringSession, startKeyringSession } from '../fakes/keyring-session.ts';
 import { temporaryFolder } from '../temporary.ts';
 import { manage, type ProofAgent, startProofAgent } from './agent.ts';
+import { fillKeyring } from './filled-keyring.ts';
 import { configure } from './home.ts';
 import { Ledger } from './ledger.ts';
 import type { Proof, ProofOptions, ProofResult } from './proof.ts';
-import { randomFrom } from './random.ts';
+import { randomOf } from './random.ts';
 import { openRotation, type Rotation } from './rotation.ts';
 
 export const killed = ['vault', 'passphrase', 'keyring'] as const;
@@ -15,8 +16,6 @@ export type Killed = (typeof killed)[number];
 const PASSPHRASE = 'correct horse EXAMPLE';
 /** Connections' worth of changes at the same time, each on hosts of its own. */
 const LANES = 4;
-/** Times that a store is sent again that a keyring refused while the home is filled. */
-const TRIES = 20;
 /** Changes at most that are answered before a kill may come: a busy machine would make none of them in a fixed time. */
 const ANSWERS = 8;
 /** Milliseconds that they are waited for at most: a keyring that is killed meanwhile answers none. */
@@ -25,16 +24,17 @@ const ANSWERS_DEADLINE = 5_000;
 const LIFE = 600;
 /** How often the agent rotates, backs up, or loses its keyring, of all its lives. */
 const OFTEN = { rotate: 0.15, backup: 0.1, keyring: 0.15 };
-/** Hosts that are looked at behind each kill beside those that were changed. */
-const SAMPLE = 60;
-/** Kills from one look at all hosts to the next; all are looked at behind the last one, too. */
-const ALL_EVERY = 25;
+/**
+ * Hosts that are looked at behind each kill beside those that were changed, and kills from one look at all hosts to the next;
+ * all are looked at behind the last kill, too. With 10,000 items gnome-keyring needs about 30 ms for each, five minutes for all.
+ */
+const LOOK = { vault: { sample: 60, allEvery: 25 }, keyring: { sample: 20, allEvery: 500 } };
 
-/** `npm run proof -- kills`: every backend in turn, or the one of `--only`. */
+/** `npm run proof -- kills`: every backend in turn, or the one of `--backend`. */
 export const proveKills: Proof = async (options) => {
   const results: ProofResult[] = [];
-  const all = killed.filter((which) => options.only === undefined || which === options.only);
-  if (all.length === 0) throw new Error(`--only takes ${killed.join(', ')}`);
+  const all = killed.filter((which) => options.backend === undefined || which === options.backend);
+  if (all.length === 0) throw new Error(`--backend takes ${killed.join(', ')}`);
   for (const which of all) {
     options.say(`${which}: filling, then killing`);
     results.push(await killAgents(which, options));
@@ -51,7 +51,7 @@ export const proveKills: Proof = async (options) => {
  */
 export async function killAgents(
   which: Killed,
-  { seed, kills = 500, held = 10_000, say }: ProofOptions,
+  { seed, from = 0, kills = 500, held = 10_000, say }: ProofOptions,
 ): Promise<ProofResult> {
   const { path: home, remove } = temporaryFolder(`proof-${which}`);
   const session = which === 'keyring' ? await startKeyringSession() : undefined;
@@ -60,11 +60,12 @@ export async function killAgents(
     const run = new KillRun(which, home, session, seed);
     try {
       await run.fill(held, say);
-      for (let kill = 0; kill < kills && run.wrong.length < 10; kill++) {
-        await run.killOnce();
-        if (kill % 50 === 49) say(`${which}: ${kill + 1} of ${kills} kills, ${run.wrong.length} wrong`);
+      for (let kill = from; kill < from + kills && run.wrong.length < 10; kill++) {
+        await run.killOnce(kill);
+        if (run.kills % 25 === 0) say(`${run.sum()}, of ${kills}; next: --from ${kill + 1}`);
       }
       await run.checkAll();
+      say(`${run.sum()}, of ${kills} from ${from} on; all hosts were looked at`);
     } finally {
       await run.end();
     }
@@ -86,7 +87,9 @@ class KillRun {
   readonly #which: Killed;
   readonly #home: string;
   readonly #session: KeyringSession | undefined;
-  readonly #random: () => number;
+  readonly #seed: number;
+  /** What decides about the kill that is under way: each has its own, so that a run can begin at any of them. */
+  #random: () => number;
   #agent!: ProofAgent;
   #rotation: Rotation | undefined;
   #rotating = false;
@@ -95,7 +98,8 @@ class KillRun {
     this.#which = which;
     this.#home = home;
     this.#session = session;
-    this.#random = randomFrom(seed);
+    this.#seed = seed;
+    this.#random = randomOf(seed, 0);
     this.ledger = new Ledger(`k${seed}`);
   }
 
@@ -106,25 +110,43 @@ class KillRun {
       const answer = await this.#agent.ask(...manage('backend-passphrase', `new_passphrase=${PASSPHRASE}`));
       if (!answer.startsWith('status=ok')) throw new Error(`cannot set a passphrase: ${answer}`);
     }
-    const environment = this.#session?.env ?? {};
-    this.#rotation = await openRotation(this.#home, environment);
-    for (let at = 0; at < held; at += 32) {
-      const hosts = Array.from({ length: Math.min(32, held - at) }, (_, more) => `h${at + more}.test`);
-      await Promise.all(hosts.map((host) => this.ledger.store(this.#agent, host)));
-      // What a busy keyring refused is stored again.
-      for (const host of hosts) {
-        for (let tries = 1; !this.ledger.isHeld(host) && tries <= TRIES; tries++) {
-          if (tries > 1) await sleep(500);
-          await this.ledger.store(this.#agent, host);
-        }
-      }
-    }
+    if (this.#session) await this.#fillKeyring(held, this.#session);
+    else await this.#fillVault(held);
+    this.#rotation = await openRotation(this.#home, this.#session?.env ?? {});
     if (this.ledger.held !== held) throw new Error(`cannot fill: ${this.ledger.held} of ${held} were kept`);
     say(`${this.#which}: ${held} held after ${Math.round((performance.now() - began) / 1_000)} s`);
   }
 
+  async #fillVault(held: number): Promise<void> {
+    for (let at = 0; at < held; at += 256) {
+      const hosts = Array.from({ length: Math.min(256, held - at) }, (_, more) => `h${at + more}.test`);
+      await Promise.all(hosts.map((host) => this.ledger.store(this.#agent, host)));
+    }
+  }
+
+  /** The first through the agent, the rest by a file that the keyring reads. */
+  async #fillKeyring(held: number, session: KeyringSession): Promise<void> {
+    const template = { host: 'h0.test', secret: this.ledger.fresh() };
+    await this.ledger.store(this.#agent, template.host, template.secret);
+    this.#agent.kill();
+    await this.#agent.ended;
+    const hosts = Array.from({ length: held - 1 }, (_, at) => `h${at + 1}.test`);
+    const values = new Map(hosts.map((host) => [host, this.ledger.fresh()]));
+    await fillKeyring(this.#home, session, template, values);
+    for (const [host, value] of values) this.ledger.know(host, value);
+    await this.#start();
+  }
+
+  /** A line that sums up what was done. */
+  sum(): string {
+    const { kills, keyringKills, ledger, wrong, done } = this;
+    const made = `${ledger.acknowledged} acknowledged changes, ${done.rotates} rotates, ${done.backups} backups`;
+    return `${this.#which}: ${kills} kills, ${keyringKills} of the keyring, ${made}, ${wrong.length} wrong`;
+  }
+
   /** One life: traffic, a kill, the next start, and the check of what was touched. */
-  async killOnce(): Promise<void> {
+  async killOnce(kill: number): Promise<void> {
+    this.#random = randomOf(this.#seed, kill);
     const changed = new Set<string>();
     const agent = this.#agent;
     let isOver = false;
@@ -176,8 +198,9 @@ class KillRun {
 
   async #check(changed: ReadonlySet<string>): Promise<void> {
     const { hosts } = this.ledger;
-    const sample = Array.from({ length: SAMPLE }, () => hosts[Math.floor(this.#random() * hosts.length)]!);
-    const looked = this.kills % ALL_EVERY === 0 ? hosts : [...new Set([...changed, ...sample])];
+    const { sample: size, allEvery } = LOOK[this.#session ? 'keyring' : 'vault'];
+    const sample = Array.from({ length: size }, () => hosts[Math.floor(this.#random() * hosts.length)]!);
+    const looked = this.kills % allEvery === 0 ? hosts : [...new Set([...changed, ...sample])];
     const wrong = await this.ledger.check(this.#agent, looked);
     if (this.#rotating) wrong.push(...(await this.#rotation!.check(this.#agent)));
     this.wrong.push(...wrong.map((what) => `kill ${this.kills}: ${what}`));

@@ -4,36 +4,40 @@ import { proveMigrate } from './migrate.ts';
 import type { Proof } from './proof.ts';
 
 /**
- * `npm run proof -- NAME [--seed N] [--kills N] [--held N] [--only BACKEND]`: a proof in full, or smaller, or one backend of it. It prints its command, seed,
- * duration and result, and ends with 1 if something was wrong. The same seed makes the same choices; when a kill lands is
- * up to the machine.
+ * `npm run proof -- kills [--backend NAME]` and `npm run proof -- migrate [--direction NAME] [--phase NAME]`, with `--seed N`,
+ * `--from N`, `--kills N` and `--held N`: a proof in full, or a part of it. It prints its command, seed, duration and
+ * result, and ends with 1 if something was wrong. The same seed makes the same choices; when a kill lands is up to the
+ * machine.
  */
 
 const proofs: Readonly<Record<string, Proof>> = { kills: proveKills, migrate: proveMigrate };
+const USAGE = `npm run proof -- kills [--backend NAME]
+       npm run proof -- migrate [--direction NAME] [--phase NAME]
+       with [--seed N] [--from N] [--kills N] [--held N]`;
 
+const text = { type: 'string' } as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seed: { type: 'string' }, kills: { type: 'string' }, held: { type: 'string' }, only: { type: 'string' } },
+  options: { seed: text, from: text, kills: text, held: text, backend: text, direction: text, phase: text },
 });
 const [name = ''] = positionals;
 const proof = Object.hasOwn(proofs, name) ? proofs[name] : undefined;
-const { only, ...given } = values;
-const numbers = Object.entries(given).map(([key, text]) => [key, Number(text)] as const);
+const { backend, direction, phase, ...given } = values;
+const numbers = Object.entries(given).map(([key, digits]) => [key, Number(digits)] as const);
 const bad = numbers.find(([, number]) => !Number.isSafeInteger(number) || number < 0);
 if (!proof || positionals.length !== 1 || bad) {
   const what = bad ? `--${bad[0]} takes a number` : `there is no proof ${JSON.stringify(name)}`;
-  console.error(
-    `proof: ${what}; run: npm run proof -- ${Object.keys(proofs).join('|')} [--seed N] [--kills N] [--held N] [--only BACKEND]`,
-  );
+  console.error(`proof: ${what}; run: ${USAGE}`);
   process.exit(2);
 }
 
-const { seed = 1, kills, held } = Object.fromEntries(numbers) as { seed?: number; kills?: number; held?: number };
+type Numbers = { seed?: number; from?: number; kills?: number; held?: number };
+const { seed = 1, ...size } = Object.fromEntries(numbers) as Numbers;
 const command = `npm run proof -- ${process.argv.slice(2).join(' ')}`;
 const began = Date.now();
 const say = (line: string) => console.log(`${new Date().toISOString().slice(11, 19)}  ${line}`);
 say(`${command} (seed ${seed})`);
-const { wrong, counts } = await proof({ seed, kills, held, only, say });
+const { wrong, counts } = await proof({ seed, ...size, backend, direction, phase, say });
 for (const line of wrong) say(`WRONG  ${line}`);
 const seconds = Math.round((Date.now() - began) / 1_000);
 console.log(`command   ${command}`);

@@ -7,9 +7,10 @@ import { manage, type ProofAgent, startProofAgent } from './agent.ts';
 import { configure } from './home.ts';
 import { askPatiently, Ledger } from './ledger.ts';
 import type { Proof, ProofOptions } from './proof.ts';
-import { randomFrom } from './random.ts';
+import { randomOf } from './random.ts';
 
-type Name = 'vault' | 'keyring';
+const names = ['vault', 'keyring'] as const;
+type Name = (typeof names)[number];
 /**
  * What the kill interrupts: the copying, the removing of old copies, and what the start behind each does about it
  * (`undoing` the copies, `finishing` the removal).
@@ -28,12 +29,16 @@ const REPAIR_AFTER = 10_000;
  * Kills agents in every phase of a migrate, in both directions, and checks after each that it is up, that everything
  * acknowledged is served, that nothing erased is served, and that the backend that is not in use is empty.
  */
-export const proveMigrate: Proof = async ({ seed, kills = 200, held = 60, say }) => {
+export const proveMigrate: Proof = async ({ seed, from = 0, kills = 200, held = 60, direction, phase, say }) => {
+  const isPhase = (name: string | undefined) => name === undefined || phases.some((one) => one === name);
+  const isName = (name: string | undefined) => name === undefined || names.some((one) => one === name);
+  if (!isPhase(phase)) throw new Error(`--phase takes ${phases.join(', ')}`);
+  if (!isName(direction)) throw new Error(`--direction takes ${names.join(', ')}: the backend that is migrated from`);
   const { path: home, remove } = temporaryFolder('proof-migrate');
   await using session = await startKeyringSession();
   try {
     configure(home, 'auto');
-    const run = new MigrateRun({ home, session, seed, kills, held, say });
+    const run = new MigrateRun({ home, session, seed, from, kills, held, direction, phase, say });
     await run.play();
     return { wrong: run.wrong, counts: run.counts };
   } finally {
@@ -42,6 +47,7 @@ export const proveMigrate: Proof = async ({ seed, kills = 200, held = 60, say })
 };
 
 type RunOptions = ProofOptions & {
+  readonly from: number;
   readonly kills: number;
   readonly held: number;
   readonly home: string;
@@ -61,7 +67,7 @@ class MigrateRun {
   constructor(options: RunOptions) {
     this.#options = options;
     this.#ledger = new Ledger(`m${options.seed}`);
-    this.#random = randomFrom(options.seed);
+    this.#random = randomOf(options.seed, options.from);
   }
 
   get counts(): Record<string, number> {
@@ -74,16 +80,32 @@ class MigrateRun {
     for (let at = 0; at < held; at++) await this.#ledger.store(this.#agent!, `h${at}.test`);
     for (let round = 0; this.#missing() > 0 && this.wrong.length < 10; round++) {
       await this.#round(round);
-      if (round % 50 === 49) say(`${round + 1} rounds, ${this.#missing()} of ${8 * kills} kills to go`);
+      if (round % 50 === 49) say(`${this.sum()}; ${this.#missing()} of ${this.#parts().length * kills} kills to go`);
     }
+    say(this.sum());
     this.#agent?.kill();
     await this.#agent?.ended;
   }
 
+  /** A line that sums up what was done. */
+  sum(): string {
+    const made = this.#parts().map(([from, phase]) => `${from} ${phase} ${this.#count(from, phase)}`);
+    return `kills: ${made.join(', ')}; ${this.#ledger.acknowledged} acknowledged changes, ${this.wrong.length} wrong`;
+  }
+
+  /** The directions and phases that are to be cut. */
+  #parts(): (readonly [Name, Phase])[] {
+    const all = names.flatMap((from) => phases.map((phase) => [from, phase] as const));
+    const { direction, phase: only } = this.#options;
+    return all.filter(
+      ([from, phase]) => (direction === undefined || from === direction) && (only === undefined || phase === only),
+    );
+  }
+
   /** How many kills are still to be made. */
   #missing(): number {
-    const of = (from: Name) => phases.map((phase) => Math.max(0, this.#options.kills - this.#count(from, phase)));
-    return [...of('vault'), ...of('keyring')].reduce((sum, one) => sum + one, 0);
+    const left = this.#parts().map(([from, phase]) => Math.max(0, this.#options.kills - this.#count(from, phase)));
+    return left.reduce((sum, one) => sum + one, 0);
   }
 
   #count(from: Name, phase: Phase): number {
@@ -91,7 +113,8 @@ class MigrateRun {
   }
 
   #wants(from: Name, phase: Phase): boolean {
-    return this.#count(from, phase) < this.#options.kills;
+    const isAsked = this.#parts().some(([oneFrom, onePhase]) => oneFrom === from && onePhase === phase);
+    return isAsked && this.#count(from, phase) < this.#options.kills;
   }
 
   /** One migrate, cut in a phase that lacks kills; then the next start, cut as well where that lacks kills; then the check. */

@@ -5,8 +5,13 @@ export type ProofOptions = {
   readonly kills?: number | undefined;
   /** Credentials that are held. */
   readonly held?: number | undefined;
-  /** One backend alone. */
-  readonly only?: string | undefined;
+  /** The number of the first kill, for a run that goes on with another or shares its kills. */
+  readonly from?: number | undefined;
+  /** `kills`: one backend alone. */
+  readonly backend?: string | undefined;
+  /** `migrate`: the backend that is migrated from, and one phase alone. */
+  readonly direction?: string | undefined;
+  readonly phase?: string | undefined;
   /** Where to say how far it has come. */
   readonly say: (line: string) => void;
 };

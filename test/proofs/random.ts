@@ -8,3 +8,8 @@ export function randomFrom(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** The numbers that a seed decides for one part of a run, whatever the parts before it have drawn. */
+export function randomOf(seed: number, part: number): () => number {
+  return randomFrom(Math.imul(seed, 0x9e3779b1) ^ Math.imul(part + 1, 0x85ebca6b));
+}
