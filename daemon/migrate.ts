@@ -6,7 +6,7 @@ import { MemoryOver } from './backends/memory-over.ts';
 import { disposeSecrets } from './backends/secrets.ts';
 import type { Custody } from './custody.ts';
 import type { Emit } from './events/agent-event.ts';
-import { Slices } from './slices.ts';
+import { filterInSlices, Slices, setInSlices } from './slices.ts';
 import type { Caller } from './socket/caller.ts';
 import { isOwn, isValue } from './tombstones/own-records.ts';
 import type { Entry } from './unlocked/set.ts';
@@ -61,21 +61,21 @@ export async function migrate(
     let begun = false;
     try {
       const resting = await old.list();
-      const ids = new Set(resting.map(({ id }) => id));
+      const ids = await setInSlices(resting, ({ id }) => id);
       const there = await next.list();
-      const strangers = there.filter(({ id }) => !ids.has(id));
-      known = new Set(there.map(({ id }) => id));
+      const strangers = await filterInSlices(there, ({ id }) => !ids.has(id));
+      known = await setInSlices(there, ({ id }) => id);
       begun = true;
       steps.begin(strangers.map(({ id }) => id));
       await carryOwn(custody, old, next, own);
       await carry(custody, next, carried, caller);
       if (next.name === 'memory' && carried.length > 0) {
-        over = new MemoryOver(next, old, [...carried, ...own]);
+        over = await MemoryOver.begin(next, old, [...carried, ...own]);
         steps.keep(over);
         return over;
       }
-      const gone = new Set([...carried, ...own].map(({ id }) => id));
-      const staying = resting.filter(({ id }) => !gone.has(id));
+      const gone = await setInSlices([...carried, ...own], ({ id }) => id);
+      const staying = await filterInSlices(resting, ({ id }) => !gone.has(id));
       notCarried = staying.filter((held) => !isOwn(held));
       steps.commit(staying.map(({ id }) => id));
       return next;

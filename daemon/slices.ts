@@ -44,3 +44,19 @@ export async function inSlices<T>(items: Iterable<T>, step: (item: T) => void): 
     if (slices.isOver) await slices.next();
   }
 }
+
+/** What `of` answers for each item, as a set that is made in slices. */
+export async function setInSlices<T, V>(items: Iterable<T>, of: (item: T) => V): Promise<Set<V>> {
+  const set = new Set<V>();
+  await inSlices(items, (item) => set.add(of(item)));
+  return set;
+}
+
+/** The items that `accepts` takes, picked in slices. */
+export async function filterInSlices<T>(items: Iterable<T>, accepts: (item: T) => boolean): Promise<T[]> {
+  const taken: T[] = [];
+  await inSlices(items, (item) => {
+    if (accepts(item)) taken.push(item);
+  });
+  return taken;
+}

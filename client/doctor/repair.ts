@@ -1,7 +1,8 @@
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
 import { heapSecret, type Secret } from '../../protocol/secret.ts';
-import { detail, requestOf, withAgent } from '../cli/agent.ts';
+import { printable } from '../../protocol/text.ts';
+import { detail, documents, requestOf, withAgent } from '../cli/agent.ts';
 import { hasPerson, readHidden } from '../cli/terminal.ts';
 import { type Finding, fine, mend } from './finding.ts';
 
@@ -23,12 +24,25 @@ export async function repair({ input }: { readonly input: boolean }): Promise<Fi
     }
     if (reply.status !== 'ok') return [unrepaired(reply.message ?? reply.status)];
     const removed = Number(detail(reply.details, 'removed') ?? 0);
+    const left = Number(detail(reply.details, 'left') ?? 0);
+    if (left > 0) return [unrepaired(stillLeft(left, documents(reply.details, 'item[]')))];
     if (removed === 0) return [fine('repair', 'nothing was left over')];
     return [fine('repair', `removed ${removed} ${removed === 1 ? 'copy' : 'copies'} that a migrate left over`)];
   } catch (error) {
     if (!(error instanceof KeyholdError)) throw error;
     return [unrepaired(error.message)];
   }
+}
+
+/** Most that are named. */
+const NAMED_MAX = 5;
+
+function stillLeft(left: number, items: readonly Record<string, unknown>[]): string {
+  const names = items.slice(0, NAMED_MAX).map(({ protocol, host, username }) => {
+    return printable(`${username === undefined ? '' : `${username}@`}${protocol}://${host}`);
+  });
+  const which = names.length > 0 ? ` (${names.join(', ')}${items.length > NAMED_MAX ? ', …' : ''})` : '';
+  return `${left} ${left === 1 ? 'copy' : 'copies'} of a migrate could not be removed${which}; run it again: keyhold doctor --repair`;
 }
 
 function ask(passphrase?: Secret): Promise<CredentialReply> {

@@ -1,5 +1,5 @@
 import { identityOf } from '../../protocol/credential.ts';
-import type { Progress } from '../slices.ts';
+import { inSlices, type Progress } from '../slices.ts';
 import { isOwn } from '../tombstones/own-records.ts';
 import { type Backend, type Degradation, type Held, isErased, type Secrets, type UnlockMeans } from './backend.ts';
 import { disposeSecrets } from './secrets.ts';
@@ -21,15 +21,24 @@ export class MemoryOver implements Backend {
   /** The copies are not ours to touch: everything is being carried back to where they are. */
   #isReleased = false;
 
-  constructor(memory: Backend, before: Backend, copies: Iterable<Held>) {
+  private constructor(memory: Backend, before: Backend, copies: Map<string, Held>) {
     this.#memory = memory;
     this.before = before;
-    this.#copies = new Map([...copies].map((held) => [identityOf(held), held]));
+    this.#copies = copies;
+  }
+
+  /** Over a backend that has these copies of what is in memory. */
+  static async begin(memory: Backend, before: Backend, copies: Iterable<Held>): Promise<MemoryOver> {
+    const byIdentity = new Map<string, Held>();
+    await inSlices(copies, (held) => byIdentity.set(identityOf(held), held));
+    return new MemoryOver(memory, before, byIdentity);
   }
 
   /** How many copies of credentials are still at rest. */
   get copies(): number {
-    return [...this.#copies.values()].filter((held) => !isOwn(held)).length;
+    let count = 0;
+    for (const held of this.#copies.values()) if (!isOwn(held)) count++;
+    return count;
   }
 
   degradations(): readonly Degradation[] {

@@ -24,11 +24,11 @@ export async function takeStateLock(state: string, { ending, isSuccessor }: Lock
   const file = `${state}/agent.lock`;
   for (const end = performance.now() + ending; ; ) {
     try {
-      return takeLock(file, isSuccessor ? ending : 0);
+      return takeLock(file);
     } catch (error) {
       if (!(error instanceof KeyholdError && error.code === 'agent_running')) throw error;
       const holder = readHolder(state);
-      const serves = holder === undefined || existsSync(`${holder.socketFolder}/agent.sock`);
+      const serves = !isSuccessor && (holder === undefined || existsSync(`${holder.socketFolder}/agent.sock`));
       if (serves || performance.now() >= end) throw holder ? heldBy(holder, error) : error;
     }
     await new Promise((resolve) => setTimeout(resolve, PERIOD));
@@ -37,11 +37,11 @@ export async function takeStateLock(state: string, { ending, isSuccessor }: Lock
 
 /**
  * Takes a lock file: at most one process holds it, and the kernel releases it when that process ends, however it ends.
- * Node has no flock(2), so it is the lock of an SQLite file that stays empty (ADR 0005). Waits up to `patience`
- * milliseconds for a holder that is about to end; then throws `agent_running`.
+ * Node has no flock(2), so it is the lock of an SQLite file that stays empty (ADR 0005). It does not wait: SQLite would block the
+ * event loop. Throws `agent_running` where another process holds it.
  */
-export function takeLock(file: string, patience = 0): Disposable {
-  const database = new DatabaseSync(file, { timeout: patience });
+export function takeLock(file: string): Disposable {
+  const database = new DatabaseSync(file, { timeout: 0 });
   try {
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {

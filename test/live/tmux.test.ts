@@ -118,6 +118,60 @@ describe.skipIf(!hasTmux)('keyhold in a terminal', () => {
     await terminal.until(/^echo$/m);
   });
 
+  test('a backup shows how far it is on standard error, and takes the bar back', async () => {
+    let asked = 0;
+    const more = Promise.withResolvers<void>();
+    await using agent = await startScriptedAgent({
+      backup: async () => {
+        if (asked++ === 0)
+          return ok([
+            ['header', '{"keyhold":"backup","version":1,"count":4}'],
+            ['record[]', 'b25l'],
+            ['backup', 'b1'],
+            ['left', '3'],
+          ]);
+        await more.promise;
+        return ok([
+          ['record[]', 'dHdv'],
+          ['record[]', 'dGhyZWU'],
+          ['record[]', 'Zm91cg'],
+          ['left', '0'],
+        ]);
+      },
+    });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type('echo pass-EXAMPLE | keyhold backup copy --stdin; echo "ended $?"');
+    terminal.press('Enter');
+    await terminal.until(/backup {2}\[######-{18}\] 25% {2}1 of 4/);
+    more.resolve();
+    const screen = await terminal.until(/ended 0/);
+    expect(screen).not.toContain('[###');
+    expect(screen).toContain('Wrote 4 sealed records');
+    expect(readFileSync(join(agent.home, 'copy'), 'utf8').split('\n')).toHaveLength(6);
+  });
+
+  test('a migrate shows how far the agent is with it', async () => {
+    const more = Promise.withResolvers<void>();
+    await using agent = await startScriptedAgent({
+      'backend-migrate': async () => {
+        await more.promise;
+        return ok([['carried', '100000']]);
+      },
+      progress: ok([
+        ['state', 'open'],
+        ['progress[]', { what: 'migrate', done: 34_000, total: 100_000 }],
+      ]),
+    });
+    using terminal = new Terminal(agent);
+    await terminal.until(/ready> /);
+    terminal.type('keyhold backend migrate memory --yes; echo "ended $?"');
+    terminal.press('Enter');
+    await terminal.until(/migrate {2}\[########-{16}\] 34% {2}34,000 of 100,000/);
+    more.resolve();
+    expect(await terminal.until(/ended 0/)).not.toContain('[###');
+  });
+
   test('--stdin at a terminal asks without showing, too', async () => {
     await using agent = await startScriptedAgent({ list: ok(), store: ok() });
     using terminal = new Terminal(agent);

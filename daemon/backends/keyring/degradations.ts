@@ -13,7 +13,7 @@ export function rebuiltDegradation(file: string, { credentials, left }: Rebuilt)
   const others = left > 0 ? `; ${left} items could not be told and stay in the keyring as they are` : '';
   return {
     code: 'keyring-rebuilt',
-    what: `${file} was gone and was made anew from the keyring: ${credentials} credentials are held again, without their labels, expiry, refreshes and restore bin${others}`,
+    what: `${file} was gone and was made anew from the keyring: ${credentials} credentials are held again, without their labels, expiry, refreshes and restore bin; one that was erased while the keyring kept its item is held again, too${others}`,
     remedy: 'look at: keyhold token list; sign in again where a login was refreshed: keyhold auth login',
   };
 }

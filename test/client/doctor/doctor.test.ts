@@ -147,6 +147,16 @@ describe('keyhold doctor --repair', () => {
     expect(await repaired(left('0'))).toMatchObject({ state: 'ok', what: 'nothing was left over' });
   });
 
+  test('names what could not be removed, and never says that nothing was left over then', async () => {
+    const item = { id: '1', protocol: 'https', host: 'git.example', username: 'ada' };
+    const details = [['removed', '0'] as const, ['left', '1'] as const, ['item[]', item] as const];
+    expect(await repaired(ok(details))).toMatchObject({
+      state: 'mend',
+      what: '1 copy of a migrate could not be removed (ada@https://git.example)',
+      remedy: 'run it again: keyhold doctor --repair',
+    });
+  });
+
   test('says why they cannot be removed, and what to do', async () => {
     const message = 'cannot remove copies from the vault: it needs its passphrase; run: keyhold doctor --repair';
     expect(await repaired({ status: 'interaction-required', message })).toMatchObject({
