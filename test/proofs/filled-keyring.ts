@@ -2,7 +2,7 @@ import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type IndexChange, openIndex } from '../../daemon/backends/keyring/held-index.ts';
-import { INDEX_KEY_ITEM, type ItemName, itemOf } from '../../daemon/backends/keyring/names.ts';
+import { INDEX_KEY_ITEM, type ItemName, itemOf, refreshItemOf } from '../../daemon/backends/keyring/names.ts';
 import { heapSecret } from '../../protocol/secret.ts';
 import { type KeyringSession, SESSION_PASSWORD } from '../fakes/keyring-session.ts';
 
@@ -16,32 +16,38 @@ const ITERATIONS = 1_000;
 
 /**
  * Fills a home and its keyring with as many credentials as `values` has (hosts and their secrets), without asking
- * gnome-keyring for each: it writes its whole file at every store, so that 10,000 stores take hours. The agent must have
- * stored `template` and be down; the keyring is restarted here, reads the file that is written for it, and is the real
- * one from then on. Every new credential has what the agent noted of `template`, but its host, id and secret.
+ * gnome-keyring for each: it writes its whole file at every store, so that 10,000 stores take hours. The agent must be down
+ * and have stored something for the host `template`; each new credential has what the agent noted of that, but its host, id and
+ * secret. What is there already stays. The keyring is restarted here, reads the file that is written for it, and is the
+ * real one from then on.
  */
 export async function fillKeyring(
   home: string,
   session: KeyringSession,
-  template: { readonly host: string; readonly secret: string },
+  template: string,
   values: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const { service, account } = INDEX_KEY_ITEM;
-  const digits = await session.run('secret-tool', 'lookup', 'service', service, 'username', account);
-  const key = heapSecret(Buffer.from(digits.trim(), 'hex'));
+  const read = async (name: ItemName): Promise<Item> => {
+    const secret = await session.run('secret-tool', 'lookup', 'service', name.service, 'username', name.account);
+    return { ...name, secret };
+  };
+  const indexKey = await read(INDEX_KEY_ITEM);
+  const key = heapSecret(Buffer.from(indexKey.secret, 'hex'));
   const index = await openIndex({ file: join(home, 'state/keyring.db'), key, keep: heapSecret });
-  const items: Item[] = [{ ...INDEX_KEY_ITEM, secret: digits.trim() }];
+  const items: Item[] = [indexKey];
   try {
-    const row = index.rows().find(({ held }) => held.host === template.host);
-    if (!row) throw new Error(`cannot fill the keyring: ${template.host} was not stored by the agent`);
-    items.push({ ...itemOf(row.held), secret: template.secret });
+    for (const { held, progress } of index.rows()) {
+      if (progress.state !== 'whole')
+        throw new Error(`cannot fill the keyring: ${held.host} is in the middle of a change`);
+      if (progress.items.secret) items.push(await read(itemOf(held)));
+      if (progress.items.refreshToken) items.push(await read(refreshItemOf(held)));
+    }
+    const row = index.rows().find(({ held }) => held.host === template);
+    if (!row) throw new Error(`cannot fill the keyring: ${template} was not stored by the agent`);
     const changes: IndexChange[] = [];
     for (const [host, secret] of values) {
-      const held = {
-        ...row.held,
-        host,
-        id: randomBytes(row.held.id.length).toString('hex').slice(0, row.held.id.length),
-      };
+      const id = randomBytes(row.held.id.length).toString('hex').slice(0, row.held.id.length);
+      const held = { ...row.held, host, id };
       items.push({ ...itemOf(held), secret });
       changes.push({ write: held, progress: row.progress });
     }

@@ -7,7 +7,7 @@ import { Ledger } from '../../proofs/ledger.ts';
 import { temporaryFolder } from '../../temporary.ts';
 import { needKeyring } from './need.ts';
 
-const TEMPLATE = { host: 'h0.test', secret: 'first-EXAMPLE' };
+const TEMPLATE = 'h0.test';
 
 it.skipIf(!needKeyring())(
   'a keyring that is filled by a file serves each item, and takes changes of them',
@@ -19,7 +19,7 @@ it.skipIf(!needKeyring())(
     let agent: ProofAgent | undefined;
     try {
       agent = await startProofAgent(home, session.env);
-      await ledger.store(agent, TEMPLATE.host, TEMPLATE.secret);
+      await ledger.store(agent, TEMPLATE);
       agent.kill();
       await agent.ended;
       const values = new Map(Array.from({ length: 99 }, (_, at) => [`h${at + 1}.test`, ledger.fresh()]));
