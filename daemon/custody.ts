@@ -161,6 +161,11 @@ export class Custody {
     return this.#set.findAll(target);
   }
 
+  /** The entry with that id. */
+  byId(id: string): Entry | undefined {
+    return this.#set.byId(id);
+  }
+
   /** The entry for exactly this target. */
   at(target: Target): Entry | undefined {
     return this.#set.at(target);

@@ -3,8 +3,9 @@ import type { Custody } from '../custody.ts';
 import type { Entry } from '../unlocked/set.ts';
 
 /** The held credential of that id. Throws `not_found`; `verb` is what cannot be done then. */
-export function entryById(custody: Pick<Custody, 'held'>, id: string | undefined, verb: string): Entry {
-  for (const entry of custody.held()) if (entry.id === id) return entry;
+export function entryById(custody: Pick<Custody, 'byId'>, id: string | undefined, verb: string): Entry {
+  const entry = id === undefined ? undefined : custody.byId(id);
+  if (entry) return entry;
   throw notHeld(verb);
 }
 

@@ -1,10 +1,32 @@
-import type { ServiceRequest } from '../services/asking.ts';
+import { isSet, textIn } from '../../protocol/wire/reading.ts';
+import type { LoginAnswer, LoginRequest } from '../services/login.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
+import { placeIn } from './service-request.ts';
 
 export const login = action(
   'login',
-  (request) => request as unknown as ServiceRequest,
-  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
-    underWay.add(services.logins.login(services.desk.actingFor(request, caller), request)),
+  ({ attributes }): LoginRequest | LoginAnswer => {
+    const handle = attributes.text('login');
+    if (handle !== undefined) {
+      return {
+        handle,
+        code: attributes.secret('code'),
+        replaces: attributes.text('replace'),
+        isDropped: isSet(attributes, 'drop'),
+      };
+    }
+    return {
+      place: placeIn(attributes),
+      service: textIn(attributes, 'service'),
+      account: textIn(attributes, 'account'),
+      password: attributes.secret('password'),
+      tenant: textIn(attributes, 'tenant'),
+    };
+  },
+  (asked, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) => {
+    const desk = services.desk.actingFor({}, caller);
+    const { logins } = services;
+    return underWay.add('handle' in asked ? logins.goOn(desk, asked) : logins.begin(desk, asked));
+  },
 );

@@ -15,9 +15,7 @@ export const refresh = action(
       await custody.ready();
       const entry = entryById(custody, id, 'find the token');
       // A login by OAuth is refreshed at its provider, any other token by a call of its service.
-      return entry.about?.oauth
-        ? signIn.refresh(entry)
-        : refreshByService(services.desk.actingFor(undefined, caller), entry);
+      return entry.about?.oauth ? signIn.refresh(entry) : refreshByService(services.desk.actingFor({}, caller), entry);
     };
     return underWay.add(one());
   },

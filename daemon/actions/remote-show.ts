@@ -1,11 +1,15 @@
-import type { ServiceRequest } from '../services/asking.ts';
+import { textIn } from '../../protocol/wire/reading.ts';
 import { remoteShow as showToken } from '../services/remote.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
+import { actingIn } from './service-request.ts';
 
 export const remoteShow = action(
   'remote-show',
-  (request) => request as unknown as ServiceRequest,
-  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
-    underWay.add(showToken(services.desk.actingFor(request, caller), request)),
+  ({ attributes }) => ({
+    acting: actingIn(attributes, attributes.text('id')),
+    asked: { id: attributes.text('id'), what: textIn(attributes, 'what') },
+  }),
+  ({ acting, asked }, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
+    underWay.add(showToken(services.desk.actingFor(acting, caller), asked)),
 );

@@ -1,11 +1,17 @@
-import type { ServiceRequest } from '../services/asking.ts';
+import { textIn } from '../../protocol/wire/reading.ts';
 import { verify as verifyToken } from '../services/verify.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
+import { placeIn } from './service-request.ts';
 
 export const verify = action(
   'verify',
-  (request) => request as unknown as ServiceRequest,
-  (request, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
-    underWay.add(verifyToken(services.desk.actingFor(request, caller), request)),
+  ({ attributes }) => ({
+    place: placeIn(attributes),
+    service: textIn(attributes, 'service'),
+    kind: textIn(attributes, 'kind'),
+    secret: attributes.secret('password'),
+  }),
+  (asked, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
+    underWay.add(verifyToken(services.desk.actingFor({}, caller), asked)),
 );

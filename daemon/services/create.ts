@@ -15,12 +15,28 @@ import { fromWire } from '../../protocol/text.ts';
 import { heldItem } from '../held-item.ts';
 import { slotOf } from '../slot.ts';
 import type { Entry } from '../unlocked/set.ts';
-import { isSet, item, placeIn, type ServiceAct, textIn, told, wordsIn } from './asking.ts';
+import { item, told } from './asking.ts';
 import { type Desk, disposeAll } from './desk.ts';
 import { givenToken } from './given.ts';
 import { keepGiven } from './keep.ts';
 import { refused } from './outcomes.ts';
 import { listRemote } from './remote.ts';
+
+/** What a person asks for. Texts are text for people; `as` is the id of the credential that makes the call. */
+export type CreateRequest = {
+  readonly place: Target;
+  readonly service: string | undefined;
+  readonly kind: string | undefined;
+  readonly label: string;
+  readonly expiresIn: string | undefined;
+  readonly scopes: readonly string[] | undefined;
+  readonly limit: string | undefined;
+  readonly account: string | undefined;
+  readonly tenant: string | undefined;
+  readonly as: string | undefined;
+  /** Only tell whether and how it could be done. */
+  readonly isCheck: boolean;
+};
 
 /** What is wanted of a new token, checked as far as it can be without asking the service. */
 export type Wanted = {
@@ -39,22 +55,18 @@ export type Wanted = {
  * Makes a token at its service and keeps it. Name, lifetime and the number of tokens are checked first; with `check=1` nothing
  * else is done, and `way` says how it would be made: by a `call`, or on a `page`.
  */
-export const create: ServiceAct = async (desk, request) => {
-  const { attributes } = request;
-  const place = placeIn(request);
+export async function create(desk: Desk, asked: CreateRequest): Promise<CredentialReply> {
+  const { place, label, account, tenant, scopes, limit } = asked;
   await desk.parts.custody.ready();
-  const manifest = desk.manifestOf(place, textIn(attributes, 'service'));
-  const label = textIn(attributes, 'label') ?? '';
-  const kind = kindOf(manifest, textIn(attributes, 'kind'));
+  const manifest = desk.manifestOf(place, asked.service);
+  const kind = kindOf(manifest, asked.kind);
   if (!kind) {
     const names = manifest.kinds.map(({ name }) => name).join(', ');
     return refused('bad-request', 'create', `${manifest.title} has no such kind; it has ${names}`);
   }
-  const checked = checkWish(manifest, kind, label, textIn(attributes, 'expires_in'));
+  const checked = checkWish(manifest, kind, label, asked.expiresIn);
   if ('refusal' in checked) return checked.refusal;
-  const as = attributes.has('as') ? desk.entryOf(attributes, 'as') : undefined;
-  const account = textIn(attributes, 'account');
-  const tenant = textIn(attributes, 'tenant');
+  const as = asked.as === undefined ? undefined : desk.entryOf(asked.as, 'as');
   const wanted: Wanted = {
     manifest,
     kind,
@@ -64,8 +76,8 @@ export const create: ServiceAct = async (desk, request) => {
     warnings: checked.warnings,
     as,
     values: valuesFor(label, checked.lifetime, desk.parts.clock.now(), {
-      scopes: wordsIn(attributes, 'scopes'),
-      limit: textIn(attributes, 'limit'),
+      scopes,
+      limit,
       username: account,
       tenant,
     }),
@@ -78,7 +90,7 @@ export const create: ServiceAct = async (desk, request) => {
   const full = await fullReply(desk, wanted, choice.status === 'ok');
   if (full) return full;
   const way = choice.status === 'ok' ? 'call' : 'page';
-  if (isSet(attributes, 'check')) {
+  if (asked.isCheck) {
     const why = choice.status === 'ok' ? undefined : choice.why;
     const page = manifest.urls?.create ?? manifest.urls?.dashboard;
     const warned = checked.warnings.flatMap((warning) => told('warning[]', warning));
@@ -99,7 +111,7 @@ export const create: ServiceAct = async (desk, request) => {
       ...[...checked.warnings, ...made.warnings].flatMap((warning) => told('warning[]', warning)),
     ],
   };
-};
+}
 
 /** Has the service make a token: what it answered, and who asked. The secrets in it are the caller's to dispose of. */
 export async function askForToken(desk: Desk, wanted: Wanted) {

@@ -1,4 +1,3 @@
-import type { Attributes } from '../../protocol/attributes.ts';
 import { type Actable, compareActing, mayAct } from '../../protocol/choice.ts';
 import type { Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
@@ -31,7 +30,6 @@ import type { Tombstones } from '../tombstones/tombstones.ts';
 import type { Entry } from '../unlocked/set.ts';
 import type { FailureName, Route, SecretName } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import type { ServiceRequest } from './asking.ts';
 import { causeReply, failureReply, placeOptions, refused } from './outcomes.ts';
 import { authPlan, mayMake, planned, type Question } from './planning.ts';
 import { Rechecks } from './recheck.ts';
@@ -111,25 +109,33 @@ export type Probe = {
   readonly mayNotAsk?: boolean;
 };
 
+/** By what the login is chosen that makes the calls of one request: the caller's profile, and the token that they are about. */
+export type Acting = {
+  readonly about?: string | undefined;
+  /** Wire values. */
+  readonly profile?: string | undefined;
+  readonly cwd?: string | undefined;
+};
+
 /** Where the agent speaks to services: which one is meant, whose token makes a call, and what the answer comes to. */
 export class Desk {
   readonly parts: DeskParts;
   readonly rechecks: Rechecks;
   readonly verdicts: Verdicts;
   readonly caller: Caller;
-  readonly #request: ServiceRequest | undefined;
+  readonly #acting: Acting;
 
-  constructor(parts: DeskParts, rechecks?: Rechecks, request?: ServiceRequest, caller: Caller = agentItself) {
+  constructor(parts: DeskParts, rechecks?: Rechecks, acting: Acting = {}, caller: Caller = agentItself) {
     this.caller = caller;
     this.parts = parts;
     this.verdicts = new Verdicts(parts);
     this.rechecks = rechecks ?? new Rechecks(this);
-    this.#request = request;
+    this.#acting = acting;
   }
 
   /** The same, for one request: among several logins the account that its caller's profile names makes the calls. */
-  actingFor(request: ServiceRequest | undefined, caller: Caller): Desk {
-    return new Desk(this.parts, this.rechecks, request, caller);
+  actingFor(acting: Acting, caller: Caller): Desk {
+    return new Desk(this.parts, this.rechecks, acting, caller);
   }
 
   /** What is held for an entry, copied, for a call of its service or a purpose beside that. The taker disposes of it. */
@@ -137,10 +143,10 @@ export class Desk {
     return release(this.parts.custody, entry, this.caller, purpose);
   }
 
-  /** The held credential that a request names by `id`. Throws `not_found`. */
-  entryOf(attributes: Attributes, key = 'id'): Entry {
-    const id = attributes.text(key);
-    for (const entry of this.parts.custody.held()) if (entry.id === id) return entry;
+  /** The held credential of an id, which a request names in its attribute `key`. Throws `not_found`. */
+  entryOf(id: string | undefined, key = 'id'): Entry {
+    const entry = id === undefined ? undefined : this.parts.custody.byId(id);
+    if (entry) return entry;
     throw new KeyholdError('not_found', `cannot find the token: nothing with that ${key} is held`);
   }
 
@@ -197,16 +203,15 @@ export class Desk {
     });
     const compare = compareActing(this.#preferredAccount(target));
     const [first] = fit.filter(mayAct).sort((one, other) => compare(actable(one), actable(other)));
-    const about = this.#request?.attributes.text('id');
+    const { about } = this.#acting;
     return first ?? fit.find(({ id }) => id === about);
   }
 
   /** The account, as text for people, that the caller's profile names for a place. */
   #preferredAccount({ protocol, host }: Target): string | undefined {
-    const { attributes } = this.#request ?? {};
+    const { profile, cwd } = this.#acting;
     const profiles = this.parts.profiles?.();
-    if (!attributes || !profiles) return undefined;
-    const [profile, cwd] = [attributes.text('profile'), attributes.text('cwd')];
+    if (!profiles) return undefined;
     const { account } = preferenceOf(profiles, { target: { protocol, host }, profile, cwd });
     return account === undefined ? undefined : fromWire(account);
   }

@@ -7,7 +7,7 @@ import { callOf, kindOf, type Manifest, type Read, type Values } from '../../pro
 import { withBytes } from '../backends/secrets.ts';
 import { heldItem } from '../held-item.ts';
 import type { Entry } from '../unlocked/set.ts';
-import { isSet, item, placeIn, type ServiceAct, type ServiceRequest, textIn, told } from './asking.ts';
+import { item, told } from './asking.ts';
 import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { givenToken } from './given.ts';
 import { type Given, keepGiven, wired } from './keep.ts';
@@ -38,6 +38,23 @@ type Staged = {
 
 type Pending = ({ readonly challenge: Challenge } | { readonly staged: Staged }) & { readonly until: number };
 
+/** What a person signs in with. Texts are text for people; the password is borrowed. */
+export type LoginRequest = {
+  readonly place: Target;
+  readonly service: string | undefined;
+  readonly account: string | undefined;
+  readonly password: Secret | undefined;
+  readonly tenant: string | undefined;
+};
+
+/** The second factor of a login, or whether its session may replace the token with the id `replaces`. */
+export type LoginAnswer = {
+  readonly handle: string;
+  readonly code: Secret | undefined;
+  readonly replaces: string | undefined;
+  readonly isDropped: boolean;
+};
+
 /**
  * Signs in with a password and keeps the session. Where the service asks for a second factor it is answered with
  * `interaction-required` and a `login` handle, which comes back with the `code`. The same where the session would replace a token
@@ -46,21 +63,16 @@ type Pending = ({ readonly challenge: Challenge } | { readonly staged: Staged })
 export class Logins {
   readonly #pending = new Map<string, Pending>();
 
-  readonly login: ServiceAct = async (desk, request) => {
-    const { attributes } = request;
+  /** Begins a login. */
+  async begin(desk: Desk, asked: LoginRequest): Promise<CredentialReply> {
+    const { place, account: username, password, tenant } = asked;
     await desk.parts.custody.ready();
-    const handle = attributes.text('login');
-    if (handle !== undefined) return this.#finish(desk, handle, request);
-    const place = placeIn(request);
-    const manifest = desk.manifestOf(place, textIn(attributes, 'service'));
+    const manifest = desk.manifestOf(place, asked.service);
     const choice = callOf(manifest, 'login');
     if (choice.status !== 'ok') return refused('unsupported', 'login', choice.why);
-    const username = textIn(attributes, 'account');
-    const password = attributes.secret('password');
     if (username === undefined || !password) {
       return refused('bad-request', 'login', 'it needs a user name and a password');
     }
-    const tenant = textIn(attributes, 'tenant');
     const values: Values = { username, ...(tenant !== undefined && { tenant }) };
     const heard = await desk.call({ manifest, operation: 'login', target: place, values, secrets: { password } });
     if (!heard.ok) return heard.reply;
@@ -75,7 +87,7 @@ export class Logins {
       message: `a second factor is needed (${factors.join(' or ')})`,
       details: [['login', login], ...factors.flatMap((factor) => told('factor[]', factor))],
     };
-  };
+  }
 
   /** Forgets every half-finished login. */
   dispose(): void {
@@ -83,17 +95,17 @@ export class Logins {
     this.#pending.clear();
   }
 
-  async #finish(desk: Desk, handle: string, { attributes }: ServiceRequest): Promise<CredentialReply> {
+  /** Goes on with a login that was begun. */
+  async goOn(desk: Desk, { handle, code, replaces, isDropped }: LoginAnswer): Promise<CredentialReply> {
+    await desk.parts.custody.ready();
     this.#sweep(desk);
     const pending = this.#pending.get(handle);
     if (!pending) return refused('not-found', 'challenge', 'its time is over; begin again: keyhold auth login');
     if ('staged' in pending) {
-      if (isSet(attributes, 'drop')) return this.#drop(desk, handle, pending);
-      const replaces = attributes.text('replace');
+      if (isDropped) return this.#drop(desk, handle, pending);
       if (replaces === undefined) return refused('bad-request', 'login', 'it needs replace=ID, or drop=1');
       return this.#keepStaged(desk, handle, pending, replaces);
     }
-    const code = attributes.secret('code');
     if (!code) return refused('bad-request', 'challenge', 'it needs the code');
     const { manifest, place, secret } = pending.challenge;
     const heard = await desk.call({

@@ -1,10 +1,11 @@
 import { mergeAbout } from '../../protocol/about.ts';
+import type { Target } from '../../protocol/credential.ts';
 import type { CredentialReply, Detail } from '../../protocol/handler.ts';
 import { callOf, kindOf, type Manifest, type Operation, operations, type Read } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
 import { disposeSecrets, withBytes } from '../backends/secrets.ts';
 import type { Entry } from '../unlocked/set.ts';
-import { item, placeIn, type ServiceAct, textIn, told } from './asking.ts';
+import { item, told } from './asking.ts';
 import { type Desk, dateIn, disposeAll } from './desk.ts';
 import { refused } from './outcomes.ts';
 import { learnOwnId, noteTokenId, ownIdIn } from './own-id.ts';
@@ -19,18 +20,29 @@ export type Remote = {
   readonly [more: string]: unknown;
 };
 
+/** Whose tokens are listed, where. `as` is the id of the credential that makes the call. */
+export type RemoteListRequest = {
+  readonly place: Target;
+  readonly service: string | undefined;
+  readonly kind: string | undefined;
+  readonly user: string | undefined;
+  readonly as: string | undefined;
+};
+
+/** The held token that is asked about, and the operations, separated by spaces. */
+export type RemoteShowRequest = { readonly id: string | undefined; readonly what: string | undefined };
+
 /**
  * The tokens of a service as it lists them, beside those that are held: `both`, `server` (nobody here holds it) and
  * `local` (the service does not list it). No value is in it, whatever the service answers.
  */
-export const remoteList: ServiceAct = async (desk, request) => {
-  const { attributes } = request;
-  const place = placeIn(request);
+export async function remoteList(
+  desk: Desk,
+  { place, service, user, kind, ...asked }: RemoteListRequest,
+): Promise<CredentialReply> {
   await desk.parts.custody.ready();
-  const manifest = desk.manifestOf(place, textIn(attributes, 'service'));
-  const user = textIn(attributes, 'user');
-  const kind = textIn(attributes, 'kind');
-  const as = attributes.has('as') ? desk.entryOf(attributes, 'as') : undefined;
+  const manifest = desk.manifestOf(place, service);
+  const as = asked.as === undefined ? undefined : desk.entryOf(asked.as, 'as');
   const listed = await listRemote(desk, manifest, { place, user, kind, as });
   if ('status' in listed) return listed;
   const { remotes } = listed;
@@ -49,7 +61,7 @@ export const remoteList: ServiceAct = async (desk, request) => {
       ...told('limit', user === undefined ? limit : undefined),
     ],
   };
-};
+}
 
 export type ListQuestion = {
   readonly place: Parameters<Desk['manifestOf']>[0];
@@ -199,14 +211,13 @@ const asked: readonly Operation[] = ['whoami', 'show', 'introspect', 'usage', 'a
  * What a service says of one held token: `what` names the operations, separated by spaces; one that the service does not
  * have is left out where several are asked for.
  */
-export const remoteShow: ServiceAct = async (desk, request) => {
-  const { attributes } = request;
+export async function remoteShow(desk: Desk, { id, what }: RemoteShowRequest): Promise<CredentialReply> {
   await desk.parts.custody.ready();
-  const entry = desk.entryOf(attributes);
+  const entry = desk.entryOf(id);
   const isLogin = entry.about?.oauth !== undefined;
   // A login may be for a place that no service is known for: then its provider alone is asked.
   const manifest = isLogin && entry.about?.service === undefined ? undefined : desk.manifestOfEntry(entry);
-  const names = (textIn(attributes, 'what') ?? 'whoami').split(' ');
+  const names = (what ?? 'whoami').split(' ');
   const wanted = names.filter(
     (name): name is Operation => (operations as readonly string[]).includes(name) && asked.includes(name as Operation),
   );
@@ -240,7 +251,7 @@ export const remoteShow: ServiceAct = async (desk, request) => {
     'show',
     `${manifest?.title ?? 'its provider'} has no known call that tells about a token`,
   );
-};
+}
 
 /** Its service has confirmed a token that it could not be asked about when it was stored. */
 export async function noteVerified(desk: Desk, entry: Entry | undefined): Promise<void> {

@@ -1,9 +1,10 @@
+import type { Target } from '../../protocol/credential.ts';
 import type { CredentialReply, Detail } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { type Call, callOf, type Manifest, type Operation } from '../../protocol/services/index.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Entry } from '../unlocked/set.ts';
-import { isSet, placeIn, type ServiceAct, textIn, told } from './asking.ts';
+import { told } from './asking.ts';
 import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { mayHaveHappened, placeOptions, refused } from './outcomes.ts';
 import { learnOwnId } from './own-id.ts';
@@ -12,30 +13,44 @@ import { revokeLogin, whyNoEnd } from './provider.ts';
 import { formerEntry, type Watched } from './recheck.ts';
 import { listRemote } from './remote.ts';
 
+/** The held token that is ended, or one that is not held here, by the service's own id. `as`: the id of the credential that makes the call. */
+export type RevokeRequest = { readonly as: string | undefined } & (
+  | {
+      readonly id: string | undefined;
+      readonly reason: string | undefined;
+      readonly actor: string | undefined;
+      /** Only tell whether it could be done. */
+      readonly isCheck: boolean;
+    }
+  | {
+      readonly tokenId: string;
+      readonly place: Target;
+      readonly service: string | undefined;
+      readonly kind: string | undefined;
+    }
+);
+
 /**
  * Ends a token at its service; then here, by a tombstone; and proves by a probe that it is dead. What the service does
  * not confirm changes nothing here. With `token_id` in place of `id` it ends one that nobody here holds.
  */
-export const revoke: ServiceAct = async (desk, request) => {
-  const { attributes } = request;
+export async function revoke(desk: Desk, asked: RevokeRequest): Promise<CredentialReply> {
   await desk.parts.custody.ready();
-  const as = attributes.has('as') ? desk.entryOf(attributes, 'as') : undefined;
-  const reason = textIn(attributes, 'reason');
-  const id = textIn(attributes, 'token_id');
-  if (id === undefined) {
-    const how = { as, reason, actor: textIn(attributes, 'actor') };
-    const again = desk.rechecks.of(attributes.text('id'));
+  const as = asked.as === undefined ? undefined : desk.entryOf(asked.as, 'as');
+  if ('id' in asked) {
+    const how = { as, reason: asked.reason, actor: asked.actor };
+    const again = desk.rechecks.of(asked.id);
     if (again) return revokeAgain(desk, again, as);
-    const entry = desk.entryOf(attributes);
-    if (isSet(attributes, 'check')) return (await whyNotRevoked(desk, entry, as)) ?? { status: 'ok', ids: [entry.id] };
+    const entry = desk.entryOf(asked.id);
+    if (asked.isCheck) return (await whyNotRevoked(desk, entry, as)) ?? { status: 'ok', ids: [entry.id] };
     return entry.about?.oauth ? revokeLogin(desk, entry, how) : revokeHeld(desk, entry, how);
   }
-  const place = placeIn(request);
-  const manifest = desk.manifestOf(place, textIn(attributes, 'service'));
+  const { place, tokenId: id } = asked;
+  const manifest = desk.manifestOf(place, asked.service);
   const question = {
     manifest,
     operation: 'revoke',
-    kind: textIn(attributes, 'kind'),
+    kind: asked.kind,
     target: place,
     values: { id },
   } as const;
@@ -43,7 +58,7 @@ export const revoke: ServiceAct = async (desk, request) => {
   if (!heard.ok && heard.cause?.outcome !== 'done') return heard.reply;
   if (heard.ok) disposeAll(heard.secrets);
   return { status: 'ok', ids: [], details: [['upstream', heard.ok ? 'revoked' : 'gone'], ...rechecks(manifest)] };
-};
+}
 
 /** Why a held token could not be revoked, before anybody is asked whether it should be; undefined where it could. Nothing changes. */
 async function whyNotRevoked(desk: Desk, entry: Entry, as: Entry | undefined): Promise<CredentialReply | undefined> {

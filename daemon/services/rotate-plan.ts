@@ -1,4 +1,3 @@
-import type { Attributes } from '../../protocol/attributes.ts';
 import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
 import type { Detail, Refusal } from '../../protocol/handler.ts';
 import {
@@ -11,7 +10,7 @@ import {
 } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
 import type { Entry } from '../unlocked/set.ts';
-import { textIn, told } from './asking.ts';
+import { told } from './asking.ts';
 import { refused } from './outcomes.ts';
 import type { Way } from './rotation.ts';
 
@@ -19,6 +18,9 @@ import type { Way } from './rotation.ts';
 const LIFE_SLACK = 0.02;
 /** A lifetime that differs by so much from one that a service offers is meant to be that one. */
 const OFFERED_SLACK: Seconds = 86_400;
+
+/** What is wanted of the new token. */
+export type RotationWish = { readonly expiresIn: string | undefined; readonly limit: string | undefined };
 
 /** How a token would be rotated, as far as it can be told without asking its service. */
 export type RotationPlan = {
@@ -40,19 +42,19 @@ export function planRotation(
   manifest: Manifest,
   kind: Kind,
   entry: Entry,
-  attributes: Attributes,
+  { expiresIn, limit: newLimit }: RotationWish,
 ): RotationPlan | { readonly refusal: Refusal } {
   const trade = callOf(manifest, 'rotate', kind);
   const create = callOf(manifest, 'create', kind);
   const way = trade.status === 'ok' ? 'trade' : create.status === 'ok' ? 'create' : 'page';
   const oldLife = lifeOf(entry);
-  const asked = textIn(attributes, 'expires_in') ?? sameLife(kind, oldLife);
+  const asked = expiresIn ?? sameLife(kind, oldLife);
   const lifetime = lifetimeOf(manifest, kind, asked);
   if (lifetime.status !== 'ok') return { refusal: refused('bad-request', 'rotate', lifetime.why) };
   const note = trade.status === 'ok' ? trade.call.note : undefined;
   const isNarrowed = way === 'create' && create.status === 'ok' && mentionsLimit(create.call.body);
   const limit =
-    isNarrowed && textIn(attributes, 'limit') === undefined
+    isNarrowed && newLimit === undefined
       ? 'what the old token was narrowed down to is not known here; give --limit if it was'
       : undefined;
   const why = create.status === 'ok' ? undefined : create.why;

@@ -3,17 +3,37 @@ import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import type { Degradation } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
-import type { Caller } from '../socket/caller.ts';
 import type { Entry } from '../unlocked/set.ts';
-import { isSet, type ServiceRequest, textIn, told, wordsIn } from './asking.ts';
+import { told } from './asking.ts';
 import type { Desk } from './desk.ts';
 import { refused } from './outcomes.ts';
 import { begin, settle } from './rotate-begin.ts';
-import { isShorter, livesTold, planDetails, planRotation, type RotationPlan } from './rotate-plan.ts';
+import {
+  isShorter,
+  livesTold,
+  planDetails,
+  planRotation,
+  type RotationPlan,
+  type RotationWish,
+} from './rotate-plan.ts';
 import { byHandDetails, goOn, isByHand } from './rotate-steps.ts';
 import type { Turn } from './rotate-turn.ts';
 import { goBack } from './rotate-undo.ts';
 import { type Rotation, RotationBook, standing } from './rotation.ts';
+
+/** Which token is rotated, and how. Texts are text for people; `pasted` is borrowed, and `as` the id of the credential that makes the call. */
+export type RotateRequest = RotationWish & {
+  readonly id: string;
+  readonly as: string | undefined;
+  readonly scopes: readonly string[] | undefined;
+  readonly pasted: Secret | undefined;
+  readonly mayBeShorter: boolean;
+  /** The person says that the old one was deleted on the service's page. */
+  readonly isSaidDead: boolean;
+  readonly actor: string | undefined;
+  readonly isCheck: boolean;
+  readonly isUndone: boolean;
+};
 
 /**
  * Puts a new token in the place of an old one, under the same label: the new one is made, proved, swapped in, and only then is
@@ -32,14 +52,13 @@ export class Rotations {
     this.#book = new RotationBook(custody.own, clock, keep);
   }
 
-  async answer(request: ServiceRequest, caller: Caller): Promise<CredentialReply> {
-    const { attributes } = request;
+  async answer(asked: RotateRequest, desk: Desk): Promise<CredentialReply> {
+    const { id } = asked;
     await this.#desk.parts.custody.ready();
-    const id = attributes.text('id') ?? '';
     if (this.#running.has(id)) return refused('unavailable', 'rotate', 'it is being rotated right now; try again soon');
     this.#running.add(id);
     try {
-      return await this.#answer(request, id, caller);
+      return await this.#answer(asked, desk);
     } finally {
       this.#running.delete(id);
     }
@@ -57,9 +76,8 @@ export class Rotations {
     }));
   }
 
-  async #answer(request: ServiceRequest, id: string, caller: Caller): Promise<CredentialReply> {
-    const { attributes } = request;
-    const desk = this.#desk.actingFor(request, caller);
+  async #answer(asked: RotateRequest, desk: Desk): Promise<CredentialReply> {
+    const { id } = asked;
     const rotation = this.#book.of(id);
     const entry = this.#held(id) ?? (rotation && remnantOf(rotation));
     if (!entry) throw new KeyholdError('not_found', 'cannot rotate: nothing with that id is held');
@@ -69,18 +87,18 @@ export class Rotations {
       book: this.#book,
       manifest,
       entry,
-      as: attributes.has('as') ? desk.entryOf(attributes, 'as') : undefined,
-      mayBeShorter: isSet(attributes, 'shorter'),
-      isSaidDead: isSet(attributes, 'deleted'),
-      actor: textIn(attributes, 'actor'),
+      as: asked.as === undefined ? undefined : desk.entryOf(asked.as, 'as'),
+      mayBeShorter: asked.mayBeShorter,
+      isSaidDead: asked.isSaidDead,
+      actor: asked.actor,
     };
-    if (isSet(attributes, 'undo')) return this.#undo(turn, rotation);
-    if (isSet(attributes, 'check') && rotation) return openReply(turn, rotation);
-    if (rotation) return this.#again(turn, rotation, attributes);
-    return this.#anew(turn, attributes);
+    if (asked.isUndone) return this.#undo(turn, rotation);
+    if (asked.isCheck && rotation) return openReply(turn, rotation);
+    if (rotation) return this.#again(turn, rotation, asked);
+    return this.#anew(turn, asked);
   }
 
-  async #anew(turn: Turn, attributes: ServiceRequest['attributes']): Promise<CredentialReply> {
+  async #anew(turn: Turn, asked: RotateRequest): Promise<CredentialReply> {
     const { desk, entry, manifest } = turn;
     if (entry.about?.oauth) {
       return refused('unsupported', 'rotate', 'it belongs to a login, which is refreshed: keyhold token refresh');
@@ -88,14 +106,13 @@ export class Rotations {
     if (!entry.resting) {
       return refused('unsupported', 'rotate', 'it lives in memory only: make another, keyhold token create');
     }
-    const plan = planRotation(manifest, desk.kindOf(manifest, entry), entry, attributes);
+    const plan = planRotation(manifest, desk.kindOf(manifest, entry), entry, asked);
     if ('refusal' in plan) return plan.refusal;
-    if (isSet(attributes, 'check')) return { status: 'ok', details: planDetails(plan) };
-    const pasted = attributes.secret('password');
+    if (asked.isCheck) return { status: 'ok', details: planDetails(plan) };
+    const { pasted, scopes, limit } = asked;
     const refusal = this.#whyNot(turn, plan, pasted !== undefined) ?? (pasted && (await whyNotThis(turn, pasted)));
     if (refusal) return refusal;
-    const scopes = wordsIn(attributes, 'scopes');
-    const begun = await begin(turn, { plan, scopes, limit: textIn(attributes, 'limit'), pasted });
+    const begun = await begin(turn, { plan, scopes, limit, pasted });
     return 'status' in begun ? begun : goOn(turn, begun);
   }
 
@@ -115,7 +132,7 @@ export class Rotations {
   }
 
   /** What an earlier run has left goes on; where nothing came of it, it begins again. */
-  async #again(turn: Turn, rotation: Rotation, attributes: ServiceRequest['attributes']): Promise<CredentialReply> {
+  async #again(turn: Turn, rotation: Rotation, asked: RotateRequest): Promise<CredentialReply> {
     if (!this.#held(rotation.credential)) {
       const rule = 'the token was removed meanwhile; take back what is left of it';
       return refused('not-found', 'rotate', `${rule}: keyhold token rotate ${rotation.credential} --undo`);
@@ -126,7 +143,7 @@ export class Rotations {
     const unsettled = rotation.step === 'asked' ? await settle(turn, rotation) : undefined;
     if (unsettled) return unsettled;
     await this.#book.close(rotation.credential);
-    return this.#anew(turn, attributes);
+    return this.#anew(turn, asked);
   }
 
   async #undo(turn: Turn, rotation: Rotation | undefined): Promise<CredentialReply> {

@@ -1,7 +1,10 @@
+import type { Target } from '../../protocol/credential.ts';
+import type { CredentialReply } from '../../protocol/handler.ts';
+import type { Secret } from '../../protocol/secret.ts';
 import { kindOf } from '../../protocol/services/index.ts';
 import { refusalOf } from '../tombstones/tombstone.ts';
-import { item, placeIn, type ServiceAct, textIn, told } from './asking.ts';
-import { disposeAll, type Heard } from './desk.ts';
+import { item, told } from './asking.ts';
+import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { refused } from './outcomes.ts';
 import { normal } from './remote.ts';
 import { unheldAt } from './unheld.ts';
@@ -9,20 +12,28 @@ import { unheldAt } from './unheld.ts';
 /** Milliseconds that a service gets to answer: a person waits, and without an answer the token is kept with a warning. */
 const ANSWER = 8_000;
 
+/** The token to ask about, and where. The secret is borrowed. */
+export type VerifyRequest = {
+  readonly place: Target;
+  readonly service: string | undefined;
+  readonly kind: string | undefined;
+  readonly secret: Secret | undefined;
+};
+
 /**
  * Asks a service whose a token is that is not held yet, so that a bad one does not take the place of a good one. Nothing is kept.
  * `ok` with an item: it is taken, and what the service says of it. `ok` without: the service knows it, and lets it not ask.
  * `revoked`, `expired` and `interaction-required`: it is refused for certain. `unavailable`: the service gave no answer to go by.
  * `unsupported`: it has no such call.
  */
-export const verify: ServiceAct = async (desk, request) => {
-  const { attributes } = request;
-  const place = placeIn(request);
+export async function verify(
+  desk: Desk,
+  { place, service, secret, ...asked }: VerifyRequest,
+): Promise<CredentialReply> {
   await desk.parts.custody.ready();
-  const manifest = desk.manifestOf(place, textIn(attributes, 'service'));
-  const secret = attributes.secret('password');
+  const manifest = desk.manifestOf(place, service);
   if (!secret) return refused('bad-request', 'whoami', 'there is no token to ask about');
-  const kind = kindOf(manifest, textIn(attributes, 'kind')) ?? manifest.kinds[0]!;
+  const kind = kindOf(manifest, asked.kind) ?? manifest.kinds[0]!;
   const stranger = unheldAt(manifest, place, kind.name);
   // What is known to be revoked is not sent again.
   const { tombstones } = desk.parts;
@@ -44,7 +55,7 @@ export const verify: ServiceAct = async (desk, request) => {
   // It may not ask this, and so the service knows it: a reason to lose no token.
   if (heard.httpStatus === 403) return { status: 'ok', details: told('note', reply.message) };
   return { ...reply, status: reply.status === 'unsupported' ? 'unsupported' : 'unavailable' };
-};
+}
 
 /** Whether a service said for certain that it does not take a token: by its status, or by what its manifest calls so. */
 export function isRefusal(heard: Extract<Heard, { ok: false }>): boolean {

@@ -28,6 +28,7 @@ export type Entry = Held & {
  */
 export class UnlockedSet {
   readonly #byIdentity = new Map<string, Entry>();
+  readonly #byId = new Map<string, Entry>();
   readonly #index = new TargetIndex<Entry>((one, other) => compareChoice(choosable(one), choosable(other)));
   #unlocked = 0;
 
@@ -38,6 +39,11 @@ export class UnlockedSet {
 
   entries(): Iterable<Entry> {
     return this.#byIdentity.values();
+  }
+
+  /** The entry with that id. */
+  byId(id: string): Entry | undefined {
+    return this.#byId.get(id);
   }
 
   /** The entry for exactly this target. */
@@ -109,6 +115,7 @@ export class UnlockedSet {
     this.#wipe(entry);
     if (this.at(entry) !== entry) return;
     this.#byIdentity.delete(identityOf(entry));
+    if (this.#byId.get(entry.id) === entry) this.#byId.delete(entry.id);
     this.#index.remove(entry);
   }
 
@@ -116,6 +123,7 @@ export class UnlockedSet {
   clear(): void {
     for (const entry of this.#byIdentity.values()) this.#wipe(entry);
     this.#byIdentity.clear();
+    this.#byId.clear();
     this.#index.clear();
   }
 
@@ -160,6 +168,7 @@ export class UnlockedSet {
     const before = this.#byIdentity.get(identity);
     if (before) this.remove(before);
     this.#byIdentity.set(identity, entry);
+    this.#byId.set(entry.id, entry);
     this.#index.add(entry);
     return entry;
   }

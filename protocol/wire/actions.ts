@@ -299,7 +299,7 @@ export const actions = {
   },
   revoke: {
     summary: 'have a service end a token; then a tombstone stands here, and a probe tells whether it is dead',
-    reads: 'id | protocol host token_id service? kind?, as? reason? actor? check? profile? cwd?',
+    reads: 'id | protocol host path? token_id service? kind?, as? reason? actor? check? profile? cwd?',
     answers: 'upstream probe? recheck[] note? watched?',
     statuses: [
       'ok',
