@@ -47,13 +47,15 @@ export class Ledger {
     this.#values.set(host, value);
   }
 
-  async store(agent: ProofAgent, host: string, value = this.fresh()): Promise<void> {
-    await this.#change(host, value, agent.ask(...storeLines(host, value)), /^status=ok/);
+  /** Stores a value, and answers whether that was acknowledged. */
+  async store(agent: ProofAgent, host: string, value = this.fresh()): Promise<boolean> {
+    return this.#change(host, value, agent.ask(...storeLines(host, value)), /^status=ok/);
   }
 
-  async erase(agent: ProofAgent, host: string): Promise<void> {
+  /** Erases, and answers whether that was acknowledged. */
+  async erase(agent: ProofAgent, host: string): Promise<boolean> {
     const lines = ['action=erase', 'capability[]=keyhold', 'protocol=https', `host=${host}`];
-    await this.#change(host, undefined, agent.ask(...lines), /^status=(ok|not-found)/);
+    return this.#change(host, undefined, agent.ask(...lines), /^status=(ok|not-found)/);
   }
 
   /** Asks for each of the hosts, and says what is not as acknowledged. */
@@ -78,16 +80,17 @@ export class Ledger {
     return wrong;
   }
 
-  async #change(host: string, value: string | undefined, asked: Promise<string>, isDone: RegExp): Promise<void> {
+  async #change(host: string, value: string | undefined, asked: Promise<string>, isDone: RegExp): Promise<boolean> {
     const open = this.#open.get(host) ?? [];
     open.push(value);
     this.#open.set(host, open);
     const answer = await asked.catch(() => undefined);
     // Cut off, locked or unavailable: it may have been made all the same, and stays open.
-    if (answer === undefined || !isDone.test(answer)) return;
+    if (answer === undefined || !isDone.test(answer)) return false;
     this.#made++;
     this.#values.set(host, value);
     this.#open.delete(host);
+    return true;
   }
 
   async #found(agent: ProofAgent, host: string): Promise<string | undefined | Error> {
@@ -113,7 +116,8 @@ export async function askPatiently(agent: ProofAgent, ...lines: string[]): Promi
   return answer;
 }
 
-function isLater(answer: string): boolean {
+/** Whether an answer says that the backend is not there yet. */
+export function isLater(answer: string): boolean {
   return /^status=(unavailable|locked)/.test(answer);
 }
 

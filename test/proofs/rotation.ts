@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { openApkg } from '../fakes/services/apkg.ts';
 import { manage, type ProofAgent } from './agent.ts';
-import { askPatiently } from './ledger.ts';
+import { askPatiently, isLater } from './ledger.ts';
 
 const run = promisify(execFile);
 const KEYHOLD = join(import.meta.dirname, '../../dist/bin/keyhold');
@@ -17,8 +17,11 @@ const TRIES = 5;
 export type Rotation = AsyncDisposable & {
   /** Begins a rotation, or goes on with one. Answers the agent's reply; rejects when the agent goes first. */
   rotate(agent: ProofAgent): Promise<string>;
-  /** Lets it come to its end, and says what is wrong then: the token that is served must live, and no other. */
-  check(agent: ProofAgent): Promise<string[]>;
+  /**
+   * Lets it come to its end, and says what is wrong then: the token that is served must live, and no other. Undefined while a
+   * keyring that is busy or has just been killed refuses a step; with `isPatient` that is waited for, and wrong if it does not end.
+   */
+  check(agent: ProofAgent, isPatient: boolean): Promise<string[] | undefined>;
 };
 
 /** Signs in at the stand-in, and has it make the token, by the commands of the built CLI. */
@@ -52,10 +55,11 @@ export async function openRotation(home: string, environment: Record<string, str
   const request = manage('rotate', `id=${id}`, `limit=${LIMIT}`, 'shorter=1');
   return {
     rotate: (agent) => agent.ask(...request),
-    async check(agent) {
+    async check(agent, isPatient) {
+      const ask = () => (isPatient ? askPatiently(agent, ...request) : agent.ask(...request));
       let said = '';
-      for (let tries = 0; tries < TRIES && !/^step=done$/m.test(said); tries++)
-        said = await askPatiently(agent, ...request);
+      for (let tries = 0; tries < TRIES && !/^step=done$/m.test(said); tries++) said = await ask();
+      if (!isPatient && isLater(said)) return undefined;
       if (!/^step=done$/m.test(said)) return [`a rotation does not come to its end: ${said.replaceAll('\n', ' ')}`];
       const value = (await untilTaken(['token', 'print', 'ci'])).trim();
       const whoami = await fetch(`${server.url}/auth/whoami`, { headers: { authorization: `Bearer ${value}` } });
