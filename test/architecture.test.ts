@@ -135,9 +135,9 @@ describe('programs', () => {
     'client/programs.ts': 'finds the program on PATH, for all the others',
     'client/autostart.ts': 'the agent by the link that install made, or by the caller’s own path',
     'daemon/successor.ts': '/bin/sh, for the agent by its own path',
-    'daemon/attend/attendant.ts': 'process.execPath',
+    'daemon/processes/sidecar.ts': 'process.execPath',
     'daemon/upstream/upstream.ts': 'process.execPath',
-    'daemon/backends/keyring/burst.ts': 'process.execPath',
+    'daemon/backends/keyring/keyring-process.ts': 'process.execPath',
     'scripts/build.ts': 'process.execPath',
     'scripts/build/warm.ts': 'process.execPath',
   };

@@ -1,4 +1,4 @@
-import { attend } from '../attend/attend.ts';
+import { attend } from '../processes/attend.ts';
 import { version } from '../version.ts';
 import { openApp } from './app.ts';
 import { agentOn } from './view.ts';

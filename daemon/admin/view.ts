@@ -6,7 +6,7 @@ import { KeyholdError } from '../../protocol/errors.ts';
 import type { Detail, Handler } from '../../protocol/handler.ts';
 import type { Status } from '../../protocol/status.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
-import { views } from '../attend/views.ts';
+import { views } from '../access/views.ts';
 import type { View } from './route.ts';
 
 /** Milliseconds that the agent may take for one answer; reading a long audit log takes the longest. */

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import ipc from 'node-ipc';
 import { EVENT_FRAME_MAX, eventNames, isEventName, type KeyholdEvent } from '../../protocol/events.ts';
-import { attend } from '../attend/attend.ts';
+import { attend } from '../processes/attend.ts';
 
 /**
  * The events process: the only program that loads node-ipc, and all that it could steal here is what it was told: ids,

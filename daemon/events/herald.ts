@@ -1,8 +1,8 @@
 import type { Seconds } from '../../protocol/credential.ts';
 import type { EventName, KeyholdEvent } from '../../protocol/events.ts';
-import type { Attendant } from '../attend/attendant.ts';
 import type { Held } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
+import type { Attendant } from '../processes/sidecar.ts';
 import type { StreamHandle } from '../socket/connection.ts';
 import { Sweeper } from '../unlocked/sweeper.ts';
 import type { Emit, EventKind } from './agent-event.ts';

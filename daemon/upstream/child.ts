@@ -1,5 +1,5 @@
-import { frame, framesOf, partsOf, REPLY_KEY_LENGTH, sealReply } from '../frames.ts';
 import { protectChild } from '../native/child-walls.ts';
+import { frame, framesOf, partsOf, REPLY_KEY_LENGTH, sealReply } from '../processes/frames.ts';
 import { REQUEST_MAX } from './limits.ts';
 import { call, type Secrets } from './operations/call.ts';
 import { oauth } from './operations/oauth.ts';

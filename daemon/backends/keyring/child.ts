@@ -1,6 +1,6 @@
 import { AsyncEntry } from '@napi-rs/keyring';
-import { frame, framesOf, partsOf, REPLY_KEY_LENGTH, sealReply } from '../../frames.ts';
 import { protectChild } from '../../native/child-walls.ts';
+import { frame, framesOf, partsOf, REPLY_KEY_LENGTH, sealReply } from '../../processes/frames.ts';
 import { BusError } from './bus.ts';
 import { type Operation, type Outcome, operations } from './operations.ts';
 import { openSecretService, type SecretService } from './secret-service.ts';

@@ -1,6 +1,6 @@
 import type { EpochSeconds } from '../../../protocol/credential.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
-import { type Burst, CALL_DEADLINE } from './burst.ts';
+import { type Burst, CALL_DEADLINE } from './keyring-process.ts';
 import type { ItemName } from './names.ts';
 import type { Operation, Outcome } from './operations.ts';
 

@@ -1,8 +1,8 @@
 import type { SecretKeeper } from '../../../protocol/secret.ts';
 import type { KeySource } from '../vault/vault-key.ts';
-import { Burst, type ChildOptions } from './burst.ts';
 import { readKey, writeKey } from './item-key.ts';
 import { itemsBy } from './items.ts';
+import { Burst, type ChildOptions } from './keyring-process.ts';
 import { VAULT_KEY_ITEM } from './names.ts';
 import { unlockKeyring } from './unlock.ts';
 

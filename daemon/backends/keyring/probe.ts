@@ -1,5 +1,5 @@
 import { KeyholdError } from '../../../protocol/errors.ts';
-import { Burst, type ChildOptions } from './burst.ts';
+import { Burst, type ChildOptions } from './keyring-process.ts';
 
 /**
  * Whether a keyring can be used now, without a prompt, for choosing a backend at start. `absent` is known at once where

@@ -1,5 +1,5 @@
-import { Burst, CALL_DEADLINE, type ChildOptions, UNLOCK_DEADLINE } from './burst.ts';
 import { faultOf } from './items.ts';
+import { Burst, CALL_DEADLINE, type ChildOptions, UNLOCK_DEADLINE } from './keyring-process.ts';
 
 /**
  * Unlocks the person's keyring, where `mayPrompt` allows it by the desktop's prompt, for at most 120 s. Throws

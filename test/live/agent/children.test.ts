@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { frame, framesOf, partsOf } from '../../../daemon/frames.ts';
+import { frame, framesOf, partsOf } from '../../../daemon/processes/frames.ts';
 import type { Plan } from '../../../daemon/upstream/plan.ts';
 import { need } from '../../need.ts';
 import { temporaryFolder } from '../../temporary.ts';

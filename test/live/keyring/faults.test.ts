@@ -3,7 +3,7 @@ import { createServer, connect as dial } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { Burst } from '../../../daemon/backends/keyring/burst.ts';
+import { Burst } from '../../../daemon/backends/keyring/keyring-process.ts';
 import { probeKeyring } from '../../../daemon/backends/keyring/probe.ts';
 import { secretFromText } from '../../../protocol/secret.ts';
 import { aHeld, text } from '../../contracts/backend.ts';

@@ -1,5 +1,5 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
-import { openSealed } from './open-sealed.ts';
+import { openSealed } from '../open-sealed.ts';
 
 /**
  * How the agent and its children talk: frames of four length bytes (little-endian) and a list of parts, each with four

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Breaker } from '../../../../daemon/backends/keyring/breaker.ts';
-import { Burst } from '../../../../daemon/backends/keyring/burst.ts';
 import { itemsBy } from '../../../../daemon/backends/keyring/items.ts';
+import { Burst } from '../../../../daemon/backends/keyring/keyring-process.ts';
 import { temporaryFolder } from '../../../temporary.ts';
 
-const FRAMES = join(import.meta.dirname, '../../../../daemon/frames.ts');
+const FRAMES = join(import.meta.dirname, '../../../../daemon/processes/frames.ts');
 
 describe('a child', () => {
   let folder: ReturnType<typeof temporaryFolder>;

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Attendant } from '../../../daemon/attend/attendant.ts';
+import { Attendant } from '../../../daemon/processes/sidecar.ts';
 import { listen } from '../../../daemon/socket/listen.ts';
 import { temporaryFolder } from '../../temporary.ts';
 

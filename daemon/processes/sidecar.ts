@@ -6,7 +6,7 @@ import { IoDeadline } from '../io-deadline.ts';
 import type { Native } from '../native/native.ts';
 import { type Caller, callerOf, whyRefused } from '../socket/caller.ts';
 import type { StreamHandle } from '../socket/connection.ts';
-import { seatBelt } from './seat-belt.ts';
+import { seatBelt } from './sandbox.ts';
 
 /** An accepted connection: node's own handle of it, of which nothing has been read. */
 type AcceptedHandle = StreamHandle & { close(): void };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { frame, framesOf, openReply, partsOf, sealReply } from '../../daemon/frames.ts';
+import { frame, framesOf, openReply, partsOf, sealReply } from '../../../daemon/processes/frames.ts';
 
 const parts = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 5 });
 const plain = (found: readonly Uint8Array[]) => found.map((part) => [...part]);

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { KeyholdError } from '../../../protocol/errors.ts';
-import { frame, framesOf, openReply, partsOf, REPLY_KEY_LENGTH } from '../../frames.ts';
 import { IoDeadline } from '../../io-deadline.ts';
+import { frame, framesOf, openReply, partsOf, REPLY_KEY_LENGTH } from '../../processes/frames.ts';
 import type { Breaker } from './breaker.ts';
 import { type Operation, type Outcome, outcomes } from './operations.ts';
 import { childEnvironment, type SessionEnvironment, sessionBus } from './session-bus.ts';
