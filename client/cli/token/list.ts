@@ -18,7 +18,6 @@ import {
   itemsOf,
   nameOf,
   type TokenItem,
-  tokenItems,
   tokenTable,
   urlOfItem,
 } from './item.ts';
@@ -88,11 +87,6 @@ async function list(asked: ListOptions & RemoteOptions): Promise<void> {
 async function shownTable(agent: Connection): Promise<Table> {
   const table = await tokenTable(agent, { name: SHOWN });
   return table.columns.has('service') ? await tokenTable(agent, { name: [...SHOWN, ...OF_SERVICES] }) : table;
-}
-
-/** What is held, for other verbs: those of one user, or all. */
-export async function tokensOf(agent: Connection, user: string | undefined): Promise<TokenItem[]> {
-  return (await tokenItems(agent)).filter((item) => isOf(item, user));
 }
 
 function isOf({ account, username }: TokenItem, user: string | undefined): boolean {
