@@ -28,7 +28,7 @@ import { openMigrateJournal } from './migrate-journal.ts';
 import { MigrateRecovery } from './migrate-recovery.ts';
 import { ChildWalls } from './native/child-walls.ts';
 import type { Native } from './native/native.ts';
-import { Attendant } from './processes/sidecar.ts';
+import { Sidecar } from './processes/sidecar.ts';
 import { openProfiles } from './profiles.ts';
 import { openServices } from './services/catalogue.ts';
 import { Services } from './services/index.ts';
@@ -92,7 +92,7 @@ export type Composed = {
   readonly open: () => Promise<void>;
   readonly reception: Reception;
   /** The HTTP views, for connections of admin.sock. */
-  readonly admin: Attendant;
+  readonly admin: Sidecar;
   /** What happens, for connections of events.sock. */
   readonly events: Herald;
   /** Milliseconds that ending may take because a service has not answered yet; 0 if none was asked for a change. */
@@ -139,7 +139,7 @@ export function compose({
   const { emit } = emitter;
   const attending = { native, emit, turnedAway: (caller: Caller) => witness.turnedAway(caller) };
   const events = new Herald({
-    attendant: new Attendant({
+    attendant: new Sidecar({
       ...attending,
       name: 'events',
       program: eventsChild,
@@ -202,7 +202,7 @@ export function compose({
     held: () => (custody.state === 'open' ? new Set([...custody.held()].map(({ id }) => id)) : undefined),
   });
 
-  const admin = new Attendant({
+  const admin = new Sidecar({
     ...attending,
     name: 'admin',
     program: adminChild,

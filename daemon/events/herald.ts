@@ -2,7 +2,7 @@ import type { Seconds } from '../../protocol/credential.ts';
 import type { EventName, KeyholdEvent } from '../../protocol/events.ts';
 import type { Held } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
-import type { Attendant } from '../processes/sidecar.ts';
+import type { Sidecar } from '../processes/sidecar.ts';
 import type { StreamHandle } from '../socket/connection.ts';
 import { Sweeper } from '../unlocked/sweeper.ts';
 import type { Emit, EventKind } from './agent-event.ts';
@@ -25,7 +25,7 @@ const told: Readonly<Partial<Record<EventKind, EventName>>> = {
 const GATHERED_FOR = 20;
 
 export type HeraldParts = {
-  readonly attendant: Pick<Attendant, 'take' | 'tell' | 'pid' | 'dispose'>;
+  readonly attendant: Pick<Sidecar, 'take' | 'tell' | 'pid' | 'dispose'>;
   readonly clock: Clock;
   /** What is held now. */
   readonly held: () => Iterable<Held>;

@@ -10,11 +10,20 @@ const usual = [
 ] as const;
 
 /** The addon, where the build could make it; undefined where it is missing or is no addon for this machine. */
-export function loadNative(path: string | undefined = usual.find((each) => existsSync(each))): Native | undefined {
+export function loadNative(path: string | undefined = usual.find(isThere)): Native | undefined {
   if (path === undefined) return undefined;
   try {
     return createRequire(import.meta.url)(path) as Native;
   } catch {
     return undefined;
+  }
+}
+
+/** A child's sandbox throws for a path outside its folder: nothing can be loaded from there. */
+function isThere(path: string): boolean {
+  try {
+    return existsSync(path);
+  } catch {
+    return false;
   }
 }

@@ -12,7 +12,7 @@ export type Attendance = {
 };
 
 /**
- * The other end of an `Attendant`: says that it is ready, takes the connections that the agent accepted, tells when it
+ * The other end of an `Sidecar`: says that it is ready, takes the connections that the agent accepted, tells when it
  * has been idle, and ends when the agent lets go of it or is gone.
  */
 export function attend({ idle, patience, take, told }: Attendance): void {

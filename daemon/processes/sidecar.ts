@@ -1,12 +1,11 @@
-import { type ChildProcess, type SendHandle, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Seconds } from '../../protocol/credential.ts';
 import type { Emit } from '../events/agent-event.ts';
-import { IoDeadline } from '../io-deadline.ts';
+import type { IoDeadline } from '../io-deadline.ts';
 import type { Native } from '../native/native.ts';
 import { type Caller, callerOf, whyRefused } from '../socket/caller.ts';
 import type { StreamHandle } from '../socket/connection.ts';
-import { seatBelt } from './sandbox.ts';
+import { Child, type ChildEnd } from './child.ts';
 
 /** An accepted connection: node's own handle of it, of which nothing has been read. */
 type AcceptedHandle = StreamHandle & { close(): void };
@@ -22,7 +21,7 @@ const FALLEN_PAUSE = 1_000;
 /** Milliseconds that a process which was let go may take to answer what it has begun. */
 const LEAVE_DEADLINE = 15_000;
 
-export type AttendantParts = {
+export type SidecarParts = {
   /** What the log calls it. */
   readonly name: string;
   /** Its program, and what that is told. */
@@ -39,8 +38,7 @@ export type AttendantParts = {
 
 type UnderWay = { readonly handle: AcceptedHandle; readonly deadline: IoDeadline };
 type Running = {
-  readonly child: ChildProcess;
-  ready: boolean;
+  readonly child: Child;
   handed: number;
   unread: number;
   /** Handed on, and not said to be taken: ours until then. */
@@ -52,14 +50,14 @@ type Running = {
  * by the first connection and ends when none has been there for a while; the next one starts it again. The agent keeps
  * the listening socket: it alone says who may connect, and no connection falls between two processes (ADR 0018).
  */
-export class Attendant {
-  readonly #parts: AttendantParts;
+export class Sidecar {
+  readonly #parts: SidecarParts;
   readonly #waiting: AcceptedHandle[] = [];
   #run: Running | undefined;
   #pausedUntil = 0;
   #isOver = false;
 
-  constructor(parts: AttendantParts) {
+  constructor(parts: SidecarParts) {
     this.#parts = parts;
   }
 
@@ -87,8 +85,8 @@ export class Attendant {
     const run = this.#run;
     if (!run) return;
     // Its subscribers come again, to another one.
-    if (++run.unread > UNREAD_MAX) run.child.kill('SIGKILL');
-    else run.child.send(message, () => run.unread--);
+    if (++run.unread > UNREAD_MAX) run.child.kill();
+    else run.child.send(message, undefined, () => run.unread--);
   }
 
   /** Hands on what waits, for at most `deadline` milliseconds, and lets the process go: it answers what it has begun. */
@@ -104,65 +102,59 @@ export class Attendant {
     const busy = this.#waiting.length + (this.#run?.underWay.length ?? 0) >= WAITING_MAX;
     const run = this.#isOver || busy ? undefined : (this.#run ?? this.#start());
     if (!run) handle.close();
-    else if (run.ready) this.#hand(run, handle);
+    else if (run.child.isUp) this.#hand(run, handle);
     else this.#waiting.push(handle);
   }
 
   #start(): Running | undefined {
     if (performance.now() < this.#pausedUntil) return undefined;
     const { program, args, idle } = this.#parts;
-    const child = spawn(process.execPath, [...seatBelt(program), program, String(idle), ...args()], {
-      cwd: '/',
-      env: {},
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    const child = new Child({
+      program,
+      args: [String(idle), ...args()],
+      startDeadline: TAKE_DEADLINE,
+      channel: {
+        kind: 'messages',
+        onUp: () => {
+          for (const handle of this.#waiting.splice(0)) this.#hand(run, handle);
+        },
+        onMessage: (message) => {
+          if (message === 'taken') {
+            const taken = run.underWay.shift();
+            taken?.deadline.clear();
+            taken?.handle.close();
+          } else if (message === run.handed && this.#run === run) this.#letGo(run);
+        },
+      },
+      onEnd: (end) => this.#ended(run, end),
     });
-    const run: Running = { child, ready: false, handed: 0, unread: 0, underWay: [] };
-    const timer = new IoDeadline(TAKE_DEADLINE, () => child.kill('SIGKILL')).unref();
-    child.on('message', (message) => {
-      if (message === 'ready' && !run.ready) {
-        timer.clear();
-        run.ready = true;
-        for (const handle of this.#waiting.splice(0)) this.#hand(run, handle);
-      } else if (message === 'taken') {
-        const taken = run.underWay.shift();
-        taken?.deadline.clear();
-        taken?.handle.close();
-      } else if (message === run.handed && this.#run === run) this.#letGo(run);
-    });
-    const fell = () => {
-      timer.clear();
-      const left = run.underWay.splice(0);
-      for (const { deadline } of left) deadline.clear();
-      if (this.#run !== run) return;
-      this.#run = undefined;
-      const how = child.exitCode ?? String(child.signalCode);
-      this.#parts.emit({ kind: 'attendant-failed', reason: this.#parts.name, code: String(how) });
-      if (!run.ready) this.#pausedUntil = performance.now() + FALLEN_PAUSE;
-      // Nobody has read from these: the next process can.
-      for (const handle of [...left.map(({ handle }) => handle), ...this.#waiting.splice(0)]) this.#pass(handle);
-    };
-    child.once('error', fell);
-    child.once('exit', fell);
-    // It keeps nobody from ending.
-    child.unref();
-    child.channel?.unref();
+    const run: Running = { child, handed: 0, unread: 0, underWay: [] };
     this.#run = run;
     return run;
+  }
+
+  /** Takes back what the process had not read, and passes it to the next one. */
+  #ended(run: Running, { wasUp, code }: ChildEnd): void {
+    const left = run.underWay.splice(0);
+    for (const { deadline } of left) deadline.clear();
+    if (this.#run !== run) return;
+    this.#run = undefined;
+    this.#parts.emit({ kind: 'attendant-failed', reason: this.#parts.name, code });
+    if (!wasUp) this.#pausedUntil = performance.now() + FALLEN_PAUSE;
+    for (const handle of [...left.map(({ handle }) => handle), ...this.#waiting.splice(0)]) this.#pass(handle);
   }
 
   #hand(run: Running, handle: AcceptedHandle): void {
     run.handed++;
     // One that takes nothing any more (it was stopped, it hangs) is ended, and the next one gets what it left.
-    const deadline = new IoDeadline(TAKE_DEADLINE, () => run.child.kill('SIGKILL')).unref();
+    const deadline = run.child.killAfter(TAKE_DEADLINE).unref();
     run.underWay.push({ handle, deadline });
-    run.child.send('connection', handle as unknown as SendHandle, () => {});
+    run.child.send('connection', handle);
   }
 
   /** From here on it gets no connection; it ends by itself. */
   #letGo(run: Running): void {
     this.#run = undefined;
-    const timer = new IoDeadline(LEAVE_DEADLINE, () => run.child.kill('SIGKILL')).unref();
-    run.child.once('exit', () => timer.clear());
-    if (run.child.connected) run.child.disconnect();
+    run.child.release(LEAVE_DEADLINE);
   }
 }

@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import { withBytes } from '../backends/secrets.ts';
-import { IoDeadline } from '../io-deadline.ts';
-import { frame, framesOf, openReply, partsOf, REPLY_KEY_LENGTH } from '../processes/frames.ts';
+import type { IoDeadline } from '../io-deadline.ts';
+import { Child } from '../processes/child.ts';
+import { frame, openReply, REPLY_KEY_LENGTH } from '../processes/frames.ts';
+import type { Needs } from '../processes/sandbox.ts';
 import { siftSecrets } from './incoming.ts';
 import { REPLY_MAX } from './limits.ts';
 import type { Reply, SecretName } from './plan.ts';
@@ -107,46 +108,45 @@ export class Upstream {
   }
 
   #run(request: Buffer, replyKey: Buffer, deadline: number): Promise<UpstreamAnswer> {
-    const { childPath, nodePath = process.execPath } = this.#parts;
-    const child = spawn(nodePath, [...SEAT_BELT, childPath], { env: {}, stdio: ['pipe', 'pipe', 'ignore'], cwd: '/' });
-    const kill = () => child.kill('SIGKILL');
-    this.#kill.add(kill);
+    const { childPath, nodePath, onUp } = this.#parts;
     return new Promise<UpstreamAnswer>((resolve) => {
-      let timer = new IoDeadline(START_DEADLINE, kill);
-      let input: Buffer = Buffer.alloc(0);
+      let isOver = false;
       let isLate = false;
-      let isUp = false;
+      let deadlineOfCall: IoDeadline | undefined;
       const end = (answer: UpstreamAnswer) => {
-        timer.clear();
+        isOver = true;
+        deadlineOfCall?.clear();
         this.#kill.delete(kill);
         kill();
         resolve(answer);
       };
-      const fell = () => end({ reply: { failure: isLate ? 'late' : 'fell' }, secrets: new Map() });
-      child.once('error', fell);
-      child.once('close', fell);
-      // EPIPE; the end of the child tells the story.
-      child.stdin.on('error', () => {});
-      child.stdout.on('data', (chunk: Buffer) => {
-        input = Buffer.concat([input, chunk]);
-        try {
-          const bodies = framesOf(input, REPLY_MAX);
-          for (let next = bodies.next(); !next.done; next = bodies.next()) {
-            if (isUp) return end(this.#answerIn(replyKey, next.value));
-            isUp = true;
-            this.#parts.onUp?.(partsOf(next.value));
-            timer.clear();
-            timer = new IoDeadline(deadline + GRACE, () => {
+      const child = new Child({
+        program: childPath,
+        nodePath,
+        needs: upstreamNeeds,
+        startDeadline: START_DEADLINE,
+        channel: {
+          kind: 'frames',
+          max: REPLY_MAX,
+          onUp: (parts) => {
+            onUp?.(parts);
+            deadlineOfCall = child.killAfter(deadline + GRACE, () => {
               isLate = true;
-              kill();
             });
-            child.stdin.write(request);
-            input = input.subarray(4 + next.value.length);
-          }
-        } catch {
-          fell();
-        }
+            child.write(request);
+          },
+          // One answer, and nothing behind it.
+          onFrame: (body) => {
+            if (!isOver) end(this.#answerIn(replyKey, body));
+          },
+        },
+        onEnd: () => {
+          if (!isOver) end({ reply: { failure: isLate ? 'late' : 'fell' }, secrets: new Map() });
+        },
       });
+      const kill = () => child.kill();
+      this.#kill.add(kill);
+      child.ref();
     });
   }
 
@@ -176,5 +176,5 @@ function requestOf(operation: string, replyKey: Buffer, plan: object, secrets: [
   return lend(0);
 }
 
-/** No writing, no further processes or threads, no inspector; the addon protects its memory. Node 24 cannot tell a network apart. */
-const SEAT_BELT = ['--permission', '--allow-fs-read=*', '--allow-addons', '--disable-sigusr1', '--no-warnings'];
+/** Our addon protects its memory. Everything it reads is in its bundle; authorities and proxies come with the plan. */
+export const upstreamNeeds: Needs = { addons: true };

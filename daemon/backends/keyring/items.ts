@@ -1,6 +1,6 @@
 import type { EpochSeconds } from '../../../protocol/credential.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
-import { type Burst, CALL_DEADLINE } from './keyring-process.ts';
+import { CALL_DEADLINE, type KeyringProcess } from './keyring-process.ts';
 import type { ItemName } from './names.ts';
 import type { Operation, Outcome } from './operations.ts';
 
@@ -29,7 +29,7 @@ export interface KeyringItems {
  * Begins a call's dealings with the keyring, which gets `milliseconds` for all of them together. They count from when our
  * own child is up; `asked` is since when the caller waits. Its methods throw `KeyholdError`s: `backend_locked`, `…hung`, …
  */
-export function itemsBy(burst: Burst, milliseconds = CALL_DEADLINE, asked = performance.now()): KeyringItems {
+export function itemsBy(burst: KeyringProcess, milliseconds = CALL_DEADLINE, asked = performance.now()): KeyringItems {
   let until: number | undefined;
 
   async function ask(operation: Operation, names: readonly ItemName[], value?: Uint8Array) {

@@ -2,7 +2,7 @@ import type { SecretKeeper } from '../../../protocol/secret.ts';
 import type { KeySource } from '../vault/vault-key.ts';
 import { readKey, writeKey } from './item-key.ts';
 import { itemsBy } from './items.ts';
-import { Burst, type ChildOptions } from './keyring-process.ts';
+import { type ChildOptions, KeyringProcess } from './keyring-process.ts';
 import { VAULT_KEY_ITEM } from './names.ts';
 import { unlockKeyring } from './unlock.ts';
 
@@ -18,7 +18,7 @@ export type KeySourceOptions = ChildOptions & {
  */
 export function keyringKeySource(options: KeySourceOptions): KeySource {
   const { keep, deadline } = options;
-  const burst = new Burst({ ...options, mayPrompt: false });
+  const burst = new KeyringProcess({ ...options, mayPrompt: false });
   return {
     read: () => readKey(itemsBy(burst, deadline), VAULT_KEY_ITEM, keep),
     write: (key) => writeKey(itemsBy(burst, deadline), VAULT_KEY_ITEM, key),

@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import { IoDeadline } from '../../io-deadline.ts';
-import { frame, framesOf, openReply, partsOf, REPLY_KEY_LENGTH } from '../../processes/frames.ts';
+import { Child, type ChildEnd } from '../../processes/child.ts';
+import { frame, openReply, REPLY_KEY_LENGTH } from '../../processes/frames.ts';
+import type { Needs } from '../../processes/sandbox.ts';
 import type { Breaker } from './breaker.ts';
 import { type Operation, type Outcome, outcomes } from './operations.ts';
 import { childEnvironment, type SessionEnvironment, sessionBus } from './session-bus.ts';
@@ -45,15 +46,15 @@ type Waiting = {
   reject: (error: Error) => void;
 };
 
-/** A child, and whether it has said that it listens. */
-type Running = { readonly child: ChildProcess; readonly start: Promise<void>; ready: boolean };
+/** A child; `start` settles when it is up or has ended before. */
+type Running = { readonly child: Child; readonly start: Promise<void> };
 
 /**
  * The keyring child, started when there is something to do and let go soon after. Operations are made one at a time,
  * in their order. One that takes longer than its deadline costs the child its life, and throws `backend_hung`, which
  * those behind it then hear at once for as long as the breaker says.
  */
-export class Burst {
+export class KeyringProcess {
   readonly #options: ChildOptions;
   readonly #breaker: Breaker | undefined;
   #run: Running | undefined;
@@ -72,7 +73,7 @@ export class Burst {
 
   /** Whether the child is up: a call that comes now waits for the keyring only. */
   get ready(): boolean {
-    return this.#run?.ready ?? false;
+    return this.#run?.child.isUp ?? false;
   }
 
   /**
@@ -83,7 +84,7 @@ export class Burst {
     if (this.#breaker?.open) throw hung();
     if (this.#startFailure && asked < this.#startFailure.at) throw this.#startFailure.error;
     const running = this.#running();
-    if (running.ready) return;
+    if (running.child.isUp) return;
     // A process with nothing else to do would end while the child comes up.
     running.child.ref();
     await running.start.finally(() => running.child.unref());
@@ -112,7 +113,7 @@ export class Burst {
 
   /** Ends the child in the middle of what it does: `backend_failed` to who waits for it. */
   abandon(): void {
-    this.#run?.child.kill('SIGKILL');
+    this.#run?.child.kill();
   }
 
   /** Waits for what was asked, then ends the child. */
@@ -129,14 +130,14 @@ export class Burst {
       clearTimeout(this.#idle);
       return await this.#exchange(running, bytes, replyKey, deadline);
     } finally {
-      if (running.ready) this.#rest();
+      if (running.child.isUp) this.#rest();
     }
   }
 
   #exchange({ child }: Running, bytes: Buffer, replyKey: Uint8Array, deadline: number): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
       const fell = (error: KeyholdError) => {
-        child.kill('SIGKILL');
+        child.kill();
         this.#fell(child, error);
       };
       let timer = new IoDeadline(this.#startDeadline, () => {
@@ -162,7 +163,7 @@ export class Burst {
           reject(error);
         },
       };
-      child.stdin!.write(bytes);
+      child.write(bytes);
     }).finally(() => {
       this.#waiting = undefined;
     });
@@ -170,7 +171,7 @@ export class Burst {
 
   #running(): Running {
     if (this.#run) return this.#run;
-    const { childPath, nodePath = process.execPath, env = process.env, mayPrompt = false } = this.#options;
+    const { childPath, nodePath, env = process.env, mayPrompt = false } = this.#options;
     const bus = sessionBus(env);
     if (bus === undefined) {
       throw new KeyholdError(
@@ -178,70 +179,42 @@ export class Burst {
         'cannot reach the keyring: there is no session bus; see: keyhold help backends',
       );
     }
-    const child = spawn(nodePath, [...SEAT_BELT, childPath], {
+    const { promise: start, resolve: started, reject: failed } = Promise.withResolvers<void>();
+    start.catch(() => {});
+    const child = new Child({
+      program: childPath,
+      nodePath,
       env: childEnvironment(env, bus, mayPrompt),
-      stdio: ['pipe', 'pipe', 'ignore'],
-      cwd: '/',
+      needs: keyringNeeds,
+      startDeadline: this.#startDeadline,
+      channel: {
+        kind: 'frames',
+        onUp: (parts) => {
+          this.#options.onUp?.(parts);
+          started();
+          // The caller that started it may have given up by now.
+          this.#rest();
+        },
+        onFrame: (body) => {
+          if (body.length === 0) this.#waiting?.begun();
+          else this.#take(body);
+        },
+      },
+      onEnd: (end) => {
+        const error = this.#errorOf(end);
+        failed(error);
+        this.#fell(child, error);
+      },
     });
-    let started = () => {};
-    let failed = (_: Error) => {};
-    const running: Running = {
-      child,
-      ready: false,
-      start: new Promise<void>((resolve, reject) => {
-        started = resolve;
-        failed = reject;
-      }),
-    };
-    running.start.catch(() => {});
-    let isLate = false;
-    const startTimer = new IoDeadline(this.#startDeadline, () => {
-      isLate = true;
-      this.late = true;
-      child.kill('SIGKILL');
-    }).unref();
-    const fell = () => {
-      startTimer.clear();
-      const error = isLate ? notUp(this.#startDeadline) : fallen();
-      if (!running.ready) this.#startFailure = { at: performance.now(), error };
-      failed(error);
-      this.#fell(child, error);
-    };
-    child.once('error', fell);
-    child.once('exit', fell);
-    // EPIPE; the end of the child tells the story.
-    child.stdin!.on('error', () => {});
-    let input: Buffer = Buffer.alloc(0);
-    child.stdout!.on('data', (chunk: Buffer) => {
-      const bodies = framesOf(Buffer.concat([input, chunk]));
-      try {
-        let next = bodies.next();
-        for (; !next.done; next = bodies.next()) {
-          if (running.ready && next.value.length === 0) {
-            this.#waiting?.begun();
-          } else if (running.ready) {
-            this.#take(next.value);
-          } else {
-            startTimer.clear();
-            running.ready = true;
-            this.#options.onUp?.(partsOf(next.value));
-            started();
-            // Whoever started it may have given up by now.
-            this.#rest();
-          }
-        }
-        input = next.value;
-      } catch {
-        child.kill('SIGKILL');
-        fell();
-      }
-    });
-    // A child that idles keeps nobody from ending; one that works is waited for by its deadline's timer.
-    child.unref();
-    (child.stdin as unknown as { unref(): void }).unref();
-    (child.stdout as unknown as { unref(): void }).unref();
-    this.#run = running;
-    return running;
+    this.#run = { child, start };
+    return this.#run;
+  }
+
+  #errorOf({ wasUp, startedLate }: ChildEnd): KeyholdError {
+    if (startedLate) this.late = true;
+    const error = startedLate ? notUp(this.#startDeadline) : fallen();
+    if (!wasUp) this.#startFailure = { at: performance.now(), error };
+    return error;
   }
 
   #take(body: Buffer): void {
@@ -253,7 +226,7 @@ export class Burst {
     waiting.resolve({ outcome, value });
   }
 
-  #fell(child: ChildProcess, error: KeyholdError): void {
+  #fell(child: Child, error: KeyholdError): void {
     if (this.#run?.child !== child) return;
     this.#run = undefined;
     this.#waiting?.reject(error);
@@ -269,9 +242,7 @@ export class Burst {
     const child = this.#run?.child;
     if (!child) return;
     this.#run = undefined;
-    child.stdin!.end();
-    const timer = new IoDeadline(END_DEADLINE, () => child.kill('SIGKILL')).unref();
-    child.once('exit', () => timer.clear());
+    child.release(END_DEADLINE);
   }
 }
 
@@ -290,5 +261,5 @@ function hung(): KeyholdError {
   return new KeyholdError('backend_hung', 'cannot use the keyring: it does not answer in time; restart your keyring');
 }
 
-/** No writing, no further processes or threads, no inspector; the library itself needs reading and an addon. */
-const SEAT_BELT = ['--permission', '--allow-fs-read=*', '--allow-addons', '--disable-sigusr1', '--no-warnings'];
+/** The library is an addon that lies in node_modules, and looks into `/usr/bin/ldd` to learn which C library it runs on. */
+export const keyringNeeds: Needs = { addons: true, anyFile: true };

@@ -9,7 +9,7 @@ import { degradationsOf, rebuiltDegradation } from './degradations.ts';
 import { type Index, type IndexChange, type Items, type Progress, type Row, SEALED } from './held-index.ts';
 import { openIndexWith } from './index-key.ts';
 import { changedNothing, itemsBy, type KeyringItems } from './items.ts';
-import { Burst, CALL_DEADLINE, type ChildOptions } from './keyring-process.ts';
+import { CALL_DEADLINE, type ChildOptions, KeyringProcess } from './keyring-process.ts';
 import { markOf } from './marks.ts';
 import { INDEX_KEY_ITEM, type ItemName, itemOf, refreshItemOf } from './names.ts';
 import type { Rebuilt } from './rebuild.ts';
@@ -49,7 +49,7 @@ class KeyringBackend implements Backend {
 
   readonly #options: KeyringOptions;
   readonly #breaker: Breaker;
-  readonly #burst: Burst;
+  readonly #burst: KeyringProcess;
   /** Present once its key was read. */
   #index: Index | undefined;
   #reconciled = false;
@@ -62,7 +62,7 @@ class KeyringBackend implements Backend {
   /** Told how far a rebuild is, by the call that lists. */
   #listing: Slices | undefined;
   /** The child that asks the person, and the unlock that waits for it: one prompt at a time. */
-  #asking: Burst | undefined;
+  #asking: KeyringProcess | undefined;
   #unlocking: Promise<void> | undefined;
   /** Calls are made one at a time: two for one target in their order, and none waits twice for a hung keyring. */
   #last: Promise<unknown> = Promise.resolve();
@@ -70,7 +70,7 @@ class KeyringBackend implements Backend {
   constructor(options: KeyringOptions) {
     this.#options = options;
     this.#breaker = new Breaker(options.clock);
-    this.#burst = new Burst({ ...options, mayPrompt: false }, this.#breaker);
+    this.#burst = new KeyringProcess({ ...options, mayPrompt: false }, this.#breaker);
   }
 
   degradations(): readonly Degradation[] {
@@ -149,8 +149,8 @@ class KeyringBackend implements Backend {
   }
 
   unlock({ mayPrompt }: UnlockMeans): Promise<void> {
-    if (!mayPrompt) return this.#unlock(new Burst({ ...this.#options, mayPrompt }), mayPrompt);
-    this.#asking ??= new Burst({ ...this.#options, mayPrompt });
+    if (!mayPrompt) return this.#unlock(new KeyringProcess({ ...this.#options, mayPrompt }), mayPrompt);
+    this.#asking ??= new KeyringProcess({ ...this.#options, mayPrompt });
     this.#unlocking ??= this.#unlock(this.#asking, mayPrompt).finally(() => {
       this.#asking = undefined;
       this.#unlocking = undefined;
@@ -173,7 +173,7 @@ class KeyringBackend implements Backend {
   }
 
   /** By a child of its own: other callers hear "locked" at once while the person is asked. */
-  async #unlock(asking: Burst, mayPrompt: boolean): Promise<void> {
+  async #unlock(asking: KeyringProcess, mayPrompt: boolean): Promise<void> {
     const locks = this.#locks;
     try {
       await unlockBy(asking, mayPrompt, this.#options.deadline);

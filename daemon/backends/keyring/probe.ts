@@ -1,5 +1,5 @@
 import { KeyholdError } from '../../../protocol/errors.ts';
-import { Burst, type ChildOptions } from './keyring-process.ts';
+import { type ChildOptions, KeyringProcess } from './keyring-process.ts';
 
 /**
  * Whether a keyring can be used now, without a prompt, for choosing a backend at start. `absent` is known at once where
@@ -9,7 +9,7 @@ export async function probeKeyring(
   deadline: number,
   options: ChildOptions,
 ): Promise<'usable' | 'locked' | 'hung' | 'absent'> {
-  const burst = new Burst(options);
+  const burst = new KeyringProcess(options);
   try {
     const { outcome } = await burst.request('probe', [], deadline);
     return outcome === 'ok' ? 'usable' : outcome === 'locked' ? 'locked' : 'absent';

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Attendant } from '../../../daemon/processes/sidecar.ts';
+import { Sidecar } from '../../../daemon/processes/sidecar.ts';
 import { listen } from '../../../daemon/socket/listen.ts';
 import { temporaryFolder } from '../../temporary.ts';
 
@@ -23,7 +23,7 @@ async function anAttendant(text: string) {
   const file = join(folder, 'program.mjs');
   writeFileSync(file, `import { Socket } from 'node:net';\n${text}`);
   const lines: string[] = [];
-  const attendant = new Attendant({
+  const attendant = new Sidecar({
     name: 'test',
     program: file,
     args: () => [folder],

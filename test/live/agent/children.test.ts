@@ -7,8 +7,11 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keyringNeeds } from '../../../daemon/backends/keyring/keyring-process.ts';
 import { frame, framesOf, partsOf } from '../../../daemon/processes/frames.ts';
+import { type Needs, sandbox } from '../../../daemon/processes/sandbox.ts';
 import type { Plan } from '../../../daemon/upstream/plan.ts';
+import { upstreamNeeds } from '../../../daemon/upstream/upstream.ts';
 import { need } from '../../need.ts';
 import { temporaryFolder } from '../../temporary.ts';
 
@@ -19,7 +22,6 @@ const lib = join(import.meta.dirname, '../../../dist/lib');
 const isRoot = process.getuid!() === 0;
 const PLAIN_UID = 61_234;
 const plainUser = isRoot ? { uid: PLAIN_UID, gid: PLAIN_UID } : {};
-const FLAGS = ['--permission', '--allow-fs-read=*', '--allow-addons', '--disable-sigusr1', '--no-warnings'];
 const SECRET = `child-${randomBytes(8).toString('hex')}-EXAMPLE`;
 
 describe.skipIf(!need('gdb', 'apt-get install gdb'))('a child that holds a secret', () => {
@@ -47,8 +49,13 @@ describe.skipIf(!need('gdb', 'apt-get install gdb'))('a child that holds a secre
   });
 
   /** A child of a plain user, and what its first frame says. */
-  async function begin(args: readonly string[]) {
-    const child = spawn(node, args, { ...plainUser, env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'inherit'] });
+  async function begin(program: string, needs: Needs) {
+    const child = spawn(node, [...sandbox(program, needs), program], {
+      ...plainUser,
+      env: {},
+      cwd: '/',
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     started.push(child);
     const said = await new Promise<string>((resolve, reject) => {
       let input: Buffer = Buffer.alloc(0);
@@ -107,7 +114,7 @@ describe.skipIf(!need('gdb', 'apt-get install gdb'))('a child that holds a secre
   });
 
   test('of a service is closed to its own user while a call is out: no memory, no core, no debugger', async () => {
-    const { child, pid, said } = await begin([...FLAGS, join(folder.path, 'lib/upstream-child.cjs')]);
+    const { child, pid, said } = await begin(join(folder.path, 'lib/upstream-child.cjs'), upstreamNeeds);
     expect(['hardened', 'locked']).toContain(said);
     const plan: Plan = {
       operation: 'whoami',
@@ -128,7 +135,7 @@ describe.skipIf(!need('gdb', 'apt-get install gdb'))('a child that holds a secre
   });
 
   test('of the keyring is closed the same', async () => {
-    const { child, pid, said } = await begin([...FLAGS, join(folder.path, 'lib/keyring-child.cjs')]);
+    const { child, pid, said } = await begin(join(folder.path, 'lib/keyring-child.cjs'), keyringNeeds);
     expect(['hardened', 'locked']).toContain(said);
     child.stdin!.write(frame(['set', randomBytes(32), 'keyhold', 'account', SECRET].map((part) => Buffer.from(part))));
     expect(await search(pid, SECRET)).toMatchObject({ isDone: false, output: expect.stringMatching(/EACCES|EPERM/) });

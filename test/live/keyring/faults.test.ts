@@ -3,7 +3,7 @@ import { createServer, connect as dial } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { Burst } from '../../../daemon/backends/keyring/keyring-process.ts';
+import { KeyringProcess } from '../../../daemon/backends/keyring/keyring-process.ts';
 import { probeKeyring } from '../../../daemon/backends/keyring/probe.ts';
 import { secretFromText } from '../../../protocol/secret.ts';
 import { aHeld, text } from '../../contracts/backend.ts';
@@ -236,7 +236,7 @@ describe.skipIf(!needKeyring())('a keyring that does not serve', () => {
     expect((await failure(backend.list())).code).toBe('backend_hung');
     await backend.dispose();
     // The bound is the keyring's: it counts from when our child is up.
-    const child = new Burst(childIn({ env }));
+    const child = new KeyringProcess(childIn({ env }));
     await child.start();
     const { code, milliseconds } = await failure(child.request('probe'));
     expect(code).toBe('backend_hung');

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Breaker } from '../../../../daemon/backends/keyring/breaker.ts';
 import { itemsBy } from '../../../../daemon/backends/keyring/items.ts';
-import { Burst } from '../../../../daemon/backends/keyring/keyring-process.ts';
+import { KeyringProcess } from '../../../../daemon/backends/keyring/keyring-process.ts';
 import { temporaryFolder } from '../../../temporary.ts';
 
 const FRAMES = join(import.meta.dirname, '../../../../daemon/processes/frames.ts');
@@ -22,7 +22,7 @@ describe('a child', () => {
   const burstOf = (script: string, { breaker, ...options }: { breaker?: Breaker; startDeadline?: number } = {}) => {
     const childPath = join(folder.path, 'child.mjs');
     writeFileSync(childPath, script);
-    return new Burst({ childPath, env, ...options }, breaker);
+    return new KeyringProcess({ childPath, env, ...options }, breaker);
   };
 
   /** A child of ours that comes up after a while, and begins each operation after a while; then the keyring may answer. */
@@ -116,7 +116,7 @@ describe('a child', () => {
   });
 
   test('that cannot be started is told at once', async () => {
-    const burst = new Burst({ childPath: '/nowhere', nodePath: '/nowhere/node', env });
+    const burst = new KeyringProcess({ childPath: '/nowhere', nodePath: '/nowhere/node', env });
     await expect(burst.request('probe', [], 10_000)).rejects.toMatchObject({ code: 'backend_failed' });
     await burst.dispose();
   });
