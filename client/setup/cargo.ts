@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { CommandFailure } from '../cli/failure.ts';
 import { readIfThere } from '../install/files.ts';
 import type { Ground } from '../install/ground.ts';
-import type { Edit } from './edit/edit.ts';
+import type { Edit } from './edit/kinds.ts';
 import { onPath } from './on-path.ts';
 import type { SetupTool } from './tool.ts';
 

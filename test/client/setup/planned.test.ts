@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSy
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Ground } from '../../../client/install/ground.ts';
-import type { Edit } from '../../../client/setup/edit/edit.ts';
+import type { Edit } from '../../../client/setup/edit/kinds.ts';
 import { setUp, undo } from '../../../client/setup/planned.ts';
 import type { Plan } from '../../../client/setup/tool.ts';
 import { temporaryFolder } from '../../temporary.ts';
