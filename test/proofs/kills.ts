@@ -58,7 +58,7 @@ export const proveKills: Proof = async (options) => {
  */
 export async function killAgents(
   which: Killed,
-  { seed, from = 0, kills = 500, held = 10_000, say }: ProofOptions,
+  { seed, from = 0, kills = 500, held = 10_000, isStopped = () => false, say }: ProofOptions,
 ): Promise<ProofResult> {
   const { path: home, remove } = temporaryFolder(`proof-${which}`);
   const session = which === 'keyring' ? await startKeyringSession() : undefined;
@@ -67,7 +67,7 @@ export async function killAgents(
     const run = new KillRun(which, home, session, seed);
     try {
       await run.fill(held, say);
-      for (let kill = from; kill < from + kills && run.wrong.length < 10; kill++) {
+      for (let kill = from; kill < from + kills && run.wrong.length < 10 && !isStopped(); kill++) {
         await run.killOnce(kill);
         if (run.kills % 10 === 0) say(`${run.sum()}, of ${kills}; next: --from ${kill + 1}`);
       }

@@ -37,12 +37,21 @@ const command = `npm run proof -- ${process.argv.slice(2).join(' ')}`;
 const began = Date.now();
 const say = (line: string) => console.log(`${new Date().toISOString().slice(11, 19)}  ${line}`);
 say(`${command} (seed ${seed})`);
-const { wrong, counts } = await proof({ seed, ...size, backend, direction, phase, say });
+let isStopped = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // The second one ends it at once.
+  process.once(signal, () => {
+    isStopped = true;
+    say(`${signal}: stops behind this kill, with the last look at all hosts`);
+  });
+}
+const { wrong, counts } = await proof({ seed, ...size, backend, direction, phase, isStopped: () => isStopped, say });
 for (const line of wrong) say(`WRONG  ${line}`);
 const seconds = Math.round((Date.now() - began) / 1_000);
 console.log(`command   ${command}`);
 console.log(`seed      ${seed}`);
 console.log(`duration  ${Math.floor(seconds / 60)} min ${seconds % 60} s`);
 for (const [key, count] of Object.entries(counts)) console.log(`${key.padEnd(18)} ${count}`);
-console.log(`result    ${wrong.length === 0 ? 'nothing was wrong' : `${wrong.length} WRONG`}`);
+const early = isStopped ? ' (stopped early)' : '';
+console.log(`result    ${wrong.length === 0 ? 'nothing was wrong' : `${wrong.length} WRONG`}${early}`);
 process.exit(wrong.length === 0 ? 0 : 1);

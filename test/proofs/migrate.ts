@@ -29,7 +29,16 @@ const REPAIR_AFTER = 10_000;
  * Kills agents in every phase of a migrate, in both directions, and checks after each that it is up, that everything
  * acknowledged is served, that nothing erased is served, and that the backend that is not in use is empty.
  */
-export const proveMigrate: Proof = async ({ seed, from = 0, kills = 200, held = 60, direction, phase, say }) => {
+export const proveMigrate: Proof = async ({
+  seed,
+  from = 0,
+  kills = 200,
+  held = 60,
+  direction,
+  phase,
+  isStopped,
+  say,
+}) => {
   const isPhase = (name: string | undefined) => name === undefined || phases.some((one) => one === name);
   const isName = (name: string | undefined) => name === undefined || names.some((one) => one === name);
   if (!isPhase(phase)) throw new Error(`--phase takes ${phases.join(', ')}`);
@@ -38,7 +47,7 @@ export const proveMigrate: Proof = async ({ seed, from = 0, kills = 200, held = 
   await using session = await startKeyringSession();
   try {
     configure(home, 'auto');
-    const run = new MigrateRun({ home, session, seed, from, kills, held, direction, phase, say });
+    const run = new MigrateRun({ home, session, seed, from, kills, held, direction, phase, isStopped, say });
     await run.play();
     return { wrong: run.wrong, counts: run.counts };
   } finally {
@@ -75,10 +84,10 @@ class MigrateRun {
   }
 
   async play(): Promise<void> {
-    const { held, kills, say } = this.#options;
+    const { held, kills, isStopped = () => false, say } = this.#options;
     await this.#start();
     for (let at = 0; at < held; at++) await this.#ledger.store(this.#agent!, `h${at}.test`);
-    for (let round = 0; this.#missing() > 0 && this.wrong.length < 10; round++) {
+    for (let round = 0; this.#missing() > 0 && this.wrong.length < 10 && !isStopped(); round++) {
       await this.#round(round);
       if (round % 50 === 49) say(`${this.sum()}; ${this.#missing()} of ${this.#parts().length * kills} kills to go`);
     }

@@ -12,6 +12,8 @@ export type ProofOptions = {
   /** `migrate`: the backend that is migrated from, and one phase alone. */
   readonly direction?: string | undefined;
   readonly phase?: string | undefined;
+  /** Asked between two kills: whether to come to the end, with the last looks and the sums, before all are made. */
+  readonly isStopped?: (() => boolean) | undefined;
   /** Where to say how far it has come. */
   readonly say: (line: string) => void;
 };
