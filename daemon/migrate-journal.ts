@@ -1,9 +1,9 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { removeLeftovers, replaceDurably, syncFolder } from '../platform/durable.ts';
 import { asFault, KeyholdError } from '../protocol/errors.ts';
 import { type BackendName, isBackendName } from './backends/backend.ts';
 import { storageFault } from './backends/vault/storage-fault.ts';
-import { removeLeftovers, replaceDurably, syncFolder } from './durable.ts';
 
 /**
  * How far a migrate has come. `copying`: `from` is in use and whole, and `to` holds some copies. `removing`: `to` is in

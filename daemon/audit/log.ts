@@ -1,8 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { sizeOfOwnFile } from '../../platform/durable.ts';
 import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
-import { sizeOfOwnFile } from '../durable.ts';
 import { OpenedFile } from '../opened-file.ts';
 import { connectExclusively, versionUntouched } from '../sqlite.ts';
 import { auditFault, damaged } from './audit-fault.ts';

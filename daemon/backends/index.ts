@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { replaceDurably } from '../../platform/durable.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { SecretKeeper } from '../../protocol/secret.ts';
 import type { Clock } from '../clock.ts';
-import { replaceDurably } from '../durable.ts';
 import { type Backend, type BackendName, backendNames, isBackendName } from './backend.ts';
 import { storageFault } from './vault/storage-fault.ts';
 import type { KeySource } from './vault/vault-key.ts';

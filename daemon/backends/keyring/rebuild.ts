@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { syncFolder, temporaryBeside } from '../../../platform/durable.ts';
 import { identityOf } from '../../../protocol/credential.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
-import { syncFolder, temporaryBeside } from '../../durable.ts';
 import { inSlices, type Progress } from '../../slices.ts';
 import { isOwn } from '../../tombstones/own-records.ts';
 import type { Held } from '../backend.ts';

@@ -1,8 +1,8 @@
 import { closeSync, linkSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { sizeOfOwnFile, syncFolder, temporaryBeside } from '../../../platform/durable.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
-import { sizeOfOwnFile, syncFolder, temporaryBeside } from '../../durable.ts';
 import { OpenedFile } from '../../opened-file.ts';
 import { connectExclusively, versionUntouched } from '../../sqlite.ts';
 import { SCHEMA } from './header.ts';

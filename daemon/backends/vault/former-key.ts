@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { removeLeftovers, replaceDurably, syncFolder } from '../../../platform/durable.ts';
 import type { Seconds } from '../../../protocol/credential.ts';
 import type { Clock } from '../../clock.ts';
-import { removeLeftovers, replaceDurably, syncFolder } from '../../durable.ts';
 import { type Elapsed, elapsedBy } from '../../erased/elapsed.ts';
 import { decodeHeader, encodeHeader, type Header } from './header.ts';
 import { storageFault } from './storage-fault.ts';

@@ -1,6 +1,6 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { sizeOfOwnFile } from '../../durable.ts';
+import { sizeOfOwnFile } from '../../../platform/durable.ts';
 import { connectExclusively } from '../../sqlite.ts';
 import { type NamesPage, namesIn } from './database.ts';
 

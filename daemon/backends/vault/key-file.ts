@@ -1,8 +1,8 @@
 import { closeSync, fsyncSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { createDurably, sizeOfOwnFile, syncFolder } from '../../../platform/durable.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
-import { createDurably, sizeOfOwnFile, syncFolder } from '../../durable.ts';
 import { withBytes } from '../secrets.ts';
 import { KEY_LENGTH, randomKey } from './cipher.ts';
 import { storageFault } from './storage-fault.ts';

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeLeftovers } from '../../../platform/durable.ts';
 import type { Target } from '../../../protocol/credential.ts';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
 import type { Clock } from '../../clock.ts';
-import { removeLeftovers } from '../../durable.ts';
 import type { Progress } from '../../slices.ts';
 import type { Backend, Degradation, Held, Secrets, UnlockMeans } from '../backend.ts';
 import { disposeSecrets } from '../secrets.ts';
