@@ -8,7 +8,6 @@ import {
   readdirSync,
   renameSync,
   rmSync,
-  unlinkSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -27,20 +26,28 @@ export function removeLeftovers(file: string): void {
   }
 }
 
+/**
+ * Creates `file` with `bytes` and waits until they are on the disk; its name is not durable before `syncFolder`. Throws the
+ * system's error: EEXIST rather than replace a file, ENOSPC with the part left there that was written.
+ */
+export function writeNewFile(file: string, bytes: Uint8Array, mode = 0o600): void {
+  const descriptor = openSync(file, 'wx', mode);
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 /** Creates `file` (0600) with `bytes`, whole and durable or not at all. Throws EEXIST rather than replace one. */
 export function createDurably(file: string, bytes: Uint8Array): void {
   const temporary = temporaryBeside(file);
-  const descriptor = openSync(temporary, 'wx', 0o600);
   try {
-    try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
+    writeNewFile(temporary, bytes);
     linkSync(temporary, file);
   } finally {
-    unlinkSync(temporary);
+    rmSync(temporary, { force: true });
   }
   syncFolder(dirname(file));
 }
@@ -49,14 +56,7 @@ export function createDurably(file: string, bytes: Uint8Array): void {
 export function replaceDurably(file: string, text: string): void {
   const temporary = temporaryBeside(file);
   try {
-    const descriptor = openSync(temporary, 'wx', 0o600);
-    try {
-      const bytes = Buffer.from(text);
-      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
+    writeNewFile(temporary, Buffer.from(text));
     renameSync(temporary, file);
   } catch (error) {
     rmSync(temporary, { force: true });

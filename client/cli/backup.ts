@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
+import { syncFolder } from '../../platform/durable.ts';
 import { isContinued, RECORD_LINE_MAX } from '../../protocol/record-lines.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
@@ -161,15 +162,6 @@ function outputTo(descriptor: number, tried: <R>(work: () => R) => R): Output {
     write(text);
   };
   return { begin, write };
-}
-
-function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 type RestoreOptions = SecretOptions & { readonly older?: boolean };

@@ -1,18 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  symlinkSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { writeNewFile } from '../../platform/durable.ts';
 import { makeFolders } from '../../platform/folders.ts';
 
 /** Makes a folder and those above it, each 0700 from its first moment. */
@@ -24,14 +13,7 @@ export function makeFolder(folder: string): void {
 export function writeWhole(path: string, content: string | Uint8Array, mode = 0o600): void {
   makeFolder(dirname(path));
   const draft = `${path}.${randomBytes(4).toString('hex')}`;
-  const file = openSync(draft, 'wx', mode);
-  try {
-    const bytes = Buffer.from(content);
-    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+  writeNewFile(draft, Buffer.from(content), mode);
   renameSync(draft, path);
 }
 

@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { replaceDurably } from '../../platform/durable.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
 
 /**
@@ -8,16 +9,5 @@ import type { Manifest } from '../../protocol/services/index.ts';
  */
 export function keepManifest(file: string, manifest: Manifest): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const fresh = `${file}.new-${process.pid}`;
-  const descriptor = openSync(fresh, 'wx', 0o600);
-  try {
-    writeSync(descriptor, `${JSON.stringify(manifest, undefined, 2)}\n`);
-    fsyncSync(descriptor);
-    renameSync(fresh, file);
-  } catch (error) {
-    rmSync(fresh, { force: true });
-    throw error;
-  } finally {
-    closeSync(descriptor);
-  }
+  replaceDurably(file, `${JSON.stringify(manifest, undefined, 2)}\n`);
 }

@@ -1,22 +1,19 @@
 import {
   chmodSync,
   chownSync,
-  closeSync,
-  fsyncSync,
   linkSync,
   lstatSync,
   mkdtempSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { writeNewFile } from '../../platform/durable.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { readIfThere } from '../install/files.ts';
 
@@ -86,13 +83,7 @@ const DRAFT = '.keyhold-';
 
 /** The mode is what git gives a new file: the umask decides. */
 function writeDraft(draft: string, bytes: Buffer): void {
-  const descriptor = openSync(draft, 'wx', 0o666);
-  try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
+  writeNewFile(draft, bytes, 0o666);
 }
 
 function takeLock(file: string, lock: string, draft: string): void {
