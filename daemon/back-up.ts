@@ -10,10 +10,10 @@ import type { Parts } from './actions/parts.ts';
 import { type Held, heldOf, type Secrets } from './backends/backend.ts';
 import { type BackupSealer, openSealer } from './backends/backup.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
+import type { Entry } from './credentials/unlocked/set.ts';
 import { Slices } from './slices.ts';
 import type { Caller } from './socket/caller.ts';
 import { isBackedUp } from './tombstones/own-records.ts';
-import type { Entry } from './unlocked/set.ts';
 
 /** What a backup needs. */
 export type BackingUp = Pick<Parts, 'custody' | 'keep' | 'backupCost'>;

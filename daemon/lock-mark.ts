@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { syncFolder } from '../platform/durable.ts';
-import type { LockMark } from './custody.ts';
+import type { LockMark } from './credentials/custody.ts';
 
 /** The file that says that the person locked the agent: it outlives the process and a power cut. */
 export function openLockMark(file: string): LockMark {

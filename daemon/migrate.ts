@@ -4,12 +4,12 @@ import { release } from './access/release.ts';
 import type { Backend, Held, Secrets } from './backends/backend.ts';
 import { MemoryOver } from './backends/memory-over.ts';
 import { disposeSecrets } from './backends/secrets.ts';
-import type { Custody } from './custody.ts';
+import type { Custody } from './credentials/custody.ts';
+import type { Entry } from './credentials/unlocked/set.ts';
 import type { Emit } from './events/agent-event.ts';
 import { filterInSlices, Slices, setInSlices } from './slices.ts';
 import type { Caller } from './socket/caller.ts';
 import { isOwn, isValue } from './tombstones/own-records.ts';
-import type { Entry } from './unlocked/set.ts';
 
 /** Credentials that are carried together: the vault waits for the disk once for all of them. */
 const TOGETHER = 32;

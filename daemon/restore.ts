@@ -9,10 +9,10 @@ import { placeOf } from './back-up.ts';
 import type { Held, Secrets } from './backends/backend.ts';
 import { type BackupItem, type OpenBackup, openBackup } from './backends/backup.ts';
 import { copySecrets, disposeSecrets } from './backends/secrets.ts';
+import type { Entry } from './credentials/unlocked/set.ts';
 import { Slices } from './slices.ts';
 import type { Caller } from './socket/caller.ts';
 import { isBackedUp, isOwn } from './tombstones/own-records.ts';
-import type { Entry } from './unlocked/set.ts';
 
 /** Records that are restored together. */
 const TOGETHER = 32;

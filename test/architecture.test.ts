@@ -215,9 +215,9 @@ describe('programs', () => {
 describe('the pure files', () => {
   /** Values and `now` in, values out: no I/O, no timers, no clock and no chance of their own. */
   const pure = [
-    'daemon/explain.ts',
-    'daemon/unlocked/match.ts',
-    'daemon/unlocked/lease.ts',
+    'daemon/credentials/explain.ts',
+    'daemon/credentials/unlocked/match.ts',
+    'daemon/credentials/unlocked/lease.ts',
     'daemon/audit/entry.ts',
     'daemon/upstream/schedule.ts',
     'daemon/tombstones/recheck.ts',
@@ -267,9 +267,9 @@ describe('the door to secrets', () => {
     const takes = /\.(secretsInMemory|secretsOf|secretsAside|secretsAtRest|inMemory)\b/;
     const mayTake: Record<string, string> = {
       'daemon/access/release.ts': 'the door',
-      'daemon/custody.ts': 'keeps the values behind it',
-      'daemon/unlocked/set.ts': 'keeps and wipes them in memory',
-      'daemon/held-item.ts': 'tells whether a value is in memory',
+      'daemon/credentials/custody.ts': 'keeps the values behind it',
+      'daemon/credentials/unlocked/set.ts': 'keeps and wipes them in memory',
+      'daemon/credentials/held-item.ts': 'tells whether a value is in memory',
     };
     expect(containing(daemon, takes).filter((path) => !(path in mayTake))).toEqual([]);
   });
@@ -279,12 +279,12 @@ describe('the door to secrets', () => {
       'daemon/credentials/get.ts': 'answers a get',
       'daemon/credentials/store.ts': 'compares what is stored',
       'daemon/credentials/erase.ts': 'compares what is erased',
-      'daemon/front-slot.ts': 'compares what a front stores; moves what a front alone has brought',
+      'daemon/credentials/front-slot.ts': 'compares what a front stores; moves what a front alone has brought',
       'daemon/actions/same.ts': 'compares',
       'daemon/back-up.ts': 'seals a backup',
       'daemon/restore.ts': 'compares with what a backup has',
       'daemon/migrate.ts': 'carries to another backend',
-      'daemon/standing.ts': 'compares with what a store may replace',
+      'daemon/credentials/standing.ts': 'compares with what a store may replace',
       'daemon/services/desk.ts': 'calls services, for the caller that it acts for',
       'daemon/services/provider.ts': 'asks and ends a login at its provider',
       'daemon/services/refresh.ts': 'trades a token',

@@ -1,9 +1,9 @@
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Permission } from '../../protocol/wire/actions.ts';
 import type { Secrets } from '../backends/backend.ts';
-import type { Custody } from '../custody.ts';
+import type { Custody } from '../credentials/custody.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Caller } from '../socket/caller.ts';
-import type { Entry } from '../unlocked/set.ts';
 import { permit } from './permit.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { KeyholdError } from '../../protocol/errors.ts';
-import type { Custody } from '../custody.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Custody } from '../credentials/custody.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 
 /** The held credential of that id. Throws `not_found`; `verb` is what cannot be done then. */
 export function entryById(custody: Pick<Custody, 'byId'>, id: string | undefined, verb: string): Entry {

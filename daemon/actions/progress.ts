@@ -1,6 +1,6 @@
 import type { Detail } from '../../protocol/handler.ts';
 import { toWire } from '../../protocol/text.ts';
-import type { Custody } from '../custody.ts';
+import type { Custody } from '../credentials/custody.ts';
 import { action, nothing } from './action.ts';
 import type { Parts } from './parts.ts';
 

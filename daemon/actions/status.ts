@@ -1,7 +1,7 @@
 import type { Detail } from '../../protocol/handler.ts';
 import { toWire } from '../../protocol/text.ts';
 import type { Degradation } from '../backends/backend.ts';
-import type { Custody } from '../custody.ts';
+import type { Custody } from '../credentials/custody.ts';
 import { IoDeadline } from '../io-deadline.ts';
 import { version } from '../version.ts';
 import { action, nothing } from './action.ts';

@@ -3,14 +3,14 @@ import type { Target } from '../../protocol/credential.ts';
 import type { DecodedRequest } from '../../protocol/handler.ts';
 import type { Profiles } from '../../protocol/profiles.ts';
 import { fromWire } from '../../protocol/text.ts';
-import type { Accounts } from '../accounts.ts';
 import type { Clock } from '../clock.ts';
-import type { Custody } from '../custody.ts';
-import { FARTHEST, rankFor } from '../fronts.ts';
-import { acceptorOf, isExpired } from '../meant.ts';
-import { type Preference, preferenceOf } from '../profiles.ts';
-import type { Entry } from '../unlocked/set.ts';
 import type { Refresher } from '../upstream/refresher.ts';
+import type { Accounts } from './accounts.ts';
+import type { Custody } from './custody.ts';
+import { FARTHEST, rankFor } from './fronts.ts';
+import { acceptorOf, isExpired } from './meant.ts';
+import { type Preference, preferenceOf } from './profiles.ts';
+import type { Entry } from './unlocked/set.ts';
 
 /** What a choice goes by. */
 export type ChoiceParts = {

@@ -1,17 +1,17 @@
 import type { CredentialReply, DecodedRequest, Detail } from '../../protocol/handler.ts';
 import { release } from '../access/release.ts';
-import type { Accounts } from '../accounts.ts';
-import type { Custody } from '../custody.ts';
 import { purgeErased } from '../erased/erased.ts';
 import type { RestoreBin } from '../erased/restore-bin.ts';
 import type { Emit } from '../events/agent-event.ts';
-import { mayErase } from '../front-slot.ts';
-import { isListedBy, withoutFront } from '../fronts.ts';
-import { isMeant } from '../meant.ts';
-import type { RoundState } from '../round.ts';
 import type { Caller } from '../socket/caller.ts';
-import type { Entry } from '../unlocked/set.ts';
 import { dropAccess } from '../upstream/drop-access.ts';
+import type { Accounts } from './accounts.ts';
+import type { Custody } from './custody.ts';
+import { mayErase } from './front-slot.ts';
+import { isListedBy, withoutFront } from './fronts.ts';
+import { isMeant } from './meant.ts';
+import type { RoundState } from './round.ts';
+import type { Entry } from './unlocked/set.ts';
 
 const notFound: CredentialReply = { status: 'not-found', message: 'no credential is held for this target' };
 

@@ -2,19 +2,19 @@ import type { Target } from '../../protocol/credential.ts';
 import type { CredentialReply, DecodedRequest } from '../../protocol/handler.ts';
 import { release } from '../access/release.ts';
 import type { Clock } from '../clock.ts';
-import type { Custody } from '../custody.ts';
-import { endedReply } from '../ended.ts';
 import { IoDeadline } from '../io-deadline.ts';
-import { isExpired } from '../meant.ts';
-import type { RoundState } from '../round.ts';
 import type { Caller } from '../socket/caller.ts';
 import { revokedReply, type Tombstone } from '../tombstones/tombstone.ts';
 import type { Tombstones } from '../tombstones/tombstones.ts';
-import type { Entry } from '../unlocked/set.ts';
 import { inTime } from '../upstream/refresh-outcome.ts';
 import type { Refresher } from '../upstream/refresher.ts';
-import type { Need, Waiters } from '../waiters.ts';
 import type { Choice } from './choice.ts';
+import type { Custody } from './custody.ts';
+import { endedReply } from './ended.ts';
+import { isExpired } from './meant.ts';
+import type { RoundState } from './round.ts';
+import type { Entry } from './unlocked/set.ts';
+import type { Need, Waiters } from './waiters.ts';
 
 const notFound: CredentialReply = { status: 'not-found', message: 'no credential is held for this target' };
 const expiredReply: CredentialReply = {

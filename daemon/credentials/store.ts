@@ -5,19 +5,19 @@ import type { CredentialReply, DecodedRequest } from '../../protocol/handler.ts'
 import { madeAfter } from '../../protocol/made.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { release } from '../access/release.ts';
-import type { Accounts } from '../accounts.ts';
 import type { Held } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
-import type { Custody } from '../custody.ts';
 import type { Emit } from '../events/agent-event.ts';
-import { type FrontSlot, frontSlot } from '../front-slot.ts';
-import { isSame } from '../meant.ts';
-import { newestDate, slotOf } from '../slot.ts';
 import type { Caller } from '../socket/caller.ts';
-import { overtakenReply, standsAsSeen } from '../standing.ts';
 import { refusalOf } from '../tombstones/tombstone.ts';
 import type { Tombstones } from '../tombstones/tombstones.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Accounts } from './accounts.ts';
+import type { Custody } from './custody.ts';
+import { type FrontSlot, frontSlot } from './front-slot.ts';
+import { isSame } from './meant.ts';
+import { newestDate, slotOf } from './slot.ts';
+import { overtakenReply, standsAsSeen } from './standing.ts';
+import type { Entry } from './unlocked/set.ts';
 
 /** The answer to a store that changed nothing. */
 const unchanged: CredentialReply = { status: 'ok', isUnrecorded: true };

@@ -2,9 +2,9 @@ import type { Seconds } from '../../protocol/credential.ts';
 import type { EventName, KeyholdEvent } from '../../protocol/events.ts';
 import type { Held } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
+import { Sweeper } from '../credentials/unlocked/sweeper.ts';
 import type { Sidecar } from '../processes/sidecar.ts';
 import type { StreamHandle } from '../socket/connection.ts';
-import { Sweeper } from '../unlocked/sweeper.ts';
 import type { Emit, EventKind } from './agent-event.ts';
 
 /** Which events are told, and by what name. */

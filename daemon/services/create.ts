@@ -12,9 +12,9 @@ import {
   type Values,
 } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
-import { heldItem } from '../held-item.ts';
-import { slotOf } from '../slot.ts';
-import type { Entry } from '../unlocked/set.ts';
+import { heldItem } from '../credentials/held-item.ts';
+import { slotOf } from '../credentials/slot.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import { item, told } from './asking.ts';
 import { type Desk, disposeAll } from './desk.ts';
 import { givenToken } from './given.ts';

@@ -7,7 +7,7 @@ import type { Made } from '../../protocol/made.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { kindOf, type Manifest, type Read } from '../../protocol/services/index.ts';
 import { toWire } from '../../protocol/text.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import { type Desk, dateIn } from './desk.ts';
 
 /** What a service gave out, to be kept. */

@@ -1,7 +1,7 @@
 import { mergeAbout } from '../../protocol/about.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { callOf, type Manifest, type Operation, type Read } from '../../protocol/services/index.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import { type Desk, disposeAll, tokenIdIn } from './desk.ts';
 import { mayMake } from './planning.ts';
 import { type Sight, sightOf } from './verdicts.ts';

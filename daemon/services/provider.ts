@@ -4,7 +4,7 @@ import type { Secret } from '../../protocol/secret.ts';
 import type { Read } from '../../protocol/services/index.ts';
 import type { Secrets } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import type { OAuthPlan, OAuthReply } from '../upstream/oauth-plan.ts';
 import type { SecretName } from '../upstream/plan.ts';
 import { turnOf } from '../upstream/refresher.ts';

@@ -2,6 +2,9 @@ import { asFault } from '../../protocol/errors.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { type Manifest, secondsOf } from '../../protocol/services/index.ts';
 import type { Degradation, Held } from '../backends/backend.ts';
+import { HOUR } from '../credentials/unlocked/lease.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
+import { Sweeper } from '../credentials/unlocked/sweeper.ts';
 import { ownTarget } from '../tombstones/own-records.ts';
 import {
   afterLook,
@@ -13,9 +16,6 @@ import {
   recheckIn,
 } from '../tombstones/recheck.ts';
 import type { Tombstone } from '../tombstones/tombstone.ts';
-import { HOUR } from '../unlocked/lease.ts';
-import type { Entry } from '../unlocked/set.ts';
-import { Sweeper } from '../unlocked/sweeper.ts';
 import type { Desk } from './desk.ts';
 
 /** A revoked token that is looked at again. */

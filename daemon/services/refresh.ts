@@ -2,7 +2,7 @@ import { asFault } from '../../protocol/errors.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
 import { callOf } from '../../protocol/services/index.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import { told } from './asking.ts';
 import { type Desk, disposeAll } from './desk.ts';
 import { givenToken } from './given.ts';

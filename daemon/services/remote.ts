@@ -4,7 +4,7 @@ import type { CredentialReply, Detail } from '../../protocol/handler.ts';
 import { callOf, kindOf, type Manifest, type Operation, operations, type Read } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
 import { disposeSecrets, withBytes } from '../backends/secrets.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import { item, told } from './asking.ts';
 import { type Desk, dateIn, disposeAll } from './desk.ts';
 import { refused } from './outcomes.ts';

@@ -3,7 +3,7 @@ import type { CredentialReply, Detail } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { type Call, callOf, type Manifest, type Operation } from '../../protocol/services/index.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import { told } from './asking.ts';
 import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { mayHaveHappened, placeOptions, refused } from './outcomes.ts';

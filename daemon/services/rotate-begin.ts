@@ -4,7 +4,7 @@ import { asFault } from '../../protocol/errors.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { callOf, type Read, type Values } from '../../protocol/services/index.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import { askForToken, fullReply, takeBack, valuesFor, type Wanted } from './create.ts';
 import { disposeAll, type Heard } from './desk.ts';
 import { givenToken } from './given.ts';

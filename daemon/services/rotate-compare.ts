@@ -1,5 +1,5 @@
 import type { About } from '../../protocol/about.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Desk, Holder } from './desk.ts';
 import { type Aside, ghostOf, type Rotation } from './rotation.ts';
 

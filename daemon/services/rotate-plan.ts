@@ -9,7 +9,7 @@ import {
   secondsOf,
 } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import { told } from './asking.ts';
 import { refused } from './outcomes.ts';
 import type { Way } from './rotation.ts';

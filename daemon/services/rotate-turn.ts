@@ -3,7 +3,7 @@ import { asFault } from '../../protocol/errors.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Desk } from './desk.ts';
 import { putValue, type Value } from './keep.ts';
 import type { Aside, RotationBook } from './rotation.ts';

@@ -3,7 +3,7 @@ import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import type { Degradation } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import { told } from './asking.ts';
 import type { Desk } from './desk.ts';
 import { refused } from './outcomes.ts';

@@ -4,9 +4,9 @@ import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import type { Held } from '../backends/backend.ts';
 import { copySecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import type { OwnRecords } from '../tombstones/own-records.ts';
 import { ownTarget } from '../tombstones/own-records.ts';
-import type { Entry } from '../unlocked/set.ts';
 import type { Holder } from './desk.ts';
 
 /**

@@ -3,9 +3,9 @@ import { asFault } from '../../protocol/errors.ts';
 import { type Cause, isDead, type Read } from '../../protocol/services/index.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
-import type { Custody } from '../custody.ts';
+import type { Custody } from '../credentials/custody.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Emit } from '../events/agent-event.ts';
-import type { Entry } from '../unlocked/set.ts';
 
 export type VerdictsParts = {
   readonly custody: Custody;

@@ -7,7 +7,7 @@ import { type Manifest, serviceFor, shownOf } from '../../protocol/services/inde
 import type { Held } from '../backends/backend.ts';
 import { withBytes } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
-import type { Custody } from '../custody.ts';
+import type { Custody } from '../credentials/custody.ts';
 import { ownTarget } from './own-records.ts';
 
 /** Hexadecimal digits of a mark: 128 bits, so that no two values ever share one. */

@@ -1,6 +1,6 @@
 import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
 import type { Held } from '../backends/backend.ts';
-import { HOUR } from '../unlocked/lease.ts';
+import { HOUR } from '../credentials/unlocked/lease.ts';
 
 /**
  * When a token that was revoked is looked at again, and what the looks have shown, as values in and values out. By the wall

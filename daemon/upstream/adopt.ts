@@ -2,10 +2,10 @@ import { mergeAbout } from '../../protocol/about.ts';
 import { release } from '../access/release.ts';
 import { heldOf } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
-import type { Custody } from '../custody.ts';
+import type { Custody } from '../credentials/custody.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import { agentItself } from '../socket/caller.ts';
 import type { Marks } from '../tombstones/marks.ts';
-import type { Entry } from '../unlocked/set.ts';
 
 /** Values before the present one that are recognised when a tool stores them again. */
 export const EARLIER_MAX = 4;

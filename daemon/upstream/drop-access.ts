@@ -1,9 +1,9 @@
 import { release } from '../access/release.ts';
 import { heldOf } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
-import type { Custody } from '../custody.ts';
+import type { Custody } from '../credentials/custody.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Caller } from '../socket/caller.ts';
-import type { Entry } from '../unlocked/set.ts';
 
 /**
  * Forgets an access token, in memory and at rest, and keeps what a new one is had for. Run it in the turn of the entry's

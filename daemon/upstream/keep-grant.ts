@@ -5,7 +5,7 @@ import { KeyholdError } from '../../protocol/errors.ts';
 import type { Grant } from '../../protocol/grant.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
 import type { Held, Secrets } from '../backends/backend.ts';
-import type { Entry } from '../unlocked/set.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import type { OAuthReply } from './oauth-plan.ts';
 import { lifetimeOf } from './schedule.ts';
 import type { Meant, SignInParts } from './sign-in.ts';

@@ -7,9 +7,9 @@ import { addressOf, belongsTo, isLoopback, type Manifest, secondsOf } from '../.
 import { fromWire, toWire } from '../../protocol/text.ts';
 import { withBytes } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
-import type { Custody } from '../custody.ts';
+import type { Custody } from '../credentials/custody.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Emit } from '../events/agent-event.ts';
-import type { Entry } from '../unlocked/set.ts';
 import { type StrayEndpoint, strayEndpoint } from './endpoints.ts';
 import { whyUnfitForm } from './incoming.ts';
 import { keepGrant, oauthKindOf, willAnswer } from './keep-grant.ts';

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { AgentParts } from '../../daemon/agent.ts';
 import type { Backend, Held } from '../../daemon/backends/backend.ts';
 import { openBackup, sealBackup } from '../../daemon/backends/backup.ts';
 import { openIndex, SEALED } from '../../daemon/backends/keyring/held-index.ts';
 import { openVault } from '../../daemon/backends/vault/vault.ts';
+import type { AgentParts } from '../../daemon/credentials/agent.ts';
 import { agentItself } from '../../daemon/socket/caller.ts';
 import { ownTarget } from '../../daemon/tombstones/own-records.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';

@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compose } from '../../daemon/compose.ts';
+import type { LookAt } from '../../daemon/credentials/working-folder.ts';
 import type { Log } from '../../daemon/log.ts';
 import type { Native } from '../../daemon/native/native.ts';
 import { listen } from '../../daemon/socket/listen.ts';
-import type { LookAt } from '../../daemon/working-folder.ts';
 import { computePlaces } from '../../platform/places.ts';
 import { readConfig } from '../../protocol/config.ts';
 import { dialled } from '../transcripts/wires.ts';

@@ -1,15 +1,15 @@
-import type { Agent } from '../../daemon/agent.ts';
 import type { Backend } from '../../daemon/backends/backend.ts';
 import type { openBackup, sealBackup } from '../../daemon/backends/backup.ts';
 import type { openIndex } from '../../daemon/backends/keyring/held-index.ts';
 import type { itemOf } from '../../daemon/backends/keyring/names.ts';
 import type { openMemory } from '../../daemon/backends/memory.ts';
 import type { openVault } from '../../daemon/backends/vault/vault.ts';
-import type { Custody } from '../../daemon/custody.ts';
+import type { Agent } from '../../daemon/credentials/agent.ts';
+import type { Custody } from '../../daemon/credentials/custody.ts';
+import type { Waiters } from '../../daemon/credentials/waiters.ts';
 import type { Log } from '../../daemon/log.ts';
 import type { Marks } from '../../daemon/tombstones/marks.ts';
 import type { Tombstones } from '../../daemon/tombstones/tombstones.ts';
-import type { Waiters } from '../../daemon/waiters.ts';
 import type { Attributes } from '../../protocol/attributes.ts';
 import type { noProfiles } from '../../protocol/profiles.ts';
 import type { expose, heapSecret, secretFromText } from '../../protocol/secret.ts';

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs';
+import { openRegion } from '../../daemon/credentials/unlocked/region.ts';
 import { loadNative } from '../../daemon/native/load.ts';
-import { openRegion } from '../../daemon/unlocked/region.ts';
 
 /**
  * A process that keeps what it reads from standard input in a region, ten thousand other secrets too, and one planted

@@ -6,7 +6,7 @@ const unused = async () => {
   throw new Error('the agent has its own handler');
 };
 
-/** The folders of the transcripts are not there; whose they are is the matter of test/daemon/working-folder.test.ts. */
+/** The folders of the transcripts are not there; whose they are is the matter of test/daemon/credentials/working-folder.test.ts. */
 const ours = { uid: process.geteuid!(), gid: process.getegid!(), mode: 0o755 };
 
 describe('the transcripts, with the agent', () => {

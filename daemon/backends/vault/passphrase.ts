@@ -1,7 +1,7 @@
 import { argon2, randomBytes } from 'node:crypto';
 import { KeyholdError } from '../../../protocol/errors.ts';
 import { expose, type Secret, type SecretKeeper } from '../../../protocol/secret.ts';
-import { Serial } from '../../serial.ts';
+import { Serial } from '../../credentials/serial.ts';
 import { KEY_LENGTH } from './cipher.ts';
 
 /** What Argon2id may cost (RFC 9106): memory in KiB, passes over it, lanes. */
