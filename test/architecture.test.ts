@@ -151,7 +151,7 @@ describe('imports', () => {
       'client/cli/auth.ts client/cli/auth/current.ts client/cli/auth/login.ts client/cli/auth/logout.ts client/cli/auth/oauth.ts client/cli/auth/switch.ts',
       'daemon/services/desk.ts daemon/services/recheck.ts',
       'daemon/services/provider.ts daemon/services/remote.ts daemon/services/revoke.ts',
-      'daemon/upstream/keep-grant.ts daemon/upstream/sign-in-page.ts daemon/upstream/sign-in.ts',
+      'daemon/oauth/keep-grant.ts daemon/oauth/sign-in-page.ts daemon/oauth/sign-in.ts',
     ];
     expect(cyclesOf(ours)).toEqual(toBeRemoved);
   });
@@ -218,9 +218,9 @@ describe('the pure files', () => {
     'daemon/credentials/explain.ts',
     'daemon/credentials/unlocked/match.ts',
     'daemon/credentials/unlocked/lease.ts',
-    'daemon/audit/entry.ts',
-    'daemon/upstream/schedule.ts',
-    'daemon/tombstones/recheck.ts',
+    'daemon/history/audit/entry.ts',
+    'daemon/oauth/schedule.ts',
+    'daemon/history/tombstones/recheck.ts',
   ];
   const files = daemon.filter(({ path }) => pure.includes(path));
 
@@ -281,9 +281,9 @@ describe('the door to secrets', () => {
       'daemon/credentials/erase.ts': 'compares what is erased',
       'daemon/credentials/front-slot.ts': 'compares what a front stores; moves what a front alone has brought',
       'daemon/actions/same.ts': 'compares',
-      'daemon/back-up.ts': 'seals a backup',
-      'daemon/restore.ts': 'compares with what a backup has',
-      'daemon/migrate.ts': 'carries to another backend',
+      'daemon/backends/backup-pages.ts': 'seals a backup',
+      'daemon/backends/restore.ts': 'compares with what a backup has',
+      'daemon/backends/migrate.ts': 'carries to another backend',
       'daemon/credentials/standing.ts': 'compares with what a store may replace',
       'daemon/services/desk.ts': 'calls services, for the caller that it acts for',
       'daemon/services/provider.ts': 'asks and ends a login at its provider',
@@ -293,10 +293,10 @@ describe('the door to secrets', () => {
       'daemon/services/rotate.ts': 'compares with a pasted token',
       'daemon/services/rotate-turn.ts': 'compares the place with the old and the new value',
       'daemon/services/rotate-steps.ts': 'keeps the old value beside the new one',
-      'daemon/tombstones/tombstones.ts': 'marks what is dead',
-      'daemon/upstream/adopt.ts': 'takes over what another program has put at rest',
-      'daemon/upstream/drop-access.ts': 'keeps the refresh token alone',
-      'daemon/upstream/refresher.ts': 'refreshes',
+      'daemon/history/tombstones/tombstones.ts': 'marks what is dead',
+      'daemon/oauth/adopt.ts': 'takes over what another program has put at rest',
+      'daemon/oauth/drop-access.ts': 'keeps the refresh token alone',
+      'daemon/oauth/refresher.ts': 'refreshes',
     };
     const passing = containing(daemon, /\/release\.ts'|\bdesk\.release\(/);
     expect(passing.filter((path) => !(path in mayPass))).toEqual([]);

@@ -2,7 +2,7 @@ import { documentLine } from '../../protocol/document-line.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Detail } from '../../protocol/handler.ts';
 import { wholeIn } from '../../protocol/wire/reading.ts';
-import type { Head } from '../audit/entry.ts';
+import type { Head } from '../history/audit/entry.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
 

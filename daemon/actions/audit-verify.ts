@@ -2,7 +2,7 @@ import { KeyholdError } from '../../protocol/errors.ts';
 import { toWire } from '../../protocol/text.ts';
 import type { AttributesNamed } from '../../protocol/wire/attribute-names.ts';
 import { wholeIn } from '../../protocol/wire/reading.ts';
-import type { Head } from '../audit/entry.ts';
+import type { Head } from '../history/audit/entry.ts';
 import { action } from './action.ts';
 import { headDetails } from './audit-list.ts';
 import type { Parts } from './parts.ts';

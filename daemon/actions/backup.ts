@@ -1,5 +1,5 @@
 import { isSet } from '../../protocol/wire/reading.ts';
-import { type BackingUp, backUp, beginBackup, continueBackup } from '../back-up.ts';
+import { type BackingUp, backUp, beginBackup, continueBackup } from '../backends/backup-pages.ts';
 import { action } from './action.ts';
 import { passphraseIn } from './passphrase.ts';
 

@@ -2,10 +2,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { linesOf, namesLine } from '../../protocol/columns.ts';
 import type { Detail } from '../../protocol/handler.ts';
 import { fromWire } from '../../protocol/text.ts';
-import type { Audit } from '../audit/audit.ts';
-import type { Use } from '../audit/usage.ts';
 import { refreshOf } from '../credentials/held-item.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
+import type { Audit } from '../history/audit/audit.ts';
+import type { Use } from '../history/audit/usage.ts';
 
 /** Names, and how the value of one is had; undefined for what is absent. */
 type Values<Of> = readonly (readonly [name: string, value: (of: Of) => unknown])[];

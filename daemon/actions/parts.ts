@@ -1,8 +1,8 @@
 import type { Detail } from '../../protocol/handler.ts';
 import type { SecretKeeper } from '../../protocol/secret.ts';
-import type { Audit } from '../audit/audit.ts';
 import type { Degradation } from '../backends/backend.ts';
 import type { Backends } from '../backends/index.ts';
+import type { MigrateRecovery } from '../backends/migrate-recovery.ts';
 import type { Argon2Params } from '../backends/vault/passphrase.ts';
 import type { Clock } from '../clock.ts';
 import type { Agent } from '../credentials/agent.ts';
@@ -10,13 +10,13 @@ import type { Custody } from '../credentials/custody.ts';
 import type { Decider } from '../credentials/decide.ts';
 import type { ProfileBook } from '../credentials/profiles.ts';
 import type { WorkingFolders } from '../credentials/working-folder.ts';
-import type { RestoreBin } from '../erased/restore-bin.ts';
 import type { Emit } from '../events/agent-event.ts';
+import type { Audit } from '../history/audit/audit.ts';
+import type { RestoreBin } from '../history/erased/restore-bin.ts';
+import type { Tombstones } from '../history/tombstones/tombstones.ts';
 import type { Meter } from '../metrics/meter.ts';
-import type { MigrateRecovery } from '../migrate-recovery.ts';
+import type { SignIn } from '../oauth/sign-in.ts';
 import type { Services } from '../services/index.ts';
-import type { Tombstones } from '../tombstones/tombstones.ts';
-import type { SignIn } from '../upstream/sign-in.ts';
 import type { UnderWay } from './under-way.ts';
 
 /** The parts of the agent that its actions need. Each action names the ones that it uses. */

@@ -1,6 +1,6 @@
 import { documentLine } from '../../protocol/document-line.ts';
 import type { Detail } from '../../protocol/handler.ts';
-import { placeOf } from '../back-up.ts';
+import { placeOf } from '../backends/backup-pages.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
 

@@ -1,4 +1,4 @@
-import { restore as restoreBackup } from '../restore.ts';
+import { restore as restoreBackup } from '../backends/restore.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
 import { passphraseIn } from './passphrase.ts';

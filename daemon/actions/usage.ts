@@ -1,7 +1,7 @@
 import { documentLine } from '../../protocol/document-line.ts';
 import type { Detail } from '../../protocol/handler.ts';
-import type { Audit } from '../audit/audit.ts';
-import type { Use } from '../audit/usage.ts';
+import type { Audit } from '../history/audit/audit.ts';
+import type { Use } from '../history/audit/usage.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
 

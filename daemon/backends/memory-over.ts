@@ -1,6 +1,6 @@
 import { identityOf } from '../../protocol/credential.ts';
+import { isOwn } from '../history/tombstones/own-records.ts';
 import { inSlices, type Progress } from '../slices.ts';
-import { isOwn } from '../tombstones/own-records.ts';
 import { type Backend, type Degradation, type Held, isErased, type Secrets, type UnlockMeans } from './backend.ts';
 import { disposeSecrets } from './secrets.ts';
 

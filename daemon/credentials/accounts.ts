@@ -5,7 +5,7 @@ import type { DecodedRequest } from '../../protocol/handler.ts';
 import type { Held } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
 import type { Emit } from '../events/agent-event.ts';
-import { ownTarget } from '../tombstones/own-records.ts';
+import { ownTarget } from '../history/tombstones/own-records.ts';
 import type { Custody } from './custody.ts';
 
 /** Folders and hosts that are remembered; beyond that the ones approved longest ago go. */

@@ -4,7 +4,7 @@ import type { DecodedRequest } from '../../protocol/handler.ts';
 import type { Profiles } from '../../protocol/profiles.ts';
 import { fromWire } from '../../protocol/text.ts';
 import type { Clock } from '../clock.ts';
-import type { Refresher } from '../upstream/refresher.ts';
+import type { Refresher } from '../oauth/refresher.ts';
 import type { Accounts } from './accounts.ts';
 import type { Custody } from './custody.ts';
 import { FARTHEST, rankFor } from './fronts.ts';

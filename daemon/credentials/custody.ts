@@ -14,8 +14,8 @@ import {
 import { copySecrets, disposeSecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Emit } from '../events/agent-event.ts';
+import { isOwn, OwnRecords } from '../history/tombstones/own-records.ts';
 import { inSlices } from '../slices.ts';
-import { isOwn, OwnRecords } from '../tombstones/own-records.ts';
 import { Serial } from './serial.ts';
 import { endOf, type Lease, type LeasePolicy, passphrasePolicy, silentPolicy } from './unlocked/lease.ts';
 import { type Entry, UnlockedSet } from './unlocked/set.ts';

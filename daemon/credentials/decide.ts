@@ -4,11 +4,11 @@ import { frontNames } from '../../protocol/fronts.ts';
 import { type Made, madeAfter } from '../../protocol/made.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
-import type { Audit } from '../audit/audit.ts';
-import type { AuditEntry } from '../audit/entry.ts';
 import type { Held } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
 import type { Emit } from '../events/agent-event.ts';
+import type { Audit } from '../history/audit/audit.ts';
+import type { AuditEntry } from '../history/audit/entry.ts';
 import type { Amendment, Custody } from './custody.ts';
 import type { Entry } from './unlocked/set.ts';
 

@@ -1,10 +1,10 @@
 import type { CredentialReply, DecodedRequest, Detail } from '../../protocol/handler.ts';
 import { release } from '../access/release.ts';
-import { purgeErased } from '../erased/erased.ts';
-import type { RestoreBin } from '../erased/restore-bin.ts';
 import type { Emit } from '../events/agent-event.ts';
+import { purgeErased } from '../history/erased/erased.ts';
+import type { RestoreBin } from '../history/erased/restore-bin.ts';
+import { dropAccess } from '../oauth/drop-access.ts';
 import type { Caller } from '../socket/caller.ts';
-import { dropAccess } from '../upstream/drop-access.ts';
 import type { Accounts } from './accounts.ts';
 import type { Custody } from './custody.ts';
 import { mayErase } from './front-slot.ts';

@@ -5,7 +5,7 @@ import type { Detail } from '../../protocol/handler.ts';
 import type { Status } from '../../protocol/status.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
 import type { Held } from '../backends/backend.ts';
-import type { RefreshState } from '../upstream/refresh-state.ts';
+import type { RefreshState } from '../oauth/refresh-state.ts';
 import type { Preference } from './profiles.ts';
 
 /** Most candidates that an explanation lists; how many there are is told besides. */

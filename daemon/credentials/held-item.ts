@@ -1,7 +1,7 @@
 import type { Target } from '../../protocol/credential.ts';
 import type { Grant } from '../../protocol/grant.ts';
 import { fromWire } from '../../protocol/text.ts';
-import type { Use } from '../audit/usage.ts';
+import type { Use } from '../history/audit/usage.ts';
 import type { Entry } from './unlocked/set.ts';
 
 /** What an entry is and when it was used, for people: never a value. */

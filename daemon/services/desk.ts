@@ -17,7 +17,6 @@ import {
 } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
 import { release } from '../access/release.ts';
-import type { Audit } from '../audit/audit.ts';
 import type { Secrets } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
@@ -26,8 +25,9 @@ import type { Custody } from '../credentials/custody.ts';
 import { preferenceOf } from '../credentials/profiles.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Emit } from '../events/agent-event.ts';
+import type { Audit } from '../history/audit/audit.ts';
+import type { Tombstones } from '../history/tombstones/tombstones.ts';
 import { agentItself, type Caller } from '../socket/caller.ts';
-import type { Tombstones } from '../tombstones/tombstones.ts';
 import type { FailureName, Route, SecretName } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { causeReply, failureReply, placeOptions, refused } from './outcomes.ts';

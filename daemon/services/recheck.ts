@@ -5,7 +5,7 @@ import type { Degradation, Held } from '../backends/backend.ts';
 import { HOUR } from '../credentials/unlocked/lease.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import { Sweeper } from '../credentials/unlocked/sweeper.ts';
-import { ownTarget } from '../tombstones/own-records.ts';
+import { ownTarget } from '../history/tombstones/own-records.ts';
 import {
   afterLook,
   endOf,
@@ -14,8 +14,8 @@ import {
   type Recheck,
   type RecheckRecord,
   recheckIn,
-} from '../tombstones/recheck.ts';
-import type { Tombstone } from '../tombstones/tombstone.ts';
+} from '../history/tombstones/recheck.ts';
+import type { Tombstone } from '../history/tombstones/tombstone.ts';
 import type { Desk } from './desk.ts';
 
 /** A revoked token that is looked at again. */

@@ -5,8 +5,8 @@ import type { Held } from '../backends/backend.ts';
 import { copySecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
-import type { OwnRecords } from '../tombstones/own-records.ts';
-import { ownTarget } from '../tombstones/own-records.ts';
+import type { OwnRecords } from '../history/tombstones/own-records.ts';
+import { ownTarget } from '../history/tombstones/own-records.ts';
 import type { Holder } from './desk.ts';
 
 /**

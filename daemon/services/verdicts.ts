@@ -1,11 +1,11 @@
 import { type Ended, mergeAbout } from '../../protocol/about.ts';
 import { asFault } from '../../protocol/errors.ts';
 import { type Cause, isDead, type Read } from '../../protocol/services/index.ts';
-import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../credentials/custody.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Emit } from '../events/agent-event.ts';
+import type { Audit } from '../history/audit/audit.ts';
 
 export type VerdictsParts = {
   readonly custody: Custody;

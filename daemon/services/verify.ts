@@ -2,7 +2,7 @@ import type { Target } from '../../protocol/credential.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { kindOf } from '../../protocol/services/index.ts';
-import { refusalOf } from '../tombstones/tombstone.ts';
+import { refusalOf } from '../history/tombstones/tombstone.ts';
 import { item, told } from './asking.ts';
 import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { refused } from './outcomes.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Backend, Held, Secrets } from '../../daemon/backends/backend.ts';
-import { ownTarget } from '../../daemon/tombstones/own-records.ts';
+import { ownTarget } from '../../daemon/history/tombstones/own-records.ts';
 import { expose, heapSecret, type Secret, secretFromText } from '../../protocol/secret.ts';
 
 /** What the contract needs of one backend: the backend itself, ready and empty, and how to end and reopen it. */

@@ -1,6 +1,6 @@
 import type { Backend, Held, UnlockMeans } from '../../daemon/backends/backend.ts';
 import { openMemory } from '../../daemon/backends/memory.ts';
-import { isOwn } from '../../daemon/tombstones/own-records.ts';
+import { isOwn } from '../../daemon/history/tombstones/own-records.ts';
 import type { Target } from '../../protocol/credential.ts';
 import { type FaultCode, KeyholdError } from '../../protocol/errors.ts';
 import { heapSecret } from '../../protocol/secret.ts';

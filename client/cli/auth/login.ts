@@ -45,7 +45,7 @@ export type LoginOptions = AuthOptions &
     readonly timeout?: number;
   };
 
-/** Under which a login by OAuth is kept where no username is given (daemon/upstream/keep-grant.ts). */
+/** Under which a login by OAuth is kept where no username is given (daemon/oauth/keep-grant.ts). */
 const OAUTH_USERNAME = 'oauth2';
 
 const ways: readonly Way[] = ['paste', 'stdin', 'password', 'browser', 'device', 'client'];

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { removeLeftovers, replaceDurably, syncFolder } from '../../../platform/durable.ts';
 import type { Seconds } from '../../../protocol/credential.ts';
 import type { Clock } from '../../clock.ts';
-import { type Elapsed, elapsedBy } from '../../erased/elapsed.ts';
+import { type Elapsed, elapsedBy } from '../../history/erased/elapsed.ts';
 import { decodeHeader, encodeHeader, type Header } from './header.ts';
 import { storageFault } from './storage-fault.ts';
 

@@ -2,8 +2,8 @@ import { type IncomingMessage, Agent as PlainAgent, type RequestOptions, request
 import { Agent, request as requestSecure } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import { addressOf, isLoopback, originOf } from '../../../protocol/services/index.ts';
+import { retryAfterOf } from '../../oauth/schedule.ts';
 import type { FailureName, Route } from '../plan.ts';
-import { retryAfterOf } from '../schedule.ts';
 
 /** Bytes of headers, and of a body: lists of one person's tokens are smaller by far. */
 const HEADERS_MAX = 16_384;

@@ -1,6 +1,6 @@
 import * as client from 'openid-client';
 import { addressOf, isLoopback } from '../../../protocol/services/index.ts';
-import type { OAuthPlan, OAuthReply, Provider } from '../oauth-plan.ts';
+import type { OAuthPlan, OAuthReply, Provider } from '../../oauth/oauth-plan.ts';
 import type { SecretName } from '../plan.ts';
 import type { Secrets } from './call.ts';
 import { ExchangeFailure, exchange } from './exchange.ts';

@@ -1,4 +1,4 @@
-import type { AuditEntry } from '../../../daemon/audit/entry.ts';
+import type { AuditEntry } from '../../../daemon/history/audit/entry.ts';
 import type { CredentialReply, CredentialRequest, Detail, Handler } from '../../../protocol/handler.ts';
 import { toWire } from '../../../protocol/text.ts';
 

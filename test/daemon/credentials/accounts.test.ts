@@ -137,7 +137,7 @@ describe('what has no part in it', () => {
     const core = await twoUsers();
     await approve(core, 'ada');
     await written(core);
-    const { isBackedUp } = await import('../../../daemon/tombstones/own-records.ts');
+    const { isBackedUp } = await import('../../../daemon/history/tombstones/own-records.ts');
     expect(core.custody.own.of('approved').filter(isBackedUp)).toEqual([]);
   });
 });

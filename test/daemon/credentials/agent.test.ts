@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Parts } from '../../../daemon/actions/parts.ts';
-import { backUp } from '../../../daemon/back-up.ts';
+import { backUp } from '../../../daemon/backends/backup-pages.ts';
 import { agentItself } from '../../../daemon/socket/caller.ts';
 import { Attributes } from '../../../protocol/attributes.ts';
 import { heapSecret, secretFromText } from '../../../protocol/secret.ts';

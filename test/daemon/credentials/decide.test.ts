@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { AuditEntry } from '../../../daemon/audit/entry.ts';
 import type { Held } from '../../../daemon/backends/backend.ts';
 import { Decider, decide, EvidenceBook } from '../../../daemon/credentials/decide.ts';
+import type { AuditEntry } from '../../../daemon/history/audit/entry.ts';
 import { secretFromText } from '../../../protocol/secret.ts';
 import type { Manifest } from '../../../protocol/services/index.ts';
 import { aHeld } from '../../contracts/backend.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openBackup } from '../../../daemon/backends/backup.ts';
-import type { Tombstone } from '../../../daemon/tombstones/tombstone.ts';
+import type { Tombstone } from '../../../daemon/history/tombstones/tombstone.ts';
 import { Attributes } from '../../../protocol/attributes.ts';
 import type { Detail } from '../../../protocol/handler.ts';
 import { heapSecret, type Secret, secretFromText } from '../../../protocol/secret.ts';

@@ -1,5 +1,5 @@
-import type { AuditEntry } from '../../../daemon/audit/entry.ts';
 import type { Held, Secrets } from '../../../daemon/backends/backend.ts';
+import type { AuditEntry } from '../../../daemon/history/audit/entry.ts';
 import type { DeskParts } from '../../../daemon/services/desk.ts';
 import { Services } from '../../../daemon/services/index.ts';
 import { Attributes } from '../../../protocol/attributes.ts';

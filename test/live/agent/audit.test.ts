@@ -3,8 +3,8 @@ import { realpathSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { verifyChain } from '../../../daemon/audit/entry.ts';
-import { openAuditLog } from '../../../daemon/audit/log.ts';
+import { verifyChain } from '../../../daemon/history/audit/entry.ts';
+import { openAuditLog } from '../../../daemon/history/audit/log.ts';
 import { aHome, BUILT, type BuiltAgent, DIST, get, startAgent, store } from '../../fakes/built-agent.ts';
 
 const items = (answer: string) => [...answer.matchAll(/^item\[\]=(.*)$/gm)].map(([, json]) => JSON.parse(json!));

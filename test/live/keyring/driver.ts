@@ -1,5 +1,5 @@
 import type { Held } from '../../../daemon/backends/backend.ts';
-import { ownTarget } from '../../../daemon/tombstones/own-records.ts';
+import { ownTarget } from '../../../daemon/history/tombstones/own-records.ts';
 import { heapSecret, secretFromText, wipeable } from '../../../protocol/secret.ts';
 import { keyringIn } from './harness.ts';
 

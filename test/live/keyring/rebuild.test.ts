@@ -2,7 +2,7 @@ import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Backend, Held } from '../../../daemon/backends/backend.ts';
-import { ownTarget } from '../../../daemon/tombstones/own-records.ts';
+import { ownTarget } from '../../../daemon/history/tombstones/own-records.ts';
 import { secretFromText } from '../../../protocol/secret.ts';
 import { text } from '../../contracts/backend.ts';
 import { startKeyringSession } from '../../fakes/keyring-session.ts';

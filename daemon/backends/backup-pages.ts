@@ -1,0 +1,202 @@
+import { randomBytes } from 'node:crypto';
+import { documentLine } from '../../protocol/document-line.ts';
+import { KeyholdError } from '../../protocol/errors.ts';
+import type { CredentialReply, Detail } from '../../protocol/handler.ts';
+import { linesOfRecord } from '../../protocol/record-lines.ts';
+import type { Secret } from '../../protocol/secret.ts';
+import { fromWire } from '../../protocol/text.ts';
+import { release } from '../access/release.ts';
+import type { Parts } from '../actions/parts.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
+import { isBackedUp } from '../history/tombstones/own-records.ts';
+import { Slices } from '../slices.ts';
+import type { Caller } from '../socket/caller.ts';
+import { type Held, heldOf, type Secrets } from './backend.ts';
+import { type BackupSealer, openSealer } from './backup.ts';
+import { copySecrets, disposeSecrets } from './secrets.ts';
+
+/** What a backup needs. */
+export type BackingUp = Pick<Parts, 'custody' | 'keep' | 'backupCost'>;
+
+/** Characters of records in one page: what is sealed for it is in memory, and an answer of a request is about as long. */
+const PAGE_MAX = 524_288;
+/** Milliseconds for which a backup waits for whoever makes it to ask for its next page. */
+const WAITS_FOR = 60_000;
+
+/** What is held or ours, and goes into a backup. */
+type Source = { readonly held: Held; readonly entry?: Entry };
+
+/**
+ * One backup: a header, and records that are read and sealed page by page, in slices, so that gets are answered in between and
+ * no more than a page is in memory. The header says how many records there are. What turns out to be damaged or gone is left out,
+ * and the backup begins anew with another header: what came before belongs to no backup.
+ */
+class BackupRun {
+  readonly handle = randomBytes(10).toString('hex');
+  readonly #parts: BackingUp;
+  readonly #sealer: BackupSealer;
+  #sources: readonly Source[];
+  #at = 0;
+  #isBegun = false;
+
+  private constructor(parts: BackingUp, sealer: BackupSealer, sources: readonly Source[]) {
+    this.#parts = parts;
+    this.#sealer = sealer;
+    this.#sources = sources;
+  }
+
+  static async begin(parts: BackingUp, passphrase: Secret): Promise<BackupRun> {
+    const { custody, backupCost } = parts;
+    await custody.ready();
+    // Our own first, so that what is restored is marked by the key that it was marked with. A dead token's value goes into no
+    // backup: it could not be deleted there when its time has come.
+    const own = custody.own
+      .all()
+      .filter(isBackedUp)
+      .map((held) => ({ held }));
+    const sources = [...own, ...[...custody.held()].map((entry) => ({ held: entry, entry }))];
+    return new BackupRun(parts, await openSealer(passphrase, sources.length, backupCost), sources);
+  }
+
+  /** How many records are still to come. */
+  get left(): number {
+    return this.#sources.length - this.#at;
+  }
+
+  /** The next page: `header` in front of the first record, also of one that begins anew. */
+  async page(caller: Caller): Promise<Detail[]> {
+    const { custody } = this.#parts;
+    const details: Detail[] = this.#isBegun ? [] : [['header', this.#sealer.header]];
+    this.#isBegun = true;
+    const slices = new Slices();
+    let length = 0;
+    while (this.left > 0 && length < PAGE_MAX) {
+      const source = this.#sources[this.#at]!;
+      const read = await this.#read(source, caller);
+      if (typeof read === 'string') return this.#againWithout(source, read);
+      try {
+        for (const line of linesOfRecord(this.#sealer.seal({ held: plainHeld(source), secrets: read }))) {
+          details.push(['record[]', line]);
+          length += line.length;
+        }
+      } finally {
+        disposeSecrets(read);
+      }
+      this.#at++;
+      if (!slices.isOver) continue;
+      custody.report({ what: 'backup', done: this.#at, total: this.#sources.length });
+      await slices.next();
+    }
+    // What was locked away meanwhile would be missing, and nobody would know.
+    custody.refuseLocked('back up');
+    return details;
+  }
+
+  dispose(): void {
+    this.#parts.custody.report(undefined);
+    this.#sealer.dispose();
+  }
+
+  /** The secrets, the caller's to dispose of; or why there are none. */
+  async #read({ held, entry }: Source, caller: Caller): Promise<Secrets | 'gone' | 'damaged'> {
+    const { custody, keep } = this.#parts;
+    if (!entry) {
+      if (!custody.own.has(held)) return 'gone';
+      return copySecrets({ secret: await custody.own.secretOf(held) }, keep);
+    }
+    try {
+      // Aside: what is read for a backup does not stay in memory.
+      const secrets = custody.at(entry) === entry ? await release(custody, entry, caller, 'backup') : undefined;
+      if (!secrets) custody.refuseLocked('back up');
+      return secrets ?? 'gone';
+    } catch (error) {
+      if (!(error instanceof KeyholdError) || error.code !== 'vault_corrupt') throw error;
+      return 'damaged';
+    }
+  }
+
+  #againWithout(source: Source, why: 'gone' | 'damaged'): Detail[] {
+    this.#sources = this.#sources.filter((one) => one !== source);
+    this.#sealer.again(this.#sources.length);
+    this.#at = 0;
+    this.#isBegun = true;
+    const named: Detail[] = why === 'damaged' ? [['damaged[]', documentLine(placeOf(source.held))]] : [];
+    return [['header', this.#sealer.header], ...named];
+  }
+}
+
+function plainHeld({ held, entry }: Source): Held {
+  return entry ? heldOf(entry) : held;
+}
+
+/** The backup that each agent is making page by page: one at a time, and another that begins ends it. */
+const running = new WeakMap<BackingUp['custody'], { readonly run: BackupRun; readonly timer: NodeJS.Timeout }>();
+
+/**
+ * Begins a backup and answers its first page, with `backup`, the handle to ask for the others, and `left`, how many records are
+ * still to come. Throws what the backend throws, and `locked`.
+ */
+export async function beginBackup(parts: BackingUp, passphrase: Secret, caller: Caller): Promise<CredentialReply> {
+  end(parts.custody);
+  const run = await BackupRun.begin(parts, passphrase);
+  return answerPage(parts, run, caller);
+}
+
+/** The next page of a backup. Throws `bad_request` where it has ended: another one began, or nobody asked for a minute. */
+export async function continueBackup(parts: BackingUp, handle: string, caller: Caller): Promise<CredentialReply> {
+  const { run } = running.get(parts.custody) ?? {};
+  if (run?.handle !== handle)
+    throw new KeyholdError('bad_request', 'cannot go on with the backup: it has ended; begin again');
+  const reply = await answerPage(parts, run, caller);
+  // The audit log has the backup from its beginning.
+  return { ...reply, isUnrecorded: true } as CredentialReply;
+}
+
+async function answerPage({ custody }: BackingUp, run: BackupRun, caller: Caller): Promise<CredentialReply> {
+  try {
+    const details = await run.page(caller);
+    clearTimeout(running.get(custody)?.timer);
+    const timer = setTimeout(() => end(custody), WAITS_FOR).unref();
+    running.set(custody, { run, timer });
+    if (run.left === 0) end(custody);
+    return { status: 'ok', details: [['backup', run.handle], ['left', String(run.left)], ...details] };
+  } catch (error) {
+    running.set(custody, { run, timer: setTimeout(() => {}, 0) });
+    end(custody);
+    throw error;
+  }
+}
+
+function end(custody: BackingUp['custody']): void {
+  const one = running.get(custody);
+  if (!one) return;
+  running.delete(custody);
+  clearTimeout(one.timer);
+  one.run.dispose();
+}
+
+/** Everything at once, for a client that asks for no pages. */
+export async function backUp(parts: BackingUp, passphrase: Secret, caller: Caller): Promise<CredentialReply> {
+  const run = await BackupRun.begin(parts, passphrase);
+  try {
+    const damaged: Detail[] = [];
+    let rest: Detail[] = [];
+    while (run.left > 0 || rest.length === 0) {
+      const page = await run.page(caller);
+      // It began anew: what came before belongs to no backup.
+      if (page[0]?.[0] === 'header') rest = [];
+      damaged.push(...page.filter(([key]) => key === 'damaged[]'));
+      for (const detail of page) if (detail[0] !== 'damaged[]') rest.push(detail);
+    }
+    const [header, ...records] = rest;
+    return { status: 'ok', details: [header!, ...damaged, ...records] };
+  } finally {
+    run.dispose();
+  }
+}
+
+/** What people know a credential by. */
+export function placeOf({ id, protocol, host, path, username, about }: Held): Record<string, unknown> {
+  const text = (value: string | undefined) => (value === undefined ? undefined : fromWire(value));
+  return { id, protocol, host, path: text(path), username: text(username), label: about?.label };
+}

@@ -1,0 +1,201 @@
+import { KeyholdError } from '../../protocol/errors.ts';
+import type { Secret } from '../../protocol/secret.ts';
+import { release } from '../access/release.ts';
+import type { Custody } from '../credentials/custody.ts';
+import type { Entry } from '../credentials/unlocked/set.ts';
+import type { Emit } from '../events/agent-event.ts';
+import { isOwn, isValue } from '../history/tombstones/own-records.ts';
+import { filterInSlices, Slices, setInSlices } from '../slices.ts';
+import type { Caller } from '../socket/caller.ts';
+import type { Backend, Held, Secrets } from './backend.ts';
+import { MemoryOver } from './memory-over.ts';
+import { disposeSecrets } from './secrets.ts';
+
+/** Credentials that are carried together: the vault waits for the disk once for all of them. */
+const TOGETHER = 32;
+
+/** What a migrate tells before and after each step that a cut must not tear apart. Each is durable when it returns. */
+export type MigrateSteps = {
+  /** Before the first copy. `kept`: ids in the new backend that are no copies of what rests in the old one. */
+  begin(kept: readonly string[]): void;
+  /** Every copy has read back the same: the new backend counts from here on. `kept`: ids that were not carried. */
+  commit(kept: readonly string[]): void;
+  /** The new backend is the memory: the copies in the old one stay for a day. */
+  keep(over: MemoryOver): void;
+  /** No copy is left in the backend that is not in use. */
+  end(): void;
+};
+
+/** How a migrate ended. */
+export type Migrated = {
+  readonly carried: number;
+  /** Credentials that the old backend still has: their copies could not be removed there. */
+  readonly notRemoved: readonly Held[];
+  /** Credentials that stay in the old backend alone, because their records are damaged. */
+  readonly notCarried: readonly Held[];
+};
+
+/**
+ * Carries what rests in one backend to another and uses that from now on. Changes wait meanwhile, gets are answered. If it throws, the old
+ * backend is in use and whole. Answers how many were carried, and what stays in the old backend; what is held
+ * in memory only stays. What the new backend held for the same target is replaced. Into the memory nothing is removed where it was: it
+ * can be undone (memory-over.ts).
+ */
+export async function migrate(
+  custody: Custody,
+  next: Backend,
+  steps: MigrateSteps,
+  emit: Emit,
+  caller: Caller,
+): Promise<Migrated> {
+  const carried: Held[] = [];
+  const own: Held[] = [];
+  let before: Backend | undefined;
+  /** Ids that the new backend had before: carrying back to it replaces them by the same value. */
+  let known: ReadonlySet<string> = new Set();
+  let over: MemoryOver | undefined;
+  let notCarried: readonly Held[] = [];
+  let fault: unknown;
+  await custody.replace(async (old) => {
+    before = old;
+    let begun = false;
+    try {
+      const resting = await old.list();
+      const ids = await setInSlices(resting, ({ id }) => id);
+      const there = await next.list();
+      const strangers = await filterInSlices(there, ({ id }) => !ids.has(id));
+      known = await setInSlices(there, ({ id }) => id);
+      begun = true;
+      steps.begin(strangers.map(({ id }) => id));
+      await carryOwn(custody, old, next, own);
+      await carry(custody, next, carried, caller);
+      if (next.name === 'memory' && carried.length > 0) {
+        over = await MemoryOver.begin(next, old, [...carried, ...own]);
+        steps.keep(over);
+        return over;
+      }
+      const gone = await setInSlices([...carried, ...own], ({ id }) => id);
+      const staying = await filterInSlices(resting, ({ id }) => !gone.has(id));
+      notCarried = staying.filter((held) => !isOwn(held));
+      steps.commit(staying.map(({ id }) => id));
+      return next;
+    } catch (error) {
+      fault = error;
+      if (begun)
+        await takeBack(
+          next,
+          [...carried, ...own].filter(({ id }) => !known.has(id)),
+          steps,
+        );
+      return old;
+    }
+  });
+  if (fault) throw fault;
+  if (over) return { carried: carried.length, notRemoved: [], notCarried };
+  const left = await bidFarewell(before!, carried, own, emit);
+  if (left.length === 0) steps.end();
+  return { carried: carried.length, notRemoved: left.filter((held) => !isOwn(held)), notCarried };
+}
+
+/** Removes the copies that were made. Where one stays, so does the journal, which says what is still to do. */
+async function takeBack(next: Backend, copies: readonly Held[], steps: MigrateSteps): Promise<void> {
+  let left = 0;
+  await removeAll(next, copies, () => {
+    left++;
+  });
+  if (left === 0) steps.end();
+}
+
+/** The records of our own come first: what is carried half is then still marked by the key that it was marked with. */
+async function carryOwn(custody: Custody, old: Backend, next: Backend, carried: Held[]): Promise<void> {
+  for (const held of custody.own.all()) {
+    const secrets = await old.get(held);
+    if (!secrets) continue;
+    try {
+      // Noted first: a put that throws may have happened all the same.
+      carried.push(held);
+      await next.put(held, secrets);
+    } finally {
+      disposeSecrets(secrets);
+    }
+  }
+}
+
+async function carry(custody: Custody, next: Backend, carried: Held[], caller: Caller): Promise<void> {
+  const entries = [...custody.held()];
+  const slices = new Slices();
+  for (let at = 0; at < entries.length; at += TOGETHER) {
+    // A lock ends it: what was carried is taken back.
+    custody.refuseLocked('carry');
+    const some = entries.slice(at, at + TOGETHER);
+    await allOf(some.map((entry) => carryOne(custody, entry, next, carried, caller)));
+    custody.report({ what: 'migrate', done: at + some.length, total: entries.length });
+    await slices.next();
+  }
+}
+
+async function carryOne(custody: Custody, entry: Entry, next: Backend, carried: Held[], caller: Caller): Promise<void> {
+  const { resting } = entry;
+  const secrets = resting && (await secretsUnlessDamaged(custody, entry, caller));
+  if (!secrets) return;
+  try {
+    carried.push(resting);
+    await next.put(resting, secrets);
+    const back = await next.get(resting);
+    const isWhole =
+      back !== undefined && equal(back.secret, secrets.secret) && equal(back.refreshToken, secrets.refreshToken);
+    if (back) disposeSecrets(back);
+    if (!isWhole)
+      throw new KeyholdError('backend_failed', `cannot carry to ${next.name}: a copy did not read back the same`);
+  } finally {
+    disposeSecrets(secrets);
+  }
+}
+
+/** A record that is damaged stays where it is and costs no other; the journal has it among those that were not carried. */
+async function secretsUnlessDamaged(custody: Custody, entry: Entry, caller: Caller): Promise<Secrets | undefined> {
+  try {
+    return await release(custody, entry, caller, 'migrate');
+  } catch (error) {
+    if (error instanceof KeyholdError && error.code === 'vault_corrupt') return undefined;
+    throw error;
+  }
+}
+
+/** Waits for all, and throws what the first one of them threw that failed. */
+async function allOf(works: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(works)).find(({ status }) => status === 'rejected');
+  if (failed) throw (failed as PromiseRejectedResult).reason;
+}
+
+/** From here on the copies elsewhere are what counts, so a backend that keeps its own is a pity and no failure. */
+async function bidFarewell(
+  before: Backend,
+  carried: readonly Held[],
+  own: readonly Held[],
+  emit: Emit,
+): Promise<readonly Held[]> {
+  const left: Held[] = [];
+  await removeAll(before, carried, (held) => left.push(held));
+  for (const held of own) {
+    await before.remove(held).catch(() => {
+      // A value that stays would never be deleted; the others are not worth a word.
+      if (isValue(held)) left.push(held);
+    });
+  }
+  await before.dispose().catch(() => {});
+  if (left.length > 0) emit({ kind: 'farewell-failed', backend: before.name, count: left.length });
+  return left;
+}
+
+async function removeAll(backend: Backend, all: readonly Held[], onLeft: (held: Held) => void): Promise<void> {
+  const slices = new Slices();
+  for (let at = 0; at < all.length; at += TOGETHER) {
+    await Promise.all(all.slice(at, at + TOGETHER).map((held) => backend.remove(held).catch(() => onLeft(held))));
+    await slices.next();
+  }
+}
+
+function equal(one: Secret | undefined, other: Secret | undefined): boolean {
+  return one === undefined || other === undefined ? one === other : one.equals(other);
+}
