@@ -9,7 +9,7 @@ import { release } from '../access/release.ts';
 import type { Parts } from '../actions/parts.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import { isBackedUp } from '../history/tombstones/own-records.ts';
-import { Slices } from '../slices.ts';
+import { filterInSlices, inSlices, Slices } from '../slices.ts';
 import type { Caller } from '../socket/caller.ts';
 import { type Held, heldOf, type Secrets } from './backend.ts';
 import { type BackupSealer, openSealer } from './backup.ts';
@@ -38,6 +38,9 @@ class BackupRun {
   #sources: readonly Source[];
   #at = 0;
   #isBegun = false;
+  #making: Promise<unknown> = Promise.resolve();
+  /** Found damaged or gone: what a backup that begins anew leaves out. */
+  readonly #leftOut = new Set<Source>();
 
   private constructor(parts: BackingUp, sealer: BackupSealer, sources: readonly Source[]) {
     this.#parts = parts;
@@ -54,7 +57,8 @@ class BackupRun {
       .all()
       .filter(isBackedUp)
       .map((held) => ({ held }));
-    const sources = [...own, ...[...custody.held()].map((entry) => ({ held: entry, entry }))];
+    const sources: Source[] = [...own];
+    await inSlices(custody.held(), (entry) => sources.push({ held: entry, entry }));
     return new BackupRun(parts, await openSealer(passphrase, sources.length, backupCost), sources);
   }
 
@@ -63,8 +67,14 @@ class BackupRun {
     return this.#sources.length - this.#at;
   }
 
-  /** The next page: `header` in front of the first record, also of one that begins anew. */
-  async page(caller: Caller): Promise<Detail[]> {
+  /** The next page: `header` in front of the first record, also of one that begins anew. Pages are made one after the other. */
+  page(caller: Caller): Promise<Detail[]> {
+    const page = this.#making.then(() => this.#page(caller));
+    this.#making = page.catch(() => {});
+    return page;
+  }
+
+  async #page(caller: Caller): Promise<Detail[]> {
     const { custody } = this.#parts;
     const details: Detail[] = this.#isBegun ? [] : [['header', this.#sealer.header]];
     this.#isBegun = true;
@@ -73,7 +83,7 @@ class BackupRun {
     while (this.left > 0 && length < PAGE_MAX) {
       const source = this.#sources[this.#at]!;
       const read = await this.#read(source, caller);
-      if (typeof read === 'string') return this.#againWithout(source, read);
+      if (typeof read === 'string') return this.#againWithout(read, caller);
       try {
         for (const line of linesOfRecord(this.#sealer.seal({ held: plainHeld(source), secrets: read }))) {
           details.push(['record[]', line]);
@@ -92,9 +102,10 @@ class BackupRun {
     return details;
   }
 
+  /** Wipes its keys, once the page that is being made is done. */
   dispose(): void {
     this.#parts.custody.report(undefined);
-    this.#sealer.dispose();
+    void this.#making.finally(() => this.#sealer.dispose());
   }
 
   /** The secrets, the caller's to dispose of; or why there are none. */
@@ -115,12 +126,30 @@ class BackupRun {
     }
   }
 
-  #againWithout(source: Source, why: 'gone' | 'damaged'): Detail[] {
-    this.#sources = this.#sources.filter((one) => one !== source);
+  /**
+   * Begins anew without what is damaged or gone. All that is still to come is read first, so that a backup begins anew once and not
+   * once for each of them.
+   */
+  async #againWithout(why: 'gone' | 'damaged', caller: Caller): Promise<Detail[]> {
+    const { custody } = this.#parts;
+    const named: Detail[] = [];
+    const slices = new Slices();
+    for (let found: Secrets | 'gone' | 'damaged' = why; ; found = await this.#read(this.#sources[this.#at]!, caller)) {
+      const source = this.#sources[this.#at]!;
+      if (typeof found !== 'string') disposeSecrets(found);
+      else {
+        this.#leftOut.add(source);
+        if (found === 'damaged') named.push(['damaged[]', documentLine(placeOf(source.held))]);
+      }
+      this.#at++;
+      if (this.left === 0) break;
+      if (!slices.isOver) continue;
+      custody.report({ what: 'backup', done: this.#at, total: this.#sources.length });
+      await slices.next();
+    }
+    this.#sources = await filterInSlices(this.#sources, (one) => !this.#leftOut.has(one));
     this.#sealer.again(this.#sources.length);
     this.#at = 0;
-    this.#isBegun = true;
-    const named: Detail[] = why === 'damaged' ? [['damaged[]', documentLine(placeOf(source.held))]] : [];
     return [['header', this.#sealer.header], ...named];
   }
 }
@@ -137,8 +166,9 @@ const running = new WeakMap<BackingUp['custody'], { readonly run: BackupRun; rea
  * still to come. Throws what the backend throws, and `locked`.
  */
 export async function beginBackup(parts: BackingUp, passphrase: Secret, caller: Caller): Promise<CredentialReply> {
-  end(parts.custody);
   const run = await BackupRun.begin(parts, passphrase);
+  end(parts.custody);
+  running.set(parts.custody, { run, timer: waiting(parts.custody, run) });
   return answerPage(parts, run, caller);
 }
 
@@ -152,24 +182,28 @@ export async function continueBackup(parts: BackingUp, handle: string, caller: C
   return { ...reply, isUnrecorded: true } as CredentialReply;
 }
 
+/** A page is made while another backup may begin, which ends this one: its page is still whole, and there is no next one. */
 async function answerPage({ custody }: BackingUp, run: BackupRun, caller: Caller): Promise<CredentialReply> {
+  clearTimeout(running.get(custody)?.timer);
   try {
     const details = await run.page(caller);
-    clearTimeout(running.get(custody)?.timer);
-    const timer = setTimeout(() => end(custody), WAITS_FOR).unref();
-    running.set(custody, { run, timer });
-    if (run.left === 0) end(custody);
+    if (run.left === 0) end(custody, run);
+    else if (running.get(custody)?.run === run) running.set(custody, { run, timer: waiting(custody, run) });
     return { status: 'ok', details: [['backup', run.handle], ['left', String(run.left)], ...details] };
   } catch (error) {
-    running.set(custody, { run, timer: setTimeout(() => {}, 0) });
-    end(custody);
+    end(custody, run);
     throw error;
   }
 }
 
-function end(custody: BackingUp['custody']): void {
+function waiting(custody: BackingUp['custody'], run: BackupRun): NodeJS.Timeout {
+  return setTimeout(() => end(custody, run), WAITS_FOR).unref();
+}
+
+/** Ends the backup that is under way; with `run` only if it is that one. */
+function end(custody: BackingUp['custody'], run?: BackupRun): void {
   const one = running.get(custody);
-  if (!one) return;
+  if (!one || (run && one.run !== run)) return;
   running.delete(custody);
   clearTimeout(one.timer);
   one.run.dispose();

@@ -152,7 +152,7 @@ describe('keyhold backup and restore', () => {
     expect((await run()).stdout).toContain('Wrote 2000 sealed records');
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readFileSync(file, 'utf8')).toBe(`${header}\n${records.join('\n')}\n`);
-    expect(agent.asked[0]!.attributes).toEqual({ passphrase: 'passphrase EXAMPLE' });
+    expect(agent.asked[0]!.attributes).toEqual({ passphrase: 'passphrase EXAMPLE', paged: '1' });
 
     writeFileSync(file, 'precious');
     expect((await run()).code).toBe(6);

@@ -70,7 +70,7 @@ describe('the commands and the real agent', () => {
     expect((await keyhold('lock')).code).toBe(0);
     expect((await keyhold('unlock --stdin', 'guessed EXAMPLE\n')).code).toBe(5);
     expect((await keyhold('doctor')).stdout).toContain('to undo the change: keyhold backend undo');
-    expect((await keyhold('backend undo --yes')).stdout).toBe('The vault opens by its former key again.\n');
+    expect((await keyhold('backend undo --yes')).stdout).toBe('The change is undone.\n');
     expect((await keyhold('token print --for https://git.example')).stdout).toBe('token-EXAMPLE\n');
     const again = await keyhold('backend undo --yes');
     expect(again).toMatchObject({ code: 11, stderr: expect.stringContaining('was not changed within the last day') });

@@ -105,6 +105,33 @@ describe('a backup in pages', () => {
     await expect(next(second.handle)).rejects.toMatchObject({ code: 'bad_request' });
   });
 
+  it('that begins while a page of another is made ends that one, which still gets this page whole', async () => {
+    const { begin, next } = await holding(30);
+    const first = await begin();
+    const [page, second] = await Promise.all([next(first.handle), begin()]);
+    expect(page.records.length).toBeGreaterThan(0);
+    await expect(next(first.handle)).rejects.toMatchObject({ code: 'bad_request' });
+    const { header, lines } = await allOf(second, next);
+    expect(await usernamesIn(header, lines)).toHaveLength(30);
+  });
+
+  it('of two that begin together one is made to its end, and the other ends', async () => {
+    const { begin, next } = await holding(30);
+    const both = await Promise.all([begin(), begin()]);
+    const ended = await Promise.allSettled(both.map((first) => allOf(first, next)));
+    expect(ended.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  });
+
+  it('begins anew once, however many are damaged', async () => {
+    const { core, begin, next } = await holding(30);
+    for (let at = 10; at < 20; at++) core.backend.damaged.add(`u${at}`);
+    const reads = core.backend.calls.get;
+    const { header, lines } = await allOf(await begin(), next);
+    expect(await usernamesIn(header, lines)).toHaveLength(20);
+    // Everything once to find them, and what is left once more.
+    expect(core.backend.calls.get - reads).toBeLessThanOrEqual(60);
+  });
+
   it('is one answer for a client of before, which asks for no pages', async () => {
     const { ask } = await holding(12);
     const { header, records, handle, left } = await ask({ passphrase: PASSPHRASE });
