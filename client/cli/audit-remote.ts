@@ -1,7 +1,7 @@
 import { exitCodeOf } from '../../protocol/status.ts';
 import { ask, documents, withAgent } from './agent.ts';
 import { current } from './auth/current.ts';
-import type { AuthOptions } from './auth.ts';
+import type { AuthOptions } from './auth/options.ts';
 import { CommandFailure } from './failure.ts';
 import { show } from './page.ts';
 import { localTime } from './status.ts';

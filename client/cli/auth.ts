@@ -4,6 +4,7 @@ import { requestOf, withAgent } from './agent.ts';
 import { current, currentOf, drawWho, whoOf } from './auth/current.ts';
 import { addLogin } from './auth/login.ts';
 import { logout } from './auth/logout.ts';
+import type { AuthOptions } from './auth/options.ts';
 import { addSwitch } from './auth/switch.ts';
 import { CommandFailure } from './failure.ts';
 import { show } from './page.ts';
@@ -12,11 +13,8 @@ import { tokenItems } from './token/item.ts';
 import { refreshOne } from './token/refresh.ts';
 import { saidFacts, saidOf } from './token/remote.ts';
 import { revokeAll } from './token/revoke.ts';
-import { addServicePlace, SERVICE_DEADLINE, type ServicePlaceOptions } from './token/service-place.ts';
+import { addServicePlace, SERVICE_DEADLINE } from './token/service-place.ts';
 import { addDestructiveVerb, addNoun, addVerb, type DestructiveOptions, type VerbOptions } from './verb.ts';
-
-/** Which account's token is meant. */
-export type AuthOptions = ServicePlaceOptions & { readonly username?: string };
 
 /** `keyhold auth`: signing in at a service and out of it, and the token of the account that is signed in. */
 export function addAuth(program: Command): void {

@@ -6,9 +6,9 @@ import type { Grant } from '../../protocol/grant.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
 import type { Held, Secrets } from '../backends/backend.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
+import type { Meant, SignInParts } from './login-wanted.ts';
 import type { OAuthReply } from './oauth-plan.ts';
 import { lifetimeOf } from './schedule.ts';
-import type { Meant, SignInParts } from './sign-in.ts';
 
 /** What git needs as a name beside a token: servers that take OAuth tokens look at the token alone. */
 const USERNAME = 'oauth2';

@@ -1,5 +1,5 @@
 import { addressOf, isLoopback } from '../../protocol/services/index.ts';
-import type { Meant } from './sign-in.ts';
+import type { Meant } from './login-wanted.ts';
 
 /** Whether a page may be opened for somebody. A provider's metadata could name a program of this machine by its scheme. */
 export function isPage(url: string): boolean {

@@ -2,21 +2,18 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Seconds, Target } from '../../protocol/credential.ts';
 import type { Grant } from '../../protocol/grant.ts';
 import type { CredentialReply, Detail, Refusal } from '../../protocol/handler.ts';
-import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
-import { addressOf, belongsTo, isLoopback, type Manifest, secondsOf } from '../../protocol/services/index.ts';
+import type { Secret } from '../../protocol/secret.ts';
+import { addressOf, belongsTo, isLoopback, secondsOf } from '../../protocol/services/index.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
 import { withBytes } from '../backends/secrets.ts';
-import type { Clock } from '../clock.ts';
-import type { Custody } from '../credentials/custody.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
-import type { Emit } from '../events/agent-event.ts';
 import { whyUnfitForm } from '../upstream/incoming.ts';
-import type { Route, SecretName } from '../upstream/plan.ts';
-import type { Upstream, UpstreamAnswer } from '../upstream/upstream.ts';
+import type { SecretName } from '../upstream/plan.ts';
+import type { UpstreamAnswer } from '../upstream/upstream.ts';
 import { type StrayEndpoint, strayEndpoint } from './endpoints.ts';
 import { keepGrant, oauthKindOf, willAnswer } from './keep-grant.ts';
+import type { LoginWanted, Meant, SignInParts, WayBack } from './login-wanted.ts';
 import type { OAuthPlan, OAuthReply, Provider } from './oauth-plan.ts';
-import type { Refresher, RefresherParts } from './refresher.ts';
 import { lifetimeOf } from './schedule.ts';
 import { failed, refused } from './sign-in-outcome.ts';
 import { isPage, pageOf } from './sign-in-page.ts';
@@ -28,50 +25,6 @@ const LOGINS_MAX = 8;
 /** Seconds between two questions whether a device was let in, where the provider does not say (RFC 8628, 3.2), and what it adds. */
 const INTERVAL: Seconds = 5;
 const SLOWER: Seconds = 5;
-export type SignInParts = {
-  readonly custody: Custody;
-  readonly marks: RefresherParts['marks'];
-  readonly refresher: Refresher;
-  readonly upstream: Pick<Upstream, 'run'>;
-  readonly route: () => Route;
-  readonly services: () => readonly Manifest[];
-  readonly clock: Clock;
-  readonly keep: SecretKeeper;
-  readonly emit: Emit;
-};
-
-/** What a person asks for who begins a login. Texts are text for people. */
-export type LoginWanted = {
-  readonly target: Target;
-  readonly way: string | undefined;
-  /** The service's id, where one is named. */
-  readonly service: string | undefined;
-  readonly issuer: string | undefined;
-  readonly clientId: string | undefined;
-  readonly scopes: readonly string[] | undefined;
-  /** Where the browser comes back to: on this machine. */
-  readonly redirect: string | undefined;
-  /** The client's secret, for `way` client. Borrowed. */
-  readonly password: Secret | undefined;
-};
-
-/** What came of a login that was begun. */
-export type WayBack = {
-  readonly login: string;
-  readonly code: Secret | undefined;
-  readonly state: string | undefined;
-  readonly issuer: string | undefined;
-  readonly error: string | undefined;
-};
-
-/** What a login is for, and at which provider. */
-export type Meant = {
-  readonly target: Target;
-  readonly manifest: Manifest | undefined;
-  readonly provider: Provider;
-  readonly scopes: readonly string[] | undefined;
-  readonly leeway: Seconds | undefined;
-};
 
 /** A login that waits for the person: `secret` is the verifier of a browser's, or the code of a device's. */
 type Waiting = Meant & {

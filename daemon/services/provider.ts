@@ -10,8 +10,14 @@ import { turnOf } from '../oauth/refresher.ts';
 import type { SecretName } from '../upstream/plan.ts';
 import type { Desk } from './desk.ts';
 import { refused } from './outcomes.ts';
-import type { RevokeHow } from './revoke.ts';
 import { endedIn, sightOf } from './verdicts.ts';
+
+/** Whose token makes the call that revokes another, why, and who is said to have done it. */
+export type RevokeHow = {
+  readonly as?: Entry | undefined;
+  readonly reason?: string | undefined;
+  readonly actor?: string | undefined;
+};
 
 /** What a login's provider says of a token. */
 export type Introspected =

@@ -2,9 +2,13 @@ import { asFault } from '../../protocol/errors.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { type Manifest, secondsOf } from '../../protocol/services/index.ts';
 import type { Degradation, Held } from '../backends/backend.ts';
+import type { Clock } from '../clock.ts';
+import type { Custody } from '../credentials/custody.ts';
 import { HOUR } from '../credentials/unlocked/lease.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import { Sweeper } from '../credentials/unlocked/sweeper.ts';
+import type { Emit } from '../events/agent-event.ts';
+import type { Audit } from '../history/audit/audit.ts';
 import { ownTarget } from '../history/tombstones/own-records.ts';
 import {
   afterLook,
@@ -16,7 +20,22 @@ import {
   recheckIn,
 } from '../history/tombstones/recheck.ts';
 import type { Tombstone } from '../history/tombstones/tombstone.ts';
-import type { Desk } from './desk.ts';
+import type { Tombstones } from '../history/tombstones/tombstones.ts';
+
+/** What looking again needs of the desk. */
+export type Looking = {
+  readonly parts: {
+    readonly custody: Custody;
+    readonly tombstones: Tombstones;
+    readonly clock: Clock;
+    readonly emit: Emit;
+    readonly audit: Pick<Audit, 'record'>;
+    readonly mayRecheck: boolean;
+  };
+  canProbe(manifest: Manifest, entry: Entry): boolean;
+  manifestOfEntry(entry: Entry): Manifest;
+  isAlive(manifest: Manifest, entry: Entry, token: Secret): Promise<boolean | undefined>;
+};
 
 /** A revoked token that is looked at again. */
 export type Watched = { readonly record: RecheckRecord; readonly tombstone: Tombstone };
@@ -26,12 +45,12 @@ export type Watched = { readonly record: RecheckRecord; readonly tombstone: Tomb
  * beside its tombstone, and read for a look only. While nothing is kept no timer runs; who was off or locked looks on opening.
  */
 export class Rechecks {
-  readonly #desk: Desk;
+  readonly #desk: Looking;
   readonly #sweeper: Sweeper;
   #looking = false;
   #disposed = false;
 
-  constructor(desk: Desk) {
+  constructor(desk: Looking) {
     this.#desk = desk;
     // The wall clock may be set and a timer sleeps in suspend: within the hour it is noticed.
     this.#sweeper = new Sweeper(desk.parts.clock, () => this.#begin(), HOUR);

@@ -9,7 +9,7 @@ import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { mayHaveHappened, placeOptions, refused } from './outcomes.ts';
 import { learnOwnId } from './own-id.ts';
 import { mayMake } from './planning.ts';
-import { revokeLogin, whyNoEnd } from './provider.ts';
+import { type RevokeHow, revokeLogin, whyNoEnd } from './provider.ts';
 import { formerEntry, type Watched } from './recheck.ts';
 import { listRemote } from './remote.ts';
 
@@ -91,12 +91,6 @@ function unknownId(manifest: Manifest, entry: Entry): string {
   const how = `find it: ${list}; note it: keyhold token set --held ${entry.id} --id ID; then run this again`;
   return `${manifest.title} ends a token by its own id, and the id of this one is not known; ${how}`;
 }
-
-export type RevokeHow = {
-  readonly as?: Entry | undefined;
-  readonly reason?: string | undefined;
-  readonly actor?: string | undefined;
-};
 
 /** Revokes a held token. */
 export async function revokeHeld(

@@ -7,13 +7,13 @@ import { fromWire } from '../../../protocol/text.ts';
 import { loadProfiles } from '../../profiles/file.ts';
 import { profileInForce } from '../../profiles/in-force.ts';
 import { readCatalogue } from '../../services/catalogue.ts';
-import type { AuthOptions } from '../auth.ts';
 import { CommandFailure } from '../failure.ts';
 import type { Page } from '../page.ts';
 import { localTime } from '../status.ts';
 import { nameOf, type TokenItem, targetOfItem, urlOfItem } from '../token/item.ts';
 import { servicePlace } from '../token/service-place.ts';
 import { isOAuthHeld, type OAuthPlace, oauthPlace } from './oauth-place.ts';
+import type { AuthOptions } from './options.ts';
 
 /** The token of an account that is signed in. */
 export type Current = {

@@ -3,7 +3,7 @@ import type { Target } from '../../../protocol/credential.ts';
 import type { CredentialReply, Standing } from '../../../protocol/handler.ts';
 import { settingFor } from '../../../protocol/profiles.ts';
 import type { Secret } from '../../../protocol/secret.ts';
-import type { Login, Manifest } from '../../../protocol/services/index.ts';
+import type { Manifest } from '../../../protocol/services/index.ts';
 import { exitCodeOf } from '../../../protocol/status.ts';
 import { toWire } from '../../../protocol/text.ts';
 import type { Connection } from '../../dial.ts';
@@ -11,11 +11,10 @@ import { loadProfiles } from '../../profiles/file.ts';
 import { profileInForce } from '../../profiles/in-force.ts';
 import { hasDisplay, openPage } from '../../services/open.ts';
 import { ask, detail, documents, requestOf, withAgent } from '../agent.ts';
-import type { AuthOptions } from '../auth.ts';
 import { confirm } from '../confirm.ts';
 import { CommandFailure } from '../failure.ts';
 import { remark, show } from '../page.ts';
-import { isPiped, readSecret, readSecretLines, readSecretOrStdin, type SecretOptions } from '../secret-input.ts';
+import { isPiped, readSecret, readSecretLines, readSecretOrStdin } from '../secret-input.ts';
 import { urlOf } from '../target.ts';
 import { nobodyToAsk } from '../terminal.ts';
 import { spoken, type TokenItem, targetOfItem, tokenItems } from '../token/item.ts';
@@ -23,27 +22,9 @@ import { SERVICE_DEADLINE, type ServicePlace, sayWhere, servicePlace } from '../
 import { checkSecret, standingOf } from '../token/set.ts';
 import { verify } from '../token/verify.ts';
 import { drawWho } from './current.ts';
-import { byOAuth, type OAuthWay, oauthWays } from './oauth.ts';
+import { byOAuth } from './oauth.ts';
 import { isOAuthHeld, oauthPlace } from './oauth-place.ts';
-
-/** How somebody signs in: the ways of manifests, and a program's own id and secret. */
-type Way = Login['way'] | OAuthWay;
-export type LoginOptions = AuthOptions &
-  SecretOptions & {
-    readonly tenant?: string;
-    readonly way?: Way;
-    readonly withToken?: boolean;
-    readonly label?: string;
-    /** False by `--no-verify`. */
-    readonly verify?: boolean;
-    readonly yes?: boolean;
-    readonly issuer?: string;
-    readonly clientId?: string;
-    readonly scopes?: string;
-    readonly redirect?: string;
-    /** Seconds. */
-    readonly timeout?: number;
-  };
+import { type LoginOptions, type OAuthWay, oauthWays, type Way } from './options.ts';
 
 /** Under which a login by OAuth is kept where no username is given (daemon/oauth/keep-grant.ts). */
 const OAUTH_USERNAME = 'oauth2';

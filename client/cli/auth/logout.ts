@@ -10,7 +10,6 @@ import { pathsOf } from '../../plaintext/paths.ts';
 import { type Format, openFile, pick, readLeaves } from '../../plaintext/read.ts';
 import { removeLeaves } from '../../plaintext/remove.ts';
 import { ask, detail, requestOf, withAgent } from '../agent.ts';
-import type { AuthOptions } from '../auth.ts';
 import { confirm } from '../confirm.ts';
 import { CommandFailure } from '../failure.ts';
 import { show } from '../page.ts';
@@ -18,6 +17,7 @@ import { type TokenItem, targetOfItem, tokenItems } from '../token/item.ts';
 import { SERVICE_DEADLINE, servicePlace } from '../token/service-place.ts';
 import type { DestructiveOptions } from '../verb.ts';
 import { currentOf, spokenAccount } from './current.ts';
+import type { AuthOptions } from './options.ts';
 
 /** What of a service's own file would be taken out, and what stays there: the names of fields, never a value. */
 type Clearing = {

@@ -11,13 +11,9 @@ import { urlOf } from '../target.ts';
 import { nobodyToAsk } from '../terminal.ts';
 import { type TokenItem, tokenItems } from '../token/item.ts';
 import { SERVICE_DEADLINE } from '../token/service-place.ts';
-import type { LoginOptions } from './login.ts';
 import type { OAuthPlace } from './oauth-place.ts';
+import type { LoginOptions, OAuthWay } from './options.ts';
 import { type Brought, openWayBack } from './way-back.ts';
-
-/** The ways of OAuth. The agent speaks to the provider, and keeps what it gives; none of it comes here. */
-export const oauthWays = ['browser', 'device', 'client'] as const;
-export type OAuthWay = (typeof oauthWays)[number];
 
 /** Where a browser comes back to, unless the provider knows another place: a free port, by RFC 8252. */
 const REDIRECT = 'http://127.0.0.1/back';

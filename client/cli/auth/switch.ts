@@ -6,7 +6,6 @@ import { changeAndReload } from '../../profiles/change.ts';
 import { loadProfiles } from '../../profiles/file.ts';
 import { profileInForce } from '../../profiles/in-force.ts';
 import { withAgent } from '../agent.ts';
-import type { AuthOptions } from '../auth.ts';
 import { canAsk } from '../confirm.ts';
 import { CommandFailure } from '../failure.ts';
 import { show } from '../page.ts';
@@ -15,6 +14,7 @@ import { type TokenItem, tokenItems } from '../token/item.ts';
 import { addServicePlace } from '../token/service-place.ts';
 import { addVerb, type VerbOptions } from '../verb.ts';
 import { accountsOf, type Current, currentOf, drawWho, spokenAccount, whoOf } from './current.ts';
+import type { AuthOptions } from './options.ts';
 
 /** The profile that is made where none is in force. */
 const DEFAULT = 'default';

@@ -1,0 +1,56 @@
+import type { Seconds, Target } from '../../protocol/credential.ts';
+import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
+import type { Manifest } from '../../protocol/services/index.ts';
+import type { Clock } from '../clock.ts';
+import type { Custody } from '../credentials/custody.ts';
+import type { Emit } from '../events/agent-event.ts';
+import type { Route } from '../upstream/plan.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Provider } from './oauth-plan.ts';
+import type { Refresher, RefresherParts } from './refresher.ts';
+
+/** What a login is made with. */
+export type SignInParts = {
+  readonly custody: Custody;
+  readonly marks: RefresherParts['marks'];
+  readonly refresher: Refresher;
+  readonly upstream: Pick<Upstream, 'run'>;
+  readonly route: () => Route;
+  readonly services: () => readonly Manifest[];
+  readonly clock: Clock;
+  readonly keep: SecretKeeper;
+  readonly emit: Emit;
+};
+
+/** What a person asks for who begins a login. Texts are text for people. */
+export type LoginWanted = {
+  readonly target: Target;
+  readonly way: string | undefined;
+  /** The service's id, where one is named. */
+  readonly service: string | undefined;
+  readonly issuer: string | undefined;
+  readonly clientId: string | undefined;
+  readonly scopes: readonly string[] | undefined;
+  /** Where the browser comes back to: on this machine. */
+  readonly redirect: string | undefined;
+  /** The client's secret, for `way` client. Borrowed. */
+  readonly password: Secret | undefined;
+};
+
+/** What came of a login that was begun. */
+export type WayBack = {
+  readonly login: string;
+  readonly code: Secret | undefined;
+  readonly state: string | undefined;
+  readonly issuer: string | undefined;
+  readonly error: string | undefined;
+};
+
+/** What a login is for, and at which provider. */
+export type Meant = {
+  readonly target: Target;
+  readonly manifest: Manifest | undefined;
+  readonly provider: Provider;
+  readonly scopes: readonly string[] | undefined;
+  readonly leeway: Seconds | undefined;
+};
