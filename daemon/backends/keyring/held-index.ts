@@ -38,6 +38,8 @@ export type Row = { readonly held: Held; readonly progress: Progress };
 /** What this backend knows beyond the keyring: everything about its credentials but their secrets. */
 export interface Index {
   rows(): readonly Row[];
+  /** How many rows there are. */
+  count(): number;
   find(target: Target): Row | undefined;
   /** Durable when it returns. */
   write(held: Held, progress: Progress): void;
@@ -66,6 +68,7 @@ export async function openIndex(options: { file: string; key: Secret; keep: Secr
   }
   return {
     rows: () => [...rows.values()],
+    count: () => rows.size,
     find: (target) => rows.get(identityOf(target)),
     write(held, progress) {
       records.put(held, {}, JSON.stringify(progress));

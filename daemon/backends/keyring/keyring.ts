@@ -195,7 +195,7 @@ class KeyringBackend implements Backend {
     const asked = performance.now();
     const done = this.#last.then(async () => {
       if (this.#locked) throw new KeyholdError('backend_locked', 'cannot use the keyring: keyhold is locked');
-      const begin = () => itemsBy(this.#burst, deadline, asked);
+      const begin = () => itemsBy(this.#burst, deadline, asked, this.#index?.count());
       try {
         const index = await this.#opened(begin);
         const answer = await work(index, begin());

@@ -26,7 +26,7 @@ describe('a child', () => {
   };
 
   /** A child of ours that comes up after a while, and begins each operation after a while; then the keyring may answer. */
-  const child = ({ up = 0, begins = 0, answers = true }) => `
+  const child = ({ up = 0, begins = 0, takes = 0, answers = true }) => `
     import { frame, framesOf, partsOf, sealReply } from ${JSON.stringify(FRAMES)};
     const write = (bytes) => process.stdout.write(bytes);
     process.stdin.on('data', (bytes) => {
@@ -34,7 +34,7 @@ describe('a child', () => {
         const [, key] = partsOf(body);
         setTimeout(() => {
           write(frame([]));
-          if (${answers}) write(sealReply(key, [Buffer.from('ok')]));
+          if (${answers}) setTimeout(() => write(sealReply(key, [Buffer.from('ok')])), ${takes});
         }, ${begins});
       }
     });
@@ -84,6 +84,19 @@ describe('a child', () => {
       });
     }
     expect(breaker.open).toBe(false);
+    await burst.dispose();
+  });
+
+  test('gets longer for a write where the keyring holds many items, whose whole file it writes', async () => {
+    const name = { service: 'a', account: 'b' };
+    const breaker = breakerOf();
+    const burst = burstOf(child({ takes: 400 }), { breaker });
+    await itemsBy(burst, 100, performance.now(), 10_000).set(name, new Uint8Array(1));
+    expect(breaker.open).toBe(false);
+    // A read is bounded as before.
+    await expect(itemsBy(burst, 100, performance.now(), 10_000).get(name)).rejects.toMatchObject({
+      code: 'backend_hung',
+    });
     await burst.dispose();
   });
 
