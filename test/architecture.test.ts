@@ -209,6 +209,7 @@ describe('the pure files', () => {
   /** Values and `now` in, values out: no I/O, no timers, no clock and no chance of their own. */
   const pure = [
     'daemon/credentials/explain.ts',
+    'daemon/credentials/fronts.ts',
     'daemon/credentials/unlocked/match.ts',
     'daemon/credentials/unlocked/lease.ts',
     'daemon/history/audit/entry.ts',

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Seconds, Target } from '../../protocol/credential.ts';
+import { frontOf } from '../../protocol/fronts.ts';
 import { adapters } from '../../protocol/tools/index.ts';
 import type { Connection } from '../dial.ts';
 import { holdingsOf } from '../doctor/compare.ts';
@@ -40,28 +41,33 @@ async function explain({ for: url, username, tool, json }: ExplainOptions): Prom
     const answered = await answerFor(tool, target, agent);
     return [answered, await surroundingsOf(target, tool, agent)] as const;
   });
-  show(json, documentOf(target, tool, answer, around), (page) => draw(page, target, answer, around));
+  show(json, documentOf(target, tool, answer, around), (page) => draw(page, target, tool, answer, around));
 }
 
 /** As the tool's adapter would ask: for the very path, and then for the whole host where it serves that. */
 async function answerFor(tool: string | undefined, target: Target, agent: Connection): Promise<Ok> {
   const asks = adapters.find(({ name }) => name === tool)?.asks;
   if (!asks) return question(agent, target, takesAuthtype(tool));
-  const exact = await question(agent, target, asks.authtype, { exact_path: '1' }, asks.minTtl);
+  const more = { attributes: { exact_path: '1' }, front: frontOf(tool), minTtl: asks.minTtl };
+  const exact = await question(agent, target, asks.authtype, more);
   const isMiss = detail(exact.details, 'outcome') === 'not-found';
   if (!isMiss || !asks.wholeHost || target.path === undefined) return exact;
-  return question(agent, { ...target, path: undefined }, asks.authtype, { exact_path: '1' }, asks.minTtl);
+  return question(agent, { ...target, path: undefined }, asks.authtype, more);
 }
 
 async function question(
   agent: Connection,
   target: Target,
   authtype: boolean,
-  attributes: Readonly<Record<string, string>> = {},
-  minTtl?: Seconds,
+  more: {
+    attributes?: Readonly<Record<string, string>>;
+    front?: string | undefined;
+    minTtl?: Seconds | undefined;
+  } = {},
 ): Promise<Ok> {
+  const { attributes = {}, front, minTtl } = more;
   const request = requestOf('explain', { target, attributes });
-  const reply = await agent({ ...request, minTtl, capabilities: { ...request.capabilities, authtype } });
+  const reply = await agent({ ...request, front, minTtl, capabilities: { ...request.capabilities, authtype } });
   // The same refusal as any other question's.
   return reply.status === 'ok' ? reply : await ask(agent, 'explain', { target });
 }
@@ -98,7 +104,13 @@ function documentOf(target: Target, tool: string | undefined, { details }: Ok, a
   };
 }
 
-function draw(page: Page, target: Target, { details }: Ok, { service, helpers, shadows }: Surroundings): void {
+function draw(
+  page: Page,
+  target: Target,
+  tool: string | undefined,
+  { details }: Ok,
+  { service, helpers, shadows }: Surroundings,
+): void {
   const of = (key: string) => detail(details, key);
   const outcome = of('outcome') ?? '?';
   const account = of('account');
@@ -115,14 +127,16 @@ function draw(page: Page, target: Target, { details }: Ok, { service, helpers, s
     ['a person', `would be asked: ${of('human')}`],
     ...(refresh === undefined ? [] : [['refresh', refresh] as const]),
   ]);
+  const front = frontOf(tool);
   if (candidates.length > 0) {
     page.table(
-      ['', 'PATH', 'USERNAME', 'SINCE', 'WHY'],
+      ['', 'PATH', 'USERNAME', 'SINCE', ...(front === undefined ? [] : ['LISTED']), 'WHY'],
       candidates.map((candidate, at) => [
         candidate.verdict === 'given' ? '>' : `${at + 1}`,
         textOf(candidate.path),
         textOf(candidate.username),
         typeof candidate.storedAt === 'number' ? localTime(candidate.storedAt) : '',
+        ...(front === undefined ? [] : [isListed(candidate, front) ? 'yes' : 'no']),
         whyOf(candidate),
       ]),
     );
@@ -141,6 +155,7 @@ const rules: Readonly<Record<string, string>> = {
   profile: 'the account of the profile comes first',
   refused: 'the one that comes first was refused in this folder a moment ago',
   remembered: 'the account that was used before in this folder comes first',
+  front: 'docker is given its own first, and other tools what docker alone has not brought',
   scope: 'one that is kept for the whole host comes before one for a path',
   purpose: 'a login comes before a token that was made for a purpose',
   last: 'of several that match, the one stored last',
@@ -177,6 +192,10 @@ function whyOf({ verdict, leaseLeft, memoryOnly }: Record<string, unknown>): str
   if (verdict !== 'given' && verdict !== 'next') return why;
   if (typeof leaseLeft !== 'number') return `${why}, after it is read`;
   return `${why}, in memory${memoryOnly === true ? ' only' : ''} for ${Math.ceil(leaseLeft / 60)} min`;
+}
+
+function isListed({ fronts }: Record<string, unknown>, front: string): boolean {
+  return Array.isArray(fronts) && fronts.includes(front);
 }
 
 function profileInWords(of: (key: string) => string | undefined, account: string | undefined): string {

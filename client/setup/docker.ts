@@ -1,12 +1,7 @@
-import { join } from 'node:path';
 import { CommandFailure } from '../cli/failure.ts';
-import { readIfThere } from '../install/files.ts';
-import type { Ground } from '../install/ground.ts';
+import { configOf, dockerConfig, HELPER, objectIn } from './docker-config.ts';
 import { notOnPath, onPath } from './on-path.ts';
 import type { SetupTool } from './tool.ts';
-
-/** What docker knows `docker-credential-keyhold` by. */
-const HELPER = 'keyhold';
 
 /**
  * docker, its compose and buildx, and all that read its config.json: keyhold for every registry (`credsStore`), or for
@@ -68,22 +63,4 @@ function others(file: string, registry: string | undefined): string[] {
     }
   }
   return notices;
-}
-
-function configOf(file: string): Readonly<Record<string, unknown>> {
-  try {
-    return objectIn(JSON.parse(readIfThere(file)?.toString('utf8') || '{}'));
-  } catch {
-    // That it cannot be read is said where it is to be changed.
-    return {};
-  }
-}
-
-function objectIn(value: unknown): Readonly<Record<string, unknown>> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
-}
-
-/** The file that docker reads. */
-function dockerConfig({ environment, home }: Ground): string {
-  return join(environment['DOCKER_CONFIG'] || join(home, '.docker'), 'config.json');
 }

@@ -78,6 +78,7 @@ export class Agent {
     const details = explain({
       target: request.target!,
       preference,
+      front: request.front,
       offersAuthtype: request.capabilities.authtype,
       minTtl: request.minTtl ?? 0,
       exactPath: request.exactPath ?? false,

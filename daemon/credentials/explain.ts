@@ -6,6 +6,7 @@ import type { Status } from '../../protocol/status.ts';
 import { fromWire, toWire } from '../../protocol/text.ts';
 import type { Held } from '../backends/backend.ts';
 import type { RefreshState } from '../oauth/refresh-state.ts';
+import { FARTHEST, rankFor } from './fronts.ts';
 import type { Preference } from './profiles.ts';
 
 /** Most candidates that an explanation lists; how many there are is told besides. */
@@ -24,6 +25,8 @@ export type Candidate = {
 export type Explained = {
   readonly target: Target;
   readonly preference: Preference;
+  /** The helper protocol that asks, if it is one that lists what it holds (docker). */
+  readonly front: string | undefined;
   readonly offersAuthtype: boolean;
   readonly minTtl: Seconds;
   /** Where the target has no path, a credential with one is another. */
@@ -45,28 +48,34 @@ export type Explained = {
 
 /**
  * Which rule chose: `only` one matched; the `profile`'s account; the account that was `remembered` for the place where the
- * request comes from; another account of which was `refused` there a moment ago; or what put it before the next in line (protocol/choice.ts). A path or username in the request is no
- * rule of choice: what it rules out does not match.
+ * request comes from; another account of which was `refused` there a moment ago; or what put it before the next in line: a
+ * helper that lists is answered its own first and other tools what it alone has not brought (`front`, fronts.ts), else the
+ * order of choice (protocol/choice.ts). A path or username in the request is no rule of choice: what it rules out does not
+ * match.
  */
-type Rule = 'only' | 'profile' | 'remembered' | 'refused' | OrderRule;
+type Rule = 'only' | 'profile' | 'remembered' | 'refused' | 'front' | OrderRule;
 type Verdict = 'given' | 'expired' | 'next' | 'other-path' | 'other-username' | 'authtype-not-offered';
 
 /** The details of an answer to `explain`, and never a value. Candidates come in the order in which they are in line. */
 export function explain(explained: Explained): Detail[] {
-  const { candidates, chosen, preference, agent } = explained;
+  const { candidates, chosen, preference, agent, front } = explained;
   const { account, choice } = preference;
   const accounts = accountsOf(preference);
   const judged = candidates
     .map((candidate) => ({ candidate, verdict: judge(candidate, explained) }))
     .reverse()
-    .sort((one, other) => rankOf(one, accounts, preference.avoided) - rankOf(other, accounts, preference.avoided));
+    .sort(
+      (one, other) =>
+        rankOf(one, accounts, preference.avoided) - rankOf(other, accounts, preference.avoided) ||
+        distanceOf(one, explained) - distanceOf(other, explained),
+    );
   const outcome = outcomeOf(explained);
   const isRival = ({ verdict }: Judged) =>
     outcome === 'expired' || chosen?.about?.ended ? isMatch(verdict) : isAlive(verdict);
   const rivals = judged.filter(isRival).map(({ candidate }) => candidate.held);
   const details: [string, string | undefined][] = [
     ['outcome', outcome],
-    ['rule', chosen && ruleOf(chosen, rivals, preference)],
+    ['rule', chosen && ruleOf(chosen, rivals, preference, front)],
     ['profile', choice?.name],
     ['profile_by', choice?.by],
     ['profile_folder', choice?.folder === undefined ? undefined : toWire(choice.folder)],
@@ -112,14 +121,27 @@ function rankOf({ candidate, verdict }: Judged, accounts: readonly string[], avo
   return 2 * (at < 0 ? others : at) + (verdict === 'expired' ? 1 : 0);
 }
 
-function ruleOf(chosen: Held, rivals: readonly Held[], { account, remembered, avoided }: Preference): Rule {
+/** Among those of one account: the chosen one, then those of the request's own scope as their fronts are near to it, then the others. */
+function distanceOf({ candidate: { held }, verdict }: Judged, { front, target }: Explained): number {
+  if (verdict === 'given') return -1;
+  return held.path === target.path ? rankFor(front, held) : FARTHEST + 1;
+}
+
+function ruleOf(
+  chosen: Held,
+  rivals: readonly Held[],
+  { account, remembered, avoided }: Preference,
+  front: string | undefined,
+): Rule {
   if (rivals.length <= 1) return 'only';
   if (account !== undefined && isOf(chosen, account)) return 'profile';
   if (remembered !== undefined && isOf(chosen, remembered)) return 'remembered';
   const isAvoided = ({ username }: Held) => avoided?.has(username ?? '') ?? false;
   if (!isAvoided(chosen) && rivals.some(isAvoided)) return 'refused';
   const next = rivals.find(({ id }) => id !== chosen.id);
-  return next ? ruleBetween(choosable(chosen), choosable(next)) : 'only';
+  if (!next) return 'only';
+  if (chosen.path === next.path && rankFor(front, chosen) < rankFor(front, next)) return 'front';
+  return ruleBetween(choosable(chosen), choosable(next));
 }
 
 /** Whether a credential is that account's, a wire value: by its username, or by what its service calls its account. */
@@ -175,7 +197,7 @@ function humanOf(outcome: Status, needsPassphrase: boolean, login: string | unde
 }
 
 function documentOf({ held, leaseLeft, memoryOnly, refresh }: Candidate, verdict: Verdict): Record<string, unknown> {
-  const { id, protocol, host, path, username, authtype, storedAt, expiresAt } = held;
+  const { id, protocol, host, path, username, authtype, storedAt, expiresAt, front } = held;
   return {
     id,
     protocol,
@@ -185,6 +207,7 @@ function documentOf({ held, leaseLeft, memoryOnly, refresh }: Candidate, verdict
     authtype,
     storedAt,
     expiresAt,
+    fronts: front === undefined ? held.fronts : [front],
     verdict,
     leaseLeft: leaseLeft === undefined ? undefined : Math.floor(leaseLeft),
     memoryOnly,

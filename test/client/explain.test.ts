@@ -158,6 +158,29 @@ describe('keyhold token explain', () => {
     expect(agent.asked).toHaveLength(3);
   });
 
+  test('asks as docker does, and says of each whether docker lists it', async () => {
+    const fronts = (...names: string[]) => ({ ...candidate, verdict: 'given', memoryOnly: false, fronts: names });
+    await using agent = await startScriptedAgent({
+      explain: ok([
+        ['outcome', 'ok'],
+        ['rule', 'front'],
+        ['candidates', '2'],
+        ['candidate[]', fronts('docker')],
+        ['candidate[]', { ...fronts(), verdict: 'next' }],
+      ]),
+    });
+    const asked = ['token', 'explain', '--for', 'https://git.example'];
+    const { stdout } = await keyhold([...asked, '--tool', 'docker'], agent);
+    expect(agent.asked[0]).toMatchObject({ attributes: { front: 'docker', exact_path: '1' } });
+    expect(stdout).toContain('docker is given its own first');
+    expect(stdout).toMatch(/ SINCE +LISTED +WHY\n/);
+    expect(stdout).toMatch(/ yes +would be given, after it is read\n/);
+    expect(stdout).toMatch(/ no +would be next, after it is read\n/);
+    const other = await keyhold([...asked, '--tool', 'kubectl'], agent);
+    expect(agent.asked.at(-1)!.attributes).not.toHaveProperty('front');
+    expect(other.stdout).not.toContain('LISTED');
+  });
+
   test('asks for what the tool offers, by the profile and the folder', async () => {
     await using agent = await startScriptedAgent({ explain: answer });
     await keyhold([...FOR, '--username', 'ada'], agent);

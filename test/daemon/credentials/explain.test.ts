@@ -174,6 +174,56 @@ describe('explain', () => {
     expect(line[0]).toBe('user-119 given');
   });
 
+  it('says that docker is given its own first, and git what docker alone has not brought', async () => {
+    const core = new Core();
+    const docker = { front: 'docker', tool: 'docker', exactPath: true };
+    await core.store({ username: 'ada', password: 'git-EXAMPLE' });
+    await core.store({ ...docker, username: 'ada', password: 'docker-EXAMPLE' });
+    const fronts = async (fields: Fields) => {
+      const reply = await core.agent.explain(aRequest('explain', fields));
+      if (reply.status !== 'ok') throw new Error(reply.status);
+      return reply.details!.filter(([key]) => key === 'candidate[]').map(([, value]) => JSON.parse(value).fronts);
+    };
+    expect((await explained(core, docker)).facts).toMatchObject({ outcome: 'ok', rule: 'front' });
+    expect(await fronts(docker)).toEqual([['docker'], []]);
+    expect((await explained(core)).facts).toMatchObject({ outcome: 'ok', rule: 'front' });
+    expect(await fronts({})).toEqual([[], ['docker']]);
+  });
+
+  it('says of what is listed by docker what it says of any other where that alone is held', async () => {
+    const core = new Core();
+    await core.store({ front: 'docker', tool: 'docker', exactPath: true, username: 'ada' });
+    expect((await explained(core)).facts).toMatchObject({ outcome: 'ok', rule: 'only' });
+    await core.store({ front: 'docker', tool: 'docker', exactPath: true, username: 'bob' });
+    expect((await explained(core)).facts).toMatchObject({ outcome: 'ok', rule: 'last' });
+    expect((await explained(core)).line).toEqual(['bob given', 'ada next']);
+  });
+
+  it('agrees with get for a front and for others, whatever each has brought', async () => {
+    const core = new Core();
+    const callers = [{}, { front: 'docker', tool: 'docker', exactPath: true }];
+    let stored = 0;
+    for (const username of ['u1', 'u2']) {
+      for (const path of [undefined, 'p']) {
+        for (const by of [...callers, ...callers.toReversed()]) {
+          await core.store({ ...by, username, path, password: `${stored++}-EXAMPLE` });
+          for (const asking of callers) {
+            for (const asked of [{}, { path: 'p' }, { username: 'u1' }]) {
+              const fields = { ...asking, ...asked };
+              const given = await core.agent.get(aRequest('get', fields), agentItself);
+              const { facts, line } = await explained(core, fields);
+              expect(facts['outcome']).toBe(given.status);
+              if (given.status !== 'ok') continue;
+              const expected = [given.credential!.path, given.credential!.username, 'given'];
+              expect(line[0]).toBe(expected.filter((part) => part !== undefined).join(' '));
+            }
+          }
+        }
+      }
+    }
+    expect(stored).toBe(16);
+  });
+
   it('never holds a value', async () => {
     const core = new Core();
     await core.store({ refresh: 'refresh-EXAMPLE' });
