@@ -1,27 +1,35 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, lstatSync, openSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { inOwnUserNamespace, isOwn } from '../platform/places.ts';
+import { KeyholdError } from '../protocol/errors.ts';
 import type { Places } from '../protocol/places.ts';
 import { agentWords } from './as-root.ts';
 
 /** open(2)'s flag as it stands in /proc/PID/fdinfo. */
 const O_CLOEXEC = 0o2000000;
 
+/** An agent that was started. `hasFailed`: it has ended by a fault; one that found another agent at work ends without. */
+export type Starting = { readonly hasFailed: () => boolean };
+
 /**
- * Starts the agent that STATE/autostart points to, detached from us; `install` writes that link. Answers false, and does
+ * Starts the agent that STATE/autostart points to, detached from us; `install` writes that link. Answers undefined, and does
  * nothing, if KEYHOLD_NO_AUTOSTART=1, if there is no such link, or if anybody but us or root could have put it there or
  * could change what it points to, or in a user namespace of our own (rootless podman). Several may start one at once: the agent itself sees to it that one stays.
  */
-export function startAgent(places: Places, environment: NodeJS.ProcessEnv = process.env): boolean {
-  if (environment.KEYHOLD_NO_AUTOSTART === '1') return false;
+export function startAgent(places: Places, environment: NodeJS.ProcessEnv = process.env): Starting | undefined {
+  if (environment.KEYHOLD_NO_AUTOSTART === '1') return undefined;
   const program = agentProgram(places);
-  if (program === undefined) return false;
+  if (program === undefined) return undefined;
+  let hasFailed = false;
   const child = spawnAgent(program, environment);
   child.on('error', () => {
-    // The connection that is tried afterwards says that no agent answers.
+    hasFailed = true;
+  });
+  child.on('exit', (code) => {
+    hasFailed = code !== 0;
   });
   child.unref();
-  return true;
+  return { hasFailed: () => hasFailed };
 }
 
 /** The agent's executable by STATE/autostart; undefined if none can be trusted, or none may be started here. */
@@ -43,7 +51,8 @@ export function agentProgram(places: Places): string | undefined {
 
 /**
  * Runs the agent detached, with nothing of this process but its environment: a pipe or a lock that somebody left open
- * for us would be held for as long as the agent lives. `stderr` is where it may say why it does not start.
+ * for us would be held for as long as the agent lives. `stderr` is where it may say why it does not start. Throws
+ * `agent_unreachable` where a descriptor that we inherited lies above our own limit: that one could not be kept from the agent.
  */
 export function spawnAgent(
   program: string,
@@ -51,13 +60,22 @@ export function spawnAgent(
   stderr: number | 'ignore' = 'ignore',
 ): ChildProcess {
   const nothing = openSync('/dev/null', 'r');
+  const inherited = overInherited(nothing);
   try {
     return spawn(program, agentWords(), {
       cwd: '/',
       detached: true,
-      stdio: ['ignore', 'ignore', stderr, ...overInherited(nothing)],
+      stdio: ['ignore', 'ignore', stderr, ...inherited],
       env: withoutInherited(environment),
     });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+    const highest = inherited.length + 2;
+    throw new KeyholdError(
+      'agent_unreachable',
+      `cannot start the agent: descriptor ${highest} is open, above what this program may open (ulimit -n); close it, or raise the limit`,
+      { cause: error },
+    );
   } finally {
     closeSync(nothing);
   }

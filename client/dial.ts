@@ -4,7 +4,7 @@ import { noCapabilities } from '../protocol/capabilities.ts';
 import { connect } from '../protocol/connect.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import type { CredentialRequest, Handler } from '../protocol/handler.ts';
-import { startAgent } from './autostart.ts';
+import { type Starting, startAgent } from './autostart.ts';
 import { checkSocketFolder, locate, locateAll } from './locate.ts';
 
 /** Milliseconds that a call may take unless the caller says otherwise. */
@@ -41,22 +41,33 @@ export async function dial({ socket, deadline = DEADLINE, autostart = false }: D
     return await greetFirst(find(), deadline);
   } catch (error) {
     if (!(error instanceof KeyholdError && error.code === 'agent_unreachable')) throw error;
-    if (!mayStart || !startAgent(locate())) throw error;
-    return await untilStarted(find, deadline, error);
+    const starting = mayStart ? startAgent(locate()) : undefined;
+    if (!starting) throw error;
+    return await untilStarted(starting, find, deadline, error);
   }
 }
 
 async function untilStarted(
+  starting: Starting,
   find: () => readonly string[],
   deadline: number,
   unreachable: KeyholdError,
 ): Promise<Connection> {
   for (const end = now() + START_DEADLINE; now() < end; ) {
     await pause(RETRY);
+    // Asked before the look: between the two another agent may have come up.
+    const hasFailed = starting.hasFailed();
     try {
       return await greetFirst(find(), deadline);
     } catch (error) {
       if (!(error instanceof KeyholdError && error.code === 'agent_unreachable')) throw error;
+    }
+    if (hasFailed) {
+      throw new KeyholdError(
+        'agent_unreachable',
+        'cannot reach the agent: the one that was started has ended; to see why, run: keyhold start',
+        { cause: unreachable },
+      );
     }
   }
   throw new KeyholdError(

@@ -3,10 +3,13 @@ import { readFileSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import type { Places } from '../../protocol/places.ts';
 import { agentProgram, spawnAgent } from '../autostart.ts';
 
+export const NONE = 'no agent answers and none could be started; run: keyhold start';
+const ENDED = 'the agent that was started has ended; to see why, run: keyhold start';
+
 /** An attempt to have an agent running, for as long as nobody listens yet. */
 export type Start = {
-  /** To be called between two attempts to connect. False once it is certain that nothing will come of it. */
-  readonly step: () => boolean;
+  /** To be called between two attempts to connect. Answers why nothing will come of it, once that is certain. */
+  readonly step: () => string | undefined;
   readonly dispose: () => void;
 };
 
@@ -22,7 +25,7 @@ export function autostart(places: Places, environment: NodeJS.ProcessEnv): Start
   const mark = `${places.state}/autostart.mark`;
   let marked = false;
   let child: ChildProcess | undefined;
-  let failed = false;
+  let failure: string | undefined;
   return {
     step() {
       // Between the last look and the mark another client may have done it all: one more look before the start.
@@ -30,14 +33,15 @@ export function autostart(places: Places, environment: NodeJS.ProcessEnv): Start
       else if (!child) {
         child = spawnAgent(program, environment);
         child.on('error', () => {
-          failed = true;
+          failure = NONE;
         });
         child.on('exit', (code) => {
-          failed = code !== 0;
+          // One that found another agent at work ends with 0.
+          if (code !== 0) failure = ENDED;
         });
         child.unref();
       }
-      return !failed;
+      return failure;
     },
     dispose() {
       if (marked) unlink(mark);

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 static const char none[] = "no agent answers and none could be started; run: keyhold start";
+static const char refused[] = "the agent that was started has ended; to see why, run: keyhold start";
 
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 static char folder[sizeof address.sun_path]; /* of the socket */
@@ -29,6 +30,8 @@ static int connect_once(void) {
 /* A service manager's messages to the program that called us: the agent would take them for its own. */
 static const char *const not_for_agents[] = {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "JOURNAL_STREAM"};
 
+static pid_t started_agent; /* ours while we run, and a child of init afterwards */
+
 /* Runs the agent, of which nothing of ours is left open. Answers 0 once it is executing, else an errno. */
 static int start_agent(void) {
   int report[2], why = 0;
@@ -36,7 +39,6 @@ static int start_agent(void) {
   pid_t child = fork();
   if (child == 0) {
     setsid();
-    if (fork() != 0) _exit(0);
     int null = open("/dev/null", O_RDWR);
     for (int fd = 0; fd <= 2; fd++) dup2(null, fd);
     if (report[1] != 3) dup3(report[1], 3, O_CLOEXEC);
@@ -53,12 +55,17 @@ static int start_agent(void) {
   }
   close(report[1]);
   if (child < 0) why = EAGAIN;
-  else {
-    while (waitpid(child, 0, 0) < 0 && errno == EINTR) {}
+  else
     while (read(report[0], &why, sizeof why) < 0 && errno == EINTR) {}
-  }
   close(report[0]);
+  started_agent = child;
   return why;
+}
+
+/* Whether the agent that we started has ended by a fault. One that found another agent at work ends with 0. */
+static int has_failed(void) {
+  int how;
+  return started_agent > 0 && waitpid(started_agent, &how, WNOHANG) == started_agent && how != 0;
 }
 
 /* A link of ours, in a folder that only we may enter, to a program that others cannot change. */
@@ -134,6 +141,7 @@ static int connect_by_autostart(void) {
       if (start_agent() != 0) unavailable(none, "");
       started = 1;
     }
+    if (has_failed()) unavailable(refused, "");
     pause_shortly();
   }
   close(lock);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Places } from '../../protocol/places.ts';
 import { checkSocketFolder, locateAll } from '../locate.ts';
-import { autostart, type Start } from './autostart.ts';
+import { autostart, NONE, type Start } from './autostart.ts';
 
 /** Milliseconds between two attempts to connect to an agent that is starting or busy. */
 const PAUSE = 3;
@@ -34,9 +34,8 @@ export async function reach({ environment, deadline, mayStart }: ReachOptions): 
       if (typeof socket === 'object') return socket;
       if (socket === 'nobody') {
         start ??= mayStart ? autostart(places[0]!, environment) : undefined;
-        if (!start?.step()) {
-          throw new KeyholdError('agent_unreachable', 'no agent answers and none could be started; run: keyhold start');
-        }
+        const failure = start ? start.step() : NONE;
+        if (failure !== undefined) throw new KeyholdError('agent_unreachable', failure);
       }
       if (performance.now() > until) {
         throw new KeyholdError('agent_unreachable', 'the agent did not answer in time; run: keyhold doctor');

@@ -27,6 +27,7 @@ import { need } from '../../need.ts';
 
 const GET = 'protocol=https\nhost=example.com\n\n';
 const NOBODY = 'keyhold: no agent answers and none could be started; run: keyhold start\n';
+const ENDED = 'keyhold: the agent that was started has ended; to see why, run: keyhold start\n';
 const isRoot = process.getuid?.() === 0;
 
 const compiler: Record<ThinKind, () => boolean> = {
@@ -713,6 +714,24 @@ export function testThinClient(kind: ThinKind): void {
           expect(await starts()).toEqual([]);
         },
       );
+
+      it('says at once that an agent which was started has ended, and how to see why', async () => {
+        const ends = ['exit 1', 'kill -9 $$', `exec ${process.execPath} -e 'process.exit(1)'`];
+        for (const end of ends) {
+          await writeFile(program, `#!/bin/sh\necho $$ >> ${home}/starts\n${end}\n`, { mode: 0o700 });
+          const { stderr, took, code } = await startable();
+          expect({ stderr, code }).toEqual({ stderr: ENDED, code: 0 });
+          expect(took).toBeLessThan(4_000);
+        }
+        expect(await starts()).toHaveLength(ends.length);
+      });
+
+      it('waits for another agent where the one that it started left the place to that', async () => {
+        await writeFile(program, '#!/bin/sh\nexit 0\n', { mode: 0o700 });
+        const { stderr, took } = await startable();
+        expect(stderr).toBe('keyhold: the agent did not answer in time; run: keyhold doctor\n');
+        expect(took).toBeGreaterThan(4_500);
+      });
 
       it('says at once that a program which cannot run cannot be started', async () => {
         await writeFile(program, '#!/nonexistent/interpreter\n', { mode: 0o700 });
