@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Degradation } from '../backends/backend.ts';
 import { loadNative } from './load.ts';
 
@@ -10,13 +12,42 @@ export type Protection = (typeof protections)[number];
 
 /**
  * Protects this process as the agent is protected, before it says that it is up and is given anything: not dumpable, no core, no new
- * privileges, and all of its memory locked where the limit allows that. Answers what has held, as the parts of its first frame.
+ * privileges, and all of its memory kept out of swap: locked where the limit allows that, else by its control group where that may
+ * use no swap (MemorySwapMax=0 of our unit). Answers what has held, as the parts of its first frame.
  */
 export function protectChild(): Uint8Array[] {
   const native = loadNative();
   const isHardened = native?.harden() ?? false;
-  const protection: Protection = !isHardened ? 'plain' : native!.lockMemory() ? 'locked' : 'hardened';
+  const isUnswapped = isHardened && (native!.lockMemory() || isKeptOutOfSwap());
+  const protection: Protection = !isHardened ? 'plain' : isUnswapped ? 'locked' : 'hardened';
   return [Buffer.from(protection)];
+}
+
+/**
+ * Whether the control group of this process, or one above it, may use no swap at all (memory.swap.max is 0; cgroup v2). False where
+ * that cannot be read, also under cgroup v1. `membership` is in the form of /proc/self/cgroup, `root` is where the groups are mounted.
+ */
+export function isKeptOutOfSwap(membership = '/proc/self/cgroup', root = '/sys/fs/cgroup'): boolean {
+  try {
+    const [, group = ''] = /^0::(\/.*)$/m.exec(readFileSync(membership, 'utf8')) ?? [];
+    // A group outside of what is mounted here begins with /.. and says nothing.
+    if (group === '' || group.split('/').includes('..')) return false;
+    for (let at = group; at !== '/'; at = dirname(at)) {
+      if (readSwapMax(join(root, at)) === '0') return true;
+    }
+    return false;
+  } catch {
+    return false;
+  }
+}
+
+/** Undefined for a group without the memory controller. */
+function readSwapMax(group: string): string | undefined {
+  try {
+    return readFileSync(join(group, 'memory.swap.max'), 'utf8').trim();
+  } catch {
+    return undefined;
+  }
 }
 
 /** What the children have said of themselves since the start, the weakest of it: nothing is claimed that was not seen. */
