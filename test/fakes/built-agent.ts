@@ -102,7 +102,8 @@ export async function startAgent(options: AgentOptions = {}): Promise<BuiltAgent
 export function aHome(backend = 'vault'): string {
   const { path, remove } = temporaryFolder('agent');
   onTestFinished(remove);
-  configure(path, { backend });
+  // A call of a service leaves this machine: what a test asks by mistake is refused instead.
+  configure(path, { backend, upstream: { offline: 'on' } });
   return path;
 }
 

@@ -4,20 +4,28 @@ import { Acknowledged, randomFrom, readVault } from './play.ts';
 import { startWriter } from './start-writer.ts';
 
 /**
- * Kills a writer `kills` times at random moments, in `lanes` vaults at once, and reads the whole vault after each kill.
+ * Kills a writer `kills` times at random moments, in `lanes` vaults at once, and reads the whole vault after each kill. On a busy
+ * machine few changes are acknowledged before a kill: then it goes on until there are `enough`, at most ten times as often.
  * Says what was wrong, and how many changes were acknowledged.
  */
-export async function killWriters(kills: number, lanes: number): Promise<{ wrong: string[]; acknowledged: number }> {
+export async function killWriters(
+  kills: number,
+  lanes: number,
+  enough = 0,
+): Promise<{ wrong: string[]; acknowledged: number }> {
   const wrong: string[] = [];
-  let acknowledged = 0;
-  let left = kills;
+  const heards: Acknowledged[] = [];
+  const acknowledged = () => heards.reduce((sum, { count }) => sum + count, 0);
+  let done = 0;
+  const isOver = () => done >= 10 * kills || (done >= kills && acknowledged() >= enough);
   const lane = async (number: number) => {
     const folder = temporaryFolder('kills');
     const heard = new Acknowledged();
+    heards.push(heard);
     const random = randomFrom(number);
     try {
-      while (left-- > 0) {
-        const seed = kills - left + number * 1_000_000;
+      while (!isOver()) {
+        const seed = ++done + number * 1_000_000;
         const writer = startWriter('writer.ts', folder.path, seed, heard);
         // Most die at work; some earlier, while they start, create and recover.
         if (random() < 0.8) await writer.ready;
@@ -28,10 +36,9 @@ export async function killWriters(kills: number, lanes: number): Promise<{ wrong
         wrong.push(...heard.check(await readVault(folder.path)).map((what) => `seed ${seed}: ${what}`));
       }
     } finally {
-      acknowledged += heard.count;
       folder.remove();
     }
   };
   await Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)));
-  return { wrong, acknowledged };
+  return { wrong, acknowledged: acknowledged() };
 }
