@@ -21,6 +21,7 @@ const integration = [
   'test/client/thin/{musl,typescript}.test.ts',
   'test/client/{building,exec/quote}.test.ts',
   'test/scripts/build.test.ts',
+  'test/mutations.test.ts',
 ];
 
 /** Suites that hold bounds of wall time: by themselves, one at a time, after the others. */
