@@ -73,7 +73,7 @@ describe('the commands and the real agent', () => {
     expect((await keyhold('backend undo --yes')).stdout).toBe('The change is undone.\n');
     expect((await keyhold('token print --for https://git.example')).stdout).toBe('token-EXAMPLE\n');
     const again = await keyhold('backend undo --yes');
-    expect(again).toMatchObject({ code: 11, stderr: expect.stringContaining('was not changed within the last day') });
+    expect(again).toMatchObject({ code: 11, stderr: expect.stringContaining('within the last day neither the key') });
   });
 
   test('everything moves to another backend and back', async () => {
