@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { refuseForeignHome } from '../platform/foreign-home.ts';
 import { endFormerAgent, findFormerAgent, untilUnlocked } from '../platform/former-agent.ts';
 import { computePlaces, isOwn } from '../platform/places.ts';
@@ -31,6 +32,8 @@ const LOCK_PATIENCE = 3_000;
 const HANDED_ON_PATIENCE = 180_000;
 /** Milliseconds that an agent of version 0.1 gets to end when it is asked to. */
 const FORMER_PATIENCE = 20_000;
+/** Milliseconds that the removal of a runtime folder may take from its first file to the folder itself. */
+const VANISHING = 2_000;
 /** Milliseconds after which the logger is loaded and thrift begins: whoever started us has had an answer by then. */
 const LOG_AFTER = 1_000;
 /** Milliseconds that ending may take, beside what a service takes to answer: less than a service manager or `keyhold stop` waits, more than any backend does. */
@@ -169,8 +172,17 @@ async function main(): Promise<void> {
   // whose own folders were taken away would hold secrets in vain, and for ever.
   const goOnElsewhere = async () => {
     if (stopping || moving) return;
-    if (isOwn(places.run) || !places.run.startsWith('/run/') || !isOwn(places.state)) return stop('unreachable');
+    if (!places.run.startsWith('/run/') || !isOwn(places.state)) return stop('unreachable');
     moving = true;
+    // What removes a folder removes what is in it first: for a moment the socket alone is gone.
+    const end = performance.now() + VANISHING;
+    while (isOwn(places.run) && performance.now() < end) await sleep(20);
+    if (stopping) return;
+    if (isOwn(places.run)) {
+      moving = false;
+      if (!sockets.isReachable) stop('unreachable');
+      return;
+    }
     Object.assign(places, computePlaces(environment));
     await sockets.move(places);
     moving = false;

@@ -61,7 +61,8 @@ export async function aMachine(): Promise<Machine> {
       return folder;
     },
     async logout(uid) {
-      await run('rm', '-rf', `/run/user/${uid}`);
+      // What is in a folder goes first, and on a busy machine it is a while until the folder follows.
+      await run('sh', '-c', `rm -f /run/user/${uid}/*/*.sock; sleep 0.3; rm -rf /run/user/${uid}`);
     },
     async [Symbol.asyncDispose]() {
       const ended = once(holder, 'exit');
