@@ -83,7 +83,7 @@ export default defineConfig({
           ...common,
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
-          testTimeout: 1_500_000,
+          testTimeout: 900_000,
           hookTimeout: 120_000,
         },
       },

@@ -13,6 +13,8 @@ export const SESSION_PASSWORD = 'session-EXAMPLE';
 const LOGIN = '/org/freedesktop/secrets/collection/login';
 /** Milliseconds that a bus or a keyring may take to come up. */
 const START_DEADLINE = 10_000;
+/** Characters of gnome-keyring's stderr that are kept for `onCrash`. */
+const LAST_WORDS = 2_000;
 
 export type KeyringSessionOptions = {
   /** Whether gnome-keyring-daemon is started at once. @default {true} */
@@ -21,6 +23,8 @@ export type KeyringSessionOptions = {
   readonly activation?: boolean;
   /** Folders of further D-Bus service files, such as a prompter of the test's own. */
   readonly serviceFolders?: readonly string[];
+  /** Is told when gnome-keyring-daemon ends without being killed here: how it ended, and its last words on stderr. */
+  readonly onCrash?: (how: string) => void;
 };
 
 /** What a test's own bus and keyring offer. Everything stands below `home`, and goes with it. */
@@ -71,6 +75,7 @@ export async function startKeyringSession(options: KeyringSessionOptions = {}): 
   const daemon = ['dbus-daemon', '--nofork', '--nopidfile', `--config-file=${config}`];
   const bus = spawn('setpriv', ['--pdeathsig', 'SIGKILL', ...daemon], { env, stdio: 'ignore' });
   let keyring: ChildProcess | undefined;
+  const killed = new WeakSet<ChildProcess>();
 
   const session: KeyringSession = {
     home,
@@ -81,11 +86,20 @@ export async function startKeyringSession(options: KeyringSessionOptions = {}): 
     },
     async start() {
       // In the background and yet --foreground: one that makes itself a daemon can outlive its bus.
-      keyring = spawn('gnome-keyring-daemon', ['--unlock', '--components=secrets', '--foreground'], {
+      const started = spawn('gnome-keyring-daemon', ['--unlock', '--components=secrets', '--foreground'], {
         env,
-        stdio: ['pipe', 'ignore', 'ignore'],
+        stdio: ['pipe', 'ignore', 'pipe'],
       });
-      keyring.stdin!.end(SESSION_PASSWORD);
+      keyring = started;
+      let said = '';
+      started.stderr.setEncoding('utf8').on('data', (text: string) => {
+        said = `${said}${text}`.slice(-LAST_WORDS);
+      });
+      started.on('close', (code, signal) => {
+        if (!killed.has(started)) options.onCrash?.(`${signal ?? `exit ${code}`}: ${said.trim()}`);
+      });
+      started.stdin.on('error', () => undefined); // it ended before it read
+      started.stdin.end(SESSION_PASSWORD);
       await until('the keyring answers', async () => (await ask('ReadAlias', 'string:default')).includes(LOGIN));
     },
     freeze() {
@@ -95,6 +109,7 @@ export async function startKeyringSession(options: KeyringSessionOptions = {}): 
       process.kill(session.pid, 'SIGCONT');
     },
     async kill() {
+      if (keyring) killed.add(keyring);
       await end(keyring);
       keyring = undefined;
     },

@@ -32,6 +32,11 @@ const LIFE = 600;
 /** How often the agent rotates, backs up, or loses its keyring, of all its lives. */
 const OFTEN = { rotate: 0.15, backup: 0.1, keyring: 0.15 };
 /**
+ * Times at most in a run that gnome-keyring may end by itself; it is started again then, as on a desktop. It was seen to abort
+ * once in hundreds of starts, so more than this is a fault to look into.
+ */
+const CRASHES = 3;
+/**
  * Hosts that are looked at behind each kill beside those that were changed, and kills from one look at all hosts to the next;
  * all are looked at behind the last kill, too. With 10,000 items gnome-keyring needs about 30 ms for each, five minutes for all.
  */
@@ -61,10 +66,15 @@ export async function killAgents(
   { seed, from = 0, kills = 500, held = 10_000, isStopped = () => false, say }: ProofOptions,
 ): Promise<ProofResult> {
   const { path: home, remove } = temporaryFolder(`proof-${which}`);
-  const session = which === 'keyring' ? await startKeyringSession() : undefined;
+  let run: KillRun | undefined;
+  const onCrash = (how: string) => {
+    say(`${which}: gnome-keyring ended by itself: ${how}`);
+    run?.restartKeyring(how);
+  };
+  const session = which === 'keyring' ? await startKeyringSession({ onCrash }) : undefined;
   try {
     configure(home, which === 'keyring' ? 'keyring' : 'vault', { upstream: { deadline: 10 } });
-    const run = new KillRun(which, home, session, seed);
+    run = new KillRun(which, home, session, seed);
     try {
       await run.fill(held, say);
       for (let kill = from; kill < from + kills && run.wrong.length < 10 && !isStopped(); kill++) {
@@ -76,7 +86,13 @@ export async function killAgents(
     } finally {
       await run.end();
     }
-    const counts = { kills: run.kills, acknowledged: run.ledger.acknowledged, keyring: run.keyringKills, ...run.done };
+    const counts = {
+      kills: run.kills,
+      acknowledged: run.ledger.acknowledged,
+      keyring: run.keyringKills,
+      crashes: run.keyringCrashes,
+      ...run.done,
+    };
     const named = Object.entries(counts).map(([key, count]) => [`${which} ${key}`, count]);
     return { wrong: run.wrong.map((what) => `${which}: ${what}`), counts: Object.fromEntries(named) };
   } finally {
@@ -90,6 +106,7 @@ class KillRun {
   readonly ledger: Ledger;
   kills = 0;
   keyringKills = 0;
+  keyringCrashes = 0;
   readonly done = { backups: 0, rotates: 0 };
   /** Seconds that went into the lives, the starts behind them and the looks, of all kills. */
   readonly #spent = { life: 0, start: 0, look: 0 };
@@ -206,6 +223,14 @@ class KillRun {
     this.#spent.life += (down - began) / 1_000;
     this.#spent.start += (up - down) / 1_000;
     this.#spent.look += (performance.now() - up) / 1_000;
+  }
+
+  /** Starts gnome-keyring again, which ended without being killed. */
+  restartKeyring(how: string): void {
+    this.keyringCrashes++;
+    if (this.keyringCrashes > CRASHES)
+      this.wrong.push(`gnome-keyring ended by itself ${this.keyringCrashes} times: ${how}`);
+    else this.#session!.start().catch((error: Error) => this.wrong.push(error.message));
   }
 
   /** Everything, once. */

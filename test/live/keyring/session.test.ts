@@ -13,6 +13,18 @@ describe.skipIf(!needKeyring())('a private keyring session', () => {
     await expect(session.run('secret-tool', 'lookup', 'service', 'a', 'username', 'b')).rejects.toThrow();
   });
 
+  test('tells how the keyring ended by itself, and nothing of its own kills', async () => {
+    const crashes: string[] = [];
+    await using session = await startKeyringSession({ onCrash: (how) => crashes.push(how) });
+    await session.kill();
+    await session.start();
+    process.kill(session.pid, 'SIGABRT');
+    await expect.poll(() => crashes).toEqual([expect.stringMatching(/^SIGABRT: /)]);
+    await session.start();
+    await session.kill();
+    expect(crashes).toHaveLength(1);
+  });
+
   test('is frozen and thawed', async () => {
     await using session = await startKeyringSession();
     session.freeze();
