@@ -41,6 +41,7 @@ import { Sidecar } from './processes/sidecar.ts';
 import { openServices } from './services/catalogue.ts';
 import { Services } from './services/index.ts';
 import { routeOf } from './services/route.ts';
+import { whoseToken } from './services/whose.ts';
 import type { Caller } from './socket/caller.ts';
 import { Reception } from './socket/reception.ts';
 import { Upstream } from './upstream/upstream.ts';
@@ -180,7 +181,13 @@ export function compose({
   const usedWithin = config.refreshUsedWithin;
   const refreshing = { custody, marks, upstream, route, clock, emit };
   const refresher = new Refresher({ ...refreshing, services, random: Math.random, usedWithin });
-  const signIn = new SignIn({ ...refreshing, refresher, services, keep: region.keep });
+  const signIn = new SignIn({
+    ...refreshing,
+    refresher,
+    services,
+    keep: region.keep,
+    whoseToken: (...token) => whoseToken(calls.desk, ...token),
+  });
   const agent = new Agent({
     custody,
     clock,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type About, mergeAbout } from '../../protocol/about.ts';
-import type { Target } from '../../protocol/credential.ts';
+import type { EpochSeconds, Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Grant } from '../../protocol/grant.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
@@ -13,16 +13,28 @@ import { lifetimeOf } from './schedule.ts';
 /** What git needs as a name beside a token: servers that take OAuth tokens look at the token alone. */
 const USERNAME = 'oauth2';
 
-type Given = Extract<OAuthReply, { oauth: unknown }>['oauth'];
+/** A login that a provider granted. */
+export type Granted = {
+  readonly meant: Meant;
+  readonly given: Extract<OAuthReply, { oauth: unknown }>['oauth'];
+  readonly by: Grant['by'];
+  /** Whose it is, where the provider or the service says. */
+  readonly account: string | undefined;
+  /** When it was granted: from then on its lifetime counts. */
+  readonly grantedAt: EpochSeconds;
+};
 
-/** Keeps what a login gave, in the place of an earlier one for the same target. The secrets are borrowed. */
+/** What is kept now, or the credential that stays in its place. */
+type Kept = { readonly kept: Entry } | { readonly stays: Entry };
+
+/** Keeps what a login gave, in the place of an earlier one for the same target, if it may replace that. The secrets are borrowed. */
 export async function keepGrant(
   { custody, marks, clock }: Pick<SignInParts, 'custody' | 'marks' | 'clock'>,
-  { target, manifest, provider, scopes, leeway }: Meant,
-  { expiresIn, scopes: granted, subject }: Given,
-  by: Grant['by'],
+  { meant: { target, manifest, provider, scopes, leeway }, given, by, account, grantedAt }: Granted,
   secrets: Secrets,
-): Promise<Entry> {
+  mayReplace: (before: Entry) => boolean,
+): Promise<Kept> {
+  const { expiresIn, scopes: granted, subject } = given;
   const place = { ...target, username: target.username ?? USERNAME };
   const lifetime = lifetimeOf(expiresIn);
   const oauth: Grant = {
@@ -43,26 +55,28 @@ export async function keepGrant(
     service: manifest?.id,
     kind: oauthKindOf(manifest),
     origin: 'signed in with keyhold',
-    account: subject,
+    account,
     scopes: granted ?? scopes,
   };
-  return custody.inTurn(place, async () => {
+  return custody.inTurn(place, async (): Promise<Kept> => {
+    const before = custody.at(place);
+    if (before && !mayReplace(before)) return { stays: before };
     const { about: seen } = await marks.note(secrets.secret!, place, mergeAbout(undefined, about), true);
     const held: Held = {
       ...place,
       // A new login is another family: what is under way for the old one must not take its place.
       id: randomBytes(10).toString('hex'),
       storedAt: clock.now(),
-      expiresAt: lifetime === undefined ? undefined : clock.now() + lifetime,
+      expiresAt: lifetime === undefined ? undefined : grantedAt + lifetime,
       about: mergeAbout(mergeAbout(about, seen), { oauth: secrets.refreshToken ? oauth : undefined }),
       made: 'login',
-      fronts: custody.at(place)?.fronts ?? [],
+      fronts: before?.fronts ?? [],
       shown: seen.prefix,
     };
     await custody.put(held, secrets, true, undefined);
     const entry = custody.at(held);
     if (!entry) throw new KeyholdError('locked', 'cannot keep the login: the credentials were locked meanwhile');
-    return entry;
+    return { kept: entry };
   });
 }
 

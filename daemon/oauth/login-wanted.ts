@@ -4,6 +4,7 @@ import type { Manifest } from '../../protocol/services/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Custody } from '../credentials/custody.ts';
 import type { Emit } from '../events/agent-event.ts';
+import type { NewToken } from '../services/whose.ts';
 import type { Route } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Provider } from './oauth-plan.ts';
@@ -20,6 +21,8 @@ export type SignInParts = {
   readonly clock: Clock;
   readonly keep: SecretKeeper;
   readonly emit: Emit;
+  /** Whose a token is, as its service says; undefined where it does not say, or does not answer. The secret is borrowed. */
+  readonly whoseToken: (manifest: Manifest, token: NewToken) => Promise<{ readonly name: string | undefined }>;
 };
 
 /** What a person asks for who begins a login. Texts are text for people. */
@@ -44,6 +47,9 @@ export type WayBack = {
   readonly state: string | undefined;
   readonly issuer: string | undefined;
   readonly error: string | undefined;
+  /** Of a login that was withheld: the id of the credential that it may replace, or that it is not wanted. */
+  readonly replaces: string | undefined;
+  readonly isDropped: boolean;
 };
 
 /** What a login is for, and at which provider. */

@@ -7,16 +7,18 @@ import { addressOf, belongsTo, isLoopback, secondsOf } from '../../protocol/serv
 import { fromWire, toWire } from '../../protocol/text.ts';
 import { withBytes } from '../backends/secrets.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
+import { HalfFinished } from '../half-finished.ts';
 import { whyUnfitForm } from '../upstream/incoming.ts';
 import type { SecretName } from '../upstream/plan.ts';
 import type { UpstreamAnswer } from '../upstream/upstream.ts';
 import { type StrayEndpoint, strayEndpoint } from './endpoints.ts';
-import { keepGrant, oauthKindOf, willAnswer } from './keep-grant.ts';
+import { oauthKindOf, willAnswer } from './keep-grant.ts';
 import type { LoginWanted, Meant, SignInParts, WayBack } from './login-wanted.ts';
 import type { OAuthPlan, OAuthReply, Provider } from './oauth-plan.ts';
 import { lifetimeOf } from './schedule.ts';
 import { failed, refused } from './sign-in-outcome.ts';
 import { isPage, pageOf } from './sign-in-page.ts';
+import { Withheld } from './withheld.ts';
 
 /** Seconds that a person has to sign in; most providers give a code less. */
 const LOGIN_LIFE: Seconds = 600;
@@ -32,7 +34,6 @@ type Waiting = Meant & {
   readonly secret: Secret;
   readonly state: string;
   readonly redirect: string;
-  readonly until: Seconds;
   interval: Seconds;
 };
 
@@ -42,23 +43,26 @@ type Waiting = Meant & {
  */
 export class SignIn {
   readonly #parts: SignInParts;
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #waiting: HalfFinished<Waiting>;
+  readonly #withheld: Withheld;
   /** Those whose last step is being taken. */
   readonly #ending = new Set<Meant>();
 
   constructor(parts: SignInParts) {
     this.#parts = parts;
+    const dispose = ({ secret }: Waiting) => secret.dispose();
+    this.#waiting = new HalfFinished({ clock: parts.clock, life: LOGIN_LIFE, max: LOGINS_MAX, dispose });
+    this.#withheld = new Withheld(parts, LOGIN_LIFE, LOGINS_MAX);
   }
 
-  /** Whether somebody is signing in for what a request for `asked` would be answered with. */
+  /** Whether a login is under way for what a request for `asked` would be answered with. */
   isUnderWay(asked: Target): boolean {
-    this.#sweep();
-    return [...this.#waiting.values(), ...this.#ending].some(({ target }) => willAnswer(target, asked));
+    return [...this.#waiting, ...this.#ending].some(({ target }) => willAnswer(target, asked));
   }
 
   dispose(): void {
-    for (const { secret } of this.#waiting.values()) secret.dispose();
-    this.#waiting.clear();
+    this.#waiting.dispose();
+    this.#withheld.dispose();
   }
 
   /** Begins a login: says where the person has to go; with `way` client it is done at once. */
@@ -83,7 +87,7 @@ export class SignIn {
     const verifier = Buffer.from(randomBytes(32).toString('base64url'), 'latin1');
     const challenge = createHash('sha256').update(verifier).digest('base64url');
     const state = randomBytes(16).toString('base64url');
-    const handle = this.#remember({ ...meant, way, secret: keep(verifier), state, redirect, interval: 0 });
+    const handle = this.#waiting.add({ ...meant, way, secret: keep(verifier), state, redirect, interval: 0 });
     verifier.fill(0);
     const url = pageOf(meant, { redirect, state, challenge });
     return {
@@ -104,7 +108,7 @@ export class SignIn {
     if (!('oauth' in reply) || !secret) return failed(reply);
     const { userCode = '', verificationUrl = '', verificationUrlComplete, interval = INTERVAL } = reply.oauth;
     const life = Math.min(lifetimeOf(reply.oauth.expiresIn) ?? LOGIN_LIFE, LOGIN_LIFE);
-    const handle = this.#remember({ ...meant, way: 'device', secret, state: '', redirect: '', interval });
+    const handle = this.#waiting.add({ ...meant, way: 'device', secret, state: '', redirect: '', interval });
     const whole: Detail[] = verificationUrlComplete ? [['url_complete', toWire(verificationUrlComplete)]] : [];
     return {
       status: 'ok',
@@ -133,9 +137,9 @@ export class SignIn {
   /** Ends a login that was begun: by what the browser brought, or by asking whether the device was let in. */
   async authorized(back: WayBack): Promise<CredentialReply> {
     await this.#parts.custody.ready();
-    this.#sweep();
     const { login: handle } = back;
     const login = this.#waiting.get(handle);
+    if (!login && this.#withheld.has(handle)) return this.#withheld.end(handle, back);
     if (!login) return refused('not-found', 'its time is over; begin again: keyhold auth login');
     this.#ending.add(login);
     try {
@@ -148,10 +152,10 @@ export class SignIn {
   async #end(handle: string, login: Waiting, back: WayBack): Promise<CredentialReply> {
     const { error, code, issuer: backIssuer } = back;
     if (login.way === 'device' && error === undefined) return this.#poll(handle, login);
-    // Each way back is good for one attempt: a code is spent, and a wrong state is somebody else's.
-    this.#waiting.delete(handle);
+    // Each way back is good for one attempt: a code is spent, and a wrong state belongs to another login.
+    this.#waiting.take(handle);
     try {
-      // The page said no, or whoever asked waits no more.
+      // The page said no, or the command that asked waits no more.
       if (login.way === 'device') return failed({ error: error!, status: 400 });
       if (error !== undefined && back.state === login.state) return failed({ error, status: 400 });
       if (back.state !== login.state)
@@ -182,8 +186,7 @@ export class SignIn {
     }
     // An outage is no answer: the code is good as long as it was.
     if ('failure' in reply || ('error' in reply && reply.status >= 500)) return failed(reply);
-    this.#waiting.delete(handle);
-    login.secret.dispose();
+    this.#waiting.end(handle);
     return this.#keep(login, answer, 'refresh-token');
   }
 
@@ -199,7 +202,8 @@ export class SignIn {
     by: Grant['by'],
     password?: Secret,
   ): Promise<CredentialReply> {
-    const { custody, marks, clock, emit } = this.#parts;
+    const { whoseToken, clock } = this.#parts;
+    const grantedAt = clock.now();
     try {
       const [bad] = unfit ?? [];
       if (bad) return unfitToken(bad[1]);
@@ -210,20 +214,10 @@ export class SignIn {
       const why = kind && withBytes(value, (bytes) => whyUnfitForm(manifest!, bytes, kind));
       if (why !== undefined) return unfitToken(why);
       const refreshToken = by === 'client-secret' ? password : secrets.get('refreshToken');
-      const entry: Entry = await keepGrant({ custody, marks, clock }, meant, reply.oauth, by, {
-        secret: value,
-        refreshToken,
-      });
-      emit({ kind: 'signed-in', id: entry.id, service: meant.manifest?.id });
-      const refreshes = refreshToken ? '1' : '0';
-      return {
-        status: 'ok',
-        ids: [entry.id],
-        details: [
-          ['id', entry.id],
-          ['refreshes', refreshes],
-        ],
-      };
+      const token = { place: meant.target, kind, secret: value };
+      const account = reply.oauth.subject ?? (manifest && (await whoseToken(manifest, token)).name);
+      const login = { meant, given: reply.oauth, by, account, grantedAt };
+      return await this.#withheld.keepUnlessOther(login, { secret: value, refreshToken });
     } finally {
       for (const secret of secrets.values()) secret.dispose();
     }
@@ -282,26 +276,6 @@ export class SignIn {
     more: Partial<OAuthPlan> = {},
   ): Promise<Answer> {
     return this.#parts.upstream.run('oauth', { ...this.#parts.route(), ...provider, scopes, act, ...more }, secrets);
-  }
-
-  #remember(login: Omit<Waiting, 'until'>): string {
-    this.#sweep();
-    for (const [handle, { secret }] of this.#waiting) {
-      if (this.#waiting.size < LOGINS_MAX) break;
-      secret.dispose();
-      this.#waiting.delete(handle);
-    }
-    const handle = randomBytes(10).toString('hex');
-    this.#waiting.set(handle, { ...login, until: this.#parts.clock.sinceBoot() + LOGIN_LIFE });
-    return handle;
-  }
-
-  #sweep(): void {
-    for (const [handle, { until, secret }] of this.#waiting) {
-      if (until > this.#parts.clock.sinceBoot()) continue;
-      secret.dispose();
-      this.#waiting.delete(handle);
-    }
   }
 }
 

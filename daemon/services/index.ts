@@ -6,10 +6,11 @@ import { Rotations } from './rotate.ts';
 export class Services {
   readonly desk: Desk;
   readonly rotations: Rotations;
-  readonly logins = new Logins();
+  readonly logins: Logins;
 
   constructor(parts: DeskParts) {
     this.desk = new Desk(parts);
+    this.logins = new Logins(parts.clock);
     this.rotations = new Rotations(this.desk);
   }
 

@@ -1,18 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import type { Target } from '../../protocol/credential.ts';
 import { asFault } from '../../protocol/errors.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
-import { callOf, kindOf, type Manifest, type Read, type Values } from '../../protocol/services/index.ts';
+import { callOf, kindOf, type Manifest, type Values } from '../../protocol/services/index.ts';
 import { withBytes } from '../backends/secrets.ts';
+import type { Clock } from '../clock.ts';
 import { heldItem } from '../credentials/held-item.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
+import { HalfFinished } from '../half-finished.ts';
 import { item, told } from './asking.ts';
 import { type Desk, disposeAll, type Heard } from './desk.ts';
 import { givenToken } from './given.ts';
 import { type Given, keepGiven, wired } from './keep.ts';
 import { refused } from './outcomes.ts';
 import { unheldAt } from './unheld.ts';
+import { whoseToken } from './whose.ts';
 
 /** Seconds that a half-finished login waits for its second factor or for the person's consent: services wait as long or less. */
 const CHALLENGE_LIFE = 300;
@@ -36,7 +38,7 @@ type Staged = {
   readonly given: Omit<Given, 'onlyOver'>;
 };
 
-type Pending = ({ readonly challenge: Challenge } | { readonly staged: Staged }) & { readonly until: number };
+type Pending = { readonly challenge: Challenge } | { readonly staged: Staged };
 
 /** What a person signs in with. Texts are text for people; the password is borrowed. */
 export type LoginRequest = {
@@ -61,7 +63,11 @@ export type LoginAnswer = {
  * that is none of an earlier login of that account: the handle comes back with `replace`, or with `drop=1`.
  */
 export class Logins {
-  readonly #pending = new Map<string, Pending>();
+  readonly #pending: HalfFinished<Pending>;
+
+  constructor(clock: Clock) {
+    this.#pending = new HalfFinished({ clock, life: CHALLENGE_LIFE, max: CHALLENGES_MAX, dispose: disposePending });
+  }
 
   /** Begins a login. */
   async begin(desk: Desk, asked: LoginRequest): Promise<CredentialReply> {
@@ -80,7 +86,7 @@ export class Logins {
     if (!challenge) return this.#keep(desk, manifest, { place, username, tenant }, heard);
     const kept = withBytes(challenge, desk.parts.keep);
     disposeAll(heard.secrets);
-    const login = this.#remember(desk, { challenge: { manifest, place, username, tenant, secret: kept } });
+    const login = this.#pending.add({ challenge: { manifest, place, username, tenant, secret: kept } });
     const factors = manifest.login?.find(({ way }) => way === 'password')?.secondFactor ?? ['totp'];
     return {
       status: 'interaction-required',
@@ -91,14 +97,12 @@ export class Logins {
 
   /** Forgets every half-finished login. */
   dispose(): void {
-    for (const pending of this.#pending.values()) disposePending(pending);
-    this.#pending.clear();
+    this.#pending.dispose();
   }
 
   /** Goes on with a login that was begun. */
   async goOn(desk: Desk, { handle, code, replaces, isDropped }: LoginAnswer): Promise<CredentialReply> {
     await desk.parts.custody.ready();
-    this.#sweep(desk);
     const pending = this.#pending.get(handle);
     if (!pending) return refused('not-found', 'challenge', 'its time is over; begin again: keyhold auth login');
     if ('staged' in pending) {
@@ -116,7 +120,7 @@ export class Logins {
     });
     // A wrong code may be tried again as long as the service lets it.
     if (!heard.ok) return heard.reply;
-    this.#forget(handle);
+    this.#pending.end(handle);
     return this.#keep(desk, manifest, pending.challenge, heard);
   }
 
@@ -130,7 +134,9 @@ export class Logins {
     try {
       const kind = kindOf(manifest, manifest.login?.find(({ way }) => way === 'password')?.kind)?.name;
       const secret = givenToken(manifest, kind, heard, 'sign in');
-      const holder = await holderOf(desk, manifest, { place, kind, secret }, heard.read);
+      const { user } = heard.read;
+      const named = typeof user === 'string' ? { name: user, isRefused: false } : undefined;
+      const holder = named ?? (await whoseToken(desk, manifest, { place, kind, secret }));
       if (holder.isRefused) {
         const why = `${manifest.title} does not take the session that it has just given; what was held stays`;
         return refused('interaction-required', 'login', why);
@@ -159,7 +165,7 @@ export class Logins {
     const copy = (secret: Secret) => withBytes(secret, desk.parts.keep);
     const secret = copy(given.secret);
     const refreshToken = given.refreshToken && copy(given.refreshToken);
-    const login = this.#remember(desk, { staged: { ...staged, given: { ...given, secret, refreshToken } } });
+    const login = this.#pending.add({ staged: { ...staged, given: { ...given, secret, refreshToken } } });
     const why = `the account is ${staged.account} at ${staged.manifest.title}, and another token is held for it that no login made`;
     return {
       ...refused('interaction-required', 'login', `${why}; nothing was changed`),
@@ -186,7 +192,7 @@ export class Logins {
       const { status, message } = asFault(error);
       return { status, message: `${message}; sign in again: keyhold auth login` };
     } finally {
-      this.#forget(handle);
+      this.#pending.end(handle);
     }
   }
 
@@ -203,48 +209,9 @@ export class Logins {
       if (heard.ok) disposeAll(heard.secrets);
       return { status: 'ok', details: [['upstream', heard.ok ? 'revoked' : 'kept']] };
     } finally {
-      this.#forget(handle);
+      this.#pending.end(handle);
     }
   }
-
-  #remember(desk: Desk, pending: { readonly challenge: Challenge } | { readonly staged: Staged }): string {
-    this.#sweep(desk);
-    for (const handle of this.#pending.keys()) {
-      if (this.#pending.size < CHALLENGES_MAX) break;
-      this.#forget(handle);
-    }
-    const handle = randomBytes(10).toString('hex');
-    this.#pending.set(handle, { ...pending, until: desk.parts.clock.sinceBoot() + CHALLENGE_LIFE });
-    return handle;
-  }
-
-  #sweep(desk: Desk): void {
-    for (const [handle, { until }] of this.#pending) {
-      if (until <= desk.parts.clock.sinceBoot()) this.#forget(handle);
-    }
-  }
-
-  #forget(handle: string): void {
-    const pending = this.#pending.get(handle);
-    if (pending) disposePending(pending);
-    this.#pending.delete(handle);
-  }
-}
-
-/**
- * Whose a new session is: as the answer to the login says, else as `whoami` does; undefined where neither does. `isRefused`:
- * the service does not take the session.
- */
-async function holderOf(
-  desk: Desk,
-  manifest: Manifest,
-  { place, kind, secret }: { readonly place: Target; readonly kind: string | undefined; readonly secret: Secret },
-  { user }: Read,
-): Promise<{ readonly name: string | undefined; readonly isRefused: boolean }> {
-  if (typeof user === 'string') return { name: user, isRefused: false };
-  const ghost = unheldAt(manifest, place, kind ?? manifest.kinds[0]!.name);
-  const { isAlive, holder } = await desk.probe(manifest, ghost, secret);
-  return { name: holder?.user, isRefused: isAlive === false };
 }
 
 /** Whether what stands in a place is a login of that account, which a new one replaces unasked. */

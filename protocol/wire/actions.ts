@@ -197,7 +197,8 @@ export const actions = {
   authorize: {
     summary: 'begin a login by OAuth: where the person has to go; with way=client it is done at once',
     reads: 'protocol host path? username? way service? issuer? client_id? scopes? redirect? password?',
-    answers: 'login url state expires_in | login user_code url url_complete? interval expires_in | id refreshes',
+    answers:
+      'login url state expires_in | login user_code url url_complete? interval expires_in | id refreshes | login replaces account',
     statuses: [
       'ok',
       'not-found',
@@ -213,9 +214,9 @@ export const actions = {
   },
   authorized: {
     summary:
-      'end a login that was begun: with what the browser brought back, or by asking whether the device was let in; error: it came to nothing',
-    reads: 'login code? state? issuer? error?',
-    answers: 'id refreshes | pending interval',
+      'end a login that was begun: with what the browser brought back, or by asking whether the device was let in; error: it came to nothing; replaces: it is of another account than the login that is kept there',
+    reads: 'login code? state? issuer? error? | login replace | login drop',
+    answers: 'id refreshes | pending interval | login replaces account | upstream',
     statuses: ['ok', 'not-found', 'locked', 'denied', 'interaction-required', 'unavailable', 'bad-request'],
     permission: 'change',
   },

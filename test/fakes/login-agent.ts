@@ -10,10 +10,12 @@ import { Emitter } from '../../daemon/events/emitter.ts';
 import { RestoreBin } from '../../daemon/history/erased/restore-bin.ts';
 import { Marks } from '../../daemon/history/tombstones/marks.ts';
 import { Tombstones } from '../../daemon/history/tombstones/tombstones.ts';
+import type { SignInParts } from '../../daemon/oauth/login-wanted.ts';
 import type { OAuthPlan } from '../../daemon/oauth/oauth-plan.ts';
 import { Refresher } from '../../daemon/oauth/refresher.ts';
 import { SignIn } from '../../daemon/oauth/sign-in.ts';
 import { Services } from '../../daemon/services/index.ts';
+import { whoseToken } from '../../daemon/services/whose.ts';
 import { agentItself } from '../../daemon/socket/caller.ts';
 import { siftSecrets } from '../../daemon/upstream/incoming.ts';
 import { oauth } from '../../daemon/upstream/operations/oauth.ts';
@@ -36,6 +38,8 @@ export type LoginAgentOptions = {
   readonly told?: Emit;
   /** The services that it knows. @default none */
   readonly services?: readonly Manifest[];
+  /** Whose a token is, as its service says. @default its service is asked */
+  readonly whoseToken?: SignInParts['whoseToken'];
 };
 
 /**
@@ -48,6 +52,7 @@ export async function openLoginAgent({
   deadline = DEADLINE,
   told = () => {},
   services: manifests = [],
+  whoseToken: asked,
 }: LoginAgentOptions) {
   const emitter = new Emitter();
   emitter.subscribe(told);
@@ -62,7 +67,13 @@ export async function openLoginAgent({
   const upstream = { run: runHere as never };
   const parts = { custody, marks, clock, emit, upstream, route: () => ({ deadline }) };
   const refresher = new Refresher({ ...parts, random: () => 0, usedWithin: 86_400 });
-  const signIn = new SignIn({ ...parts, refresher, services, keep: heapSecret });
+  const signIn = new SignIn({
+    ...parts,
+    refresher,
+    services,
+    keep: heapSecret,
+    whoseToken: asked ?? ((...token) => whoseToken(calls.desk, ...token)),
+  });
   const bin = new RestoreBin({ custody, tombstones, clock, emit, keep: 86_400 });
   const agent = new Agent({
     custody,

@@ -52,8 +52,8 @@ export async function openOidc(lifetime: number) {
   };
 }
 
-/** A person with a browser that knows forms and cookies and no more: signs in on `page` and says yes to everything. */
-export async function signInOn(page: string, userCode?: string): Promise<string> {
+/** A person with a browser that knows forms and cookies and no more: signs in on `page` as `account` and says yes to everything. */
+export async function signInOn(page: string, userCode?: string, account = 'ada'): Promise<string> {
   const cookies = new Map<string, string>();
   let url = page;
   let form: URLSearchParams | undefined;
@@ -83,7 +83,7 @@ export async function signInOn(page: string, userCode?: string): Promise<string>
     form = new URLSearchParams();
     for (const [tag] of html.matchAll(/<input[^>]*>/g)) {
       const [name, value] = ['name', 'value'].map((one) => new RegExp(`${one}="([^"]*)"`).exec(tag)?.[1]);
-      if (name) form.set(name, name === 'login' ? 'ada' : name === 'password' ? 'any-EXAMPLE' : (value ?? ''));
+      if (name) form.set(name, name === 'login' ? account : name === 'password' ? 'any-EXAMPLE' : (value ?? ''));
     }
     if (form.has('user_code') && userCode) form.set('user_code', userCode);
     if (/name="confirm"/.test(html)) form.set('confirm', 'yes');

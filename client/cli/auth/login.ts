@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Target } from '../../../protocol/credential.ts';
-import type { CredentialReply, Standing } from '../../../protocol/handler.ts';
+import type { Standing } from '../../../protocol/handler.ts';
 import { settingFor } from '../../../protocol/profiles.ts';
 import type { Secret } from '../../../protocol/secret.ts';
 import type { Manifest } from '../../../protocol/services/index.ts';
@@ -22,6 +22,7 @@ import { SERVICE_DEADLINE, type ServicePlace, sayWhere, servicePlace } from '../
 import { checkSecret, standingOf } from '../token/set.ts';
 import { verify } from '../token/verify.ts';
 import { drawWho } from './current.ts';
+import { isWithheld, keepOver } from './keep-over.ts';
 import { byOAuth } from './oauth.ts';
 import { isOAuthHeld, oauthPlace } from './oauth-place.ts';
 import { type LoginOptions, type OAuthWay, oauthWays, type Way } from './options.ts';
@@ -133,7 +134,7 @@ async function byPassword(agent: Connection, place: ServicePlace, options: Login
       code ??= await readSecret(options, what);
       reply = await agent(requestOf('login', { attributes: { login: handle, code } }));
     }
-    if (detail(reply.details, 'replaces') !== undefined) reply = await keepOver(agent, reply, agreed, options);
+    if (isWithheld(reply)) reply = await keepOver(agent, { action: 'login', details: reply.details, agreed }, options);
     if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
     const item = documents(reply.details, 'item[]')[0] as unknown as TokenItem;
     if (item.account !== undefined && item.account !== username) {
@@ -144,28 +145,6 @@ async function byPassword(agent: Connection, place: ServicePlace, options: Login
     password.dispose();
     code?.dispose();
   }
-}
-
-/**
- * The service has another name for the account than was typed, and a token that no login made stands under it: asks whether the
- * session may replace that. Where it may not, the session is ended at the service and nothing has changed here.
- */
-async function keepOver(
-  agent: Connection,
-  { details }: Pick<CredentialReply, 'details'>,
-  agreed: string | undefined,
-  options: LoginOptions,
-): Promise<CredentialReply> {
-  const [login, replaces, account] = ['login', 'replaces', 'account'].map((key) => detail(details, key));
-  const before = (await tokenItems(agent)).find(({ id }) => id === replaces);
-  try {
-    const what = before ? spoken(before) : `the token of ${account}`;
-    if (replaces !== agreed) await confirm(`Replace ${what}? The service calls the account ${account}.`, options);
-  } catch (error) {
-    await agent(requestOf('login', { attributes: { login, drop: '1' } }));
-    throw error;
-  }
-  return agent(requestOf('login', { attributes: { login, replace: replaces } }));
 }
 
 /**

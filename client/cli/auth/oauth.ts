@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { CredentialReply } from '../../../protocol/handler.ts';
 import { heapSecret, type Secret } from '../../../protocol/secret.ts';
 import { exitCodeOf } from '../../../protocol/status.ts';
 import { toWire } from '../../../protocol/text.ts';
 import { hasDisplay, openPage } from '../../services/open.ts';
-import { ask, detail, type Ok, requestOf, withAgent } from '../agent.ts';
+import { ask, detail, requestOf, withAgent } from '../agent.ts';
 import { CommandFailure } from '../failure.ts';
 import { remark } from '../page.ts';
 import { readSecret } from '../secret-input.ts';
@@ -11,6 +12,7 @@ import { urlOf } from '../target.ts';
 import { nobodyToAsk } from '../terminal.ts';
 import { type TokenItem, tokenItems } from '../token/item.ts';
 import { SERVICE_DEADLINE } from '../token/service-place.ts';
+import { isWithheld, keepOver } from './keep-over.ts';
 import type { OAuthPlace } from './oauth-place.ts';
 import type { LoginOptions, OAuthWay } from './options.ts';
 import { type Brought, openWayBack } from './way-back.ts';
@@ -24,10 +26,14 @@ const INTERVAL_MAX = 60;
 export async function byOAuth(way: OAuthWay, place: OAuthPlace, options: LoginOptions): Promise<TokenItem> {
   const needsPage = way !== 'client';
   if (needsPage && !options.input) {
-    throw nobodyToAsk('a login', `somebody has to go to a page; run: ${commandFor(way, place, options)}`);
+    throw nobodyToAsk('a login', `a person has to go to a page; run: ${commandFor(way, place, options)}`);
   }
-  const done = await { browser: byBrowser, device: byDevice, client: byClient }[way](place, options);
+  const reply = await { browser: byBrowser, device: byDevice, client: byClient }[way](place, options);
   return withAgent(async (agent) => {
+    const done = isWithheld(reply)
+      ? await keepOver(agent, { action: 'authorized', details: reply.details }, options)
+      : reply;
+    if (done.status !== 'ok') throw new CommandFailure(exitCodeOf(done.status), done.message);
     const id = detail(done.details, 'id');
     const { label, tenant } = options;
     if (label !== undefined || tenant !== undefined) {
@@ -39,10 +45,10 @@ export async function byOAuth(way: OAuthWay, place: OAuthPlace, options: LoginOp
     if (item.refresh === undefined)
       remark('keyhold: the provider gave no refresh token: sign in again when it is over');
     return item;
-  });
+  }, SERVICE_DEADLINE);
 }
 
-/** What somebody runs who can go to a page. */
+/** The command for a terminal of a person who can go to a page. */
 function commandFor(way: OAuthWay, { manifest, target }: OAuthPlace, { issuer, clientId }: LoginOptions): string {
   const words = [
     `keyhold auth login --way ${way}`,
@@ -54,7 +60,7 @@ function commandFor(way: OAuthWay, { manifest, target }: OAuthPlace, { issuer, c
   return words.filter(Boolean).join(' ');
 }
 
-async function byBrowser(place: OAuthPlace, options: LoginOptions): Promise<Ok> {
+async function byBrowser(place: OAuthPlace, options: LoginOptions): Promise<CredentialReply> {
   await using back = await openWayBack(options.redirect ?? REDIRECT);
   const begun = await begin(place, options, { way: 'browser', redirect: toWire(back.redirect) });
   const url = detail(begun.details, 'url')!;
@@ -78,7 +84,7 @@ async function byBrowser(place: OAuthPlace, options: LoginOptions): Promise<Ok> 
   }
 }
 
-async function byDevice(place: OAuthPlace, options: LoginOptions): Promise<Ok> {
+async function byDevice(place: OAuthPlace, options: LoginOptions): Promise<CredentialReply> {
   const begun = await begin(place, options, { way: 'device' });
   const of = (key: string) => detail(begun.details, key);
   const whole = of('url_complete');
@@ -101,8 +107,7 @@ async function byDevice(place: OAuthPlace, options: LoginOptions): Promise<Ok> {
       interval = Math.min(interval * 2, INTERVAL_MAX);
       continue;
     }
-    if (reply.status !== 'ok') throw new CommandFailure(exitCodeOf(reply.status), reply.message);
-    if (detail(reply.details, 'pending') === undefined) return reply;
+    if (detail(okOrWithheld(reply).details, 'pending') === undefined) return reply;
     trouble = undefined;
     interval = Number(detail(reply.details, 'interval') ?? interval);
   }
@@ -114,7 +119,7 @@ async function byDevice(place: OAuthPlace, options: LoginOptions): Promise<Ok> {
   );
 }
 
-async function byClient(place: OAuthPlace, options: LoginOptions): Promise<Ok> {
+async function byClient(place: OAuthPlace, options: LoginOptions): Promise<CredentialReply> {
   const password = await readSecret(options, `the client's secret for ${options.issuer ?? urlOf(place.target)}`);
   try {
     return await begin(place, options, { way: 'client' }, password);
@@ -128,7 +133,7 @@ function begin(
   { username, issuer, clientId, scopes }: LoginOptions,
   more: Readonly<Record<string, string>>,
   secret?: Secret,
-): Promise<Ok> {
+): Promise<CredentialReply> {
   const wired = (text: string | undefined) => (text === undefined ? undefined : toWire(text));
   const attributes = {
     service: manifest?.id,
@@ -138,11 +143,12 @@ function begin(
     ...more,
   };
   const whole = { ...target, username: wired(username) };
-  return withAgent((agent) => ask(agent, 'authorize', { target: whole, secret, attributes }), SERVICE_DEADLINE);
+  const request = requestOf('authorize', { target: whole, secret, attributes });
+  return withAgent(async (agent) => okOrWithheld(await agent(request)), SERVICE_DEADLINE);
 }
 
 /** Ends a login with what the browser brought. The code is a secret until it is spent. */
-async function end(begun: Ok, { code, state, issuer, error }: Brought): Promise<Ok> {
+async function end(begun: CredentialReply, { code, state, issuer, error }: Brought): Promise<CredentialReply> {
   const secret = code === undefined ? undefined : heapSecret(Buffer.from(code));
   try {
     const wired = (text: string | undefined) => (text === undefined ? undefined : toWire(text));
@@ -152,14 +158,21 @@ async function end(begun: Ok, { code, state, issuer, error }: Brought): Promise<
       issuer: wired(issuer),
       ...(secret ? { code: secret } : { error: wired(error) }),
     };
-    return await withAgent((agent) => ask(agent, 'authorized', { attributes }), SERVICE_DEADLINE);
+    const request = requestOf('authorized', { attributes });
+    return await withAgent(async (agent) => okOrWithheld(await agent(request)), SERVICE_DEADLINE);
   } finally {
     secret?.dispose();
   }
 }
 
-/** Seconds that somebody has: what the provider gives, or less where that was asked for. */
-function patience({ details }: Ok, { timeout }: LoginOptions): number {
+/** Any other reply than these two is a `CommandFailure` with its exit code and message. */
+function okOrWithheld(reply: CredentialReply): CredentialReply {
+  if (reply.status === 'ok' || isWithheld(reply)) return reply;
+  throw new CommandFailure(exitCodeOf(reply.status), reply.message);
+}
+
+/** Seconds that a person has: what the provider gives, or less where that was asked for. */
+function patience({ details }: CredentialReply, { timeout }: LoginOptions): number {
   const given = Number(detail(details, 'expires_in'));
   return timeout === undefined ? given : Math.min(timeout, given);
 }

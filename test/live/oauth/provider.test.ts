@@ -51,9 +51,9 @@ async function json(...args: string[]) {
   return JSON.parse(stdout);
 }
 
-function beginLogin(way: 'device' | 'browser', place: string, client = 'keyhold'): Running {
+function beginLogin(way: 'device' | 'browser', place: string, client = 'keyhold', ...more: string[]): Running {
   const provider = ['--issuer', oidc.issuer, '--client-id', client, '--scopes', 'openid offline_access'];
-  return startKeyhold(['auth', 'login', '--way', way, '--for', place, ...provider, '--json'], { home });
+  return startKeyhold(['auth', 'login', '--way', way, '--for', place, ...provider, ...more, '--json'], { home });
 }
 
 /** Signs in by a code, which a person enters on another machine. Answers the credential's id. */
@@ -218,6 +218,32 @@ test('ten programs wait for a login: somebody is wanted once, and one login serv
   stop.abort();
   await over;
   expect(named().filter(([event]) => event === 'wanted')).toEqual([['wanted', true]]);
+});
+
+test('a login of another account asks which of the two stays; the other one is ended at the provider', async () => {
+  const place = aPlace();
+  const byAccount = async (account: string, ...more: string[]) => {
+    const login = beginLogin('device', place, 'keyhold', ...more);
+    const [, code, page] = await login.said(/enter the code (\S+) at .* or go to (\S+)/);
+    await signInOn(page!, code, account);
+    return login.ended;
+  };
+  expect((await byAccount('ada')).code).toBe(0);
+  const ofAda = await passwordAt(place);
+  const refused = await byAccount('grace');
+  expect(refused.code).toBe(6);
+  expect(JSON.parse(refused.stdout).error.message).toContain(
+    `Replace the token oauth2 for ${place} of ada? The new login is of the account grace. (--username NAME keeps both)`,
+  );
+  expect(await passwordAt(place)).toBe(ofAda);
+  const isTaken = async (token: string) =>
+    (await fetch(`${oidc.issuer}/me`, { headers: { authorization: `Bearer ${token}` } })).ok;
+  expect(await isTaken(ofAda!)).toBe(true);
+  expect(await isTaken(oidc.grantings.at(-1)!.access!)).toBe(false);
+  expect((await byAccount('ada')).code).toBe(0); // the same account again: nothing to ask
+  expect((await byAccount('grace', '--yes')).code).toBe(0);
+  expect((await run('auth', 'whoami', '--for', place)).stdout).toBe('grace\n');
+  expect((await byAccount('ada', '--username', 'ada')).code).toBe(0); // beside the other one
 });
 
 test("a client's own secret brings tokens, by standard input", async () => {
