@@ -4,32 +4,10 @@
 static size_t output_length; /* what of the answer stands behind the request, to be shown when it is whole */
 static volatile sig_atomic_t spoken; /* something has gone to standard output: no other answer may follow it */
 
-void wipe(void *bytes, size_t length) {
-  memset(bytes, 0, length);
-  __asm__ volatile("" : : "r"(bytes) : "memory");
-}
-
 static NORETURN void leave(int code) {
   wipe(behind_request(), output_length);
   wipe_request();
   _exit(code);
-}
-
-/* 0, or the errno that stopped it. */
-int write_all(int fd, const char *bytes, size_t length) {
-  while (length > 0) {
-    ssize_t n = write(fd, bytes, length);
-    if (n >= 0) bytes += n, length -= (size_t)n;
-    else if (errno == EAGAIN) poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
-    else if (errno != EINTR) return errno;
-  }
-  return 0;
-}
-
-int is_printable(const char *text) {
-  for (; *text; text++)
-    if ((unsigned char)*text < 0x20 || *text == 0x7f) return 0;
-  return 1;
 }
 
 /* One line for the human, in one write so that the lines of two clients do not mix. */

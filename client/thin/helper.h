@@ -49,19 +49,27 @@ struct row {
 /* keyhold-helper.c: what this run is. */
 extern const struct operation *operation;
 
-/* request.c */
+/* bytes.c */
 /* The request, and behind it the answer as it comes: both are small, and share a page. */
 enum { REQUEST_MAX = HEADER_MAX + INPUT_MAX + (INPUT_MAX / FRAME_MAX + 2) * FRAME_HEADER };
 extern char conversation[REQUEST_MAX + OUTPUT_MAX + FRAME_MAX];
 /* Where the request ends. */
 char *behind_request(void);
+/* What was written there is of the request now. */
+void lengthen_request(size_t length);
+void send_request(int fd);
+void wipe_request(void);
+void wipe(void *bytes, size_t length);
+/* 0, or the errno that stopped it. */
+int write_all(int fd, const char *bytes, size_t length);
+int is_printable(const char *text);
+
+/* request.c */
 void put_header(const char *program, char **arguments, const struct row *row);
 void put_input(void);
 void end_input(void);
-void send_request(int fd);
 /* One piece of standard input to the agent. 0 at its end. */
 int pass_input(int fd);
-void wipe_request(void);
 
 /* answer.c */
 /* One piece of the agent's answer: read(2)'s result. Ends the program when the answer ends. */
@@ -73,9 +81,6 @@ NORETURN void refuse(const char *what, const char *path);
 /* What the operation answers where an argument can name nothing that is held. */
 NORETURN void pass_over(void);
 void say(const char *what, const char *path);
-int write_all(int fd, const char *bytes, size_t length);
-int is_printable(const char *text);
-void wipe(void *bytes, size_t length);
 
 /* places.c */
 /* A real folder of ours that others cannot enter. */

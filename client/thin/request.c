@@ -1,21 +1,15 @@
 /* What goes to the agent: the lines of action=run, then frames of input. */
 #include "helper.h"
 
-/* Memory that is never touched costs nothing, so everything has its room from the start. */
-char conversation[sizeof conversation] AT_THE_END;
-static size_t request_length;
-
-char *behind_request(void) { return conversation + request_length; }
-
 static void want_room(size_t length) {
-  if (request_length + length > HEADER_MAX) refuse("cannot ask the agent: the arguments are too long", "");
+  if ((size_t)(behind_request() - conversation) + length > HEADER_MAX) refuse("cannot ask the agent: the arguments are too long", "");
 }
 
 static void put(const char *text) {
   size_t length = strlen(text);
   want_room(length);
   memcpy(behind_request(), text, length);
-  request_length += length;
+  lengthen_request(length);
 }
 
 static void put_line(const char *key, const char *value) {
@@ -30,7 +24,7 @@ static void put_folder(void) {
   char *line = behind_request(), *cwd = line + strlen("cwd=");
   if (!getcwd(cwd, PATH_MAX) || *cwd != '/' || !is_printable(cwd)) return;
   memcpy(line, "cwd=", (size_t)(cwd - line));
-  request_length += strlen(line);
+  lengthen_request(strlen(line));
   put("\n");
 }
 
@@ -76,7 +70,7 @@ static void put_frame(size_t length) {
   at[0] = 'i';
   at[FRAME_HEADER - 1] = '\n';
   for (size_t i = FRAME_HEADER - 2, rest = length; i > 0; i--, rest /= 10) at[i] = (char)('0' + rest % 10);
-  request_length += FRAME_HEADER + length;
+  lengthen_request(FRAME_HEADER + length);
 }
 
 void end_input(void) { put_frame(0); }
@@ -109,12 +103,4 @@ int pass_input(int fd) {
   send_request(fd);
   wipe_request();
   return n > 0;
-}
-
-/* A side that has closed may have answered before that, so a failure to write is no end. */
-void send_request(int fd) { write_all(fd, conversation, request_length); }
-
-void wipe_request(void) {
-  wipe(conversation, request_length);
-  request_length = 0;
 }

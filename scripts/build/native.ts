@@ -7,7 +7,7 @@ export type ClientKind = 'musl' | 'static' | 'dynamic' | 'typescript';
 
 const warnings = ['-std=gnu99', '-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wno-error=unused-result'];
 
-const thinSources = ['keyhold-helper.c', 'request.c', 'reach.c', 'places.c', 'answer.c'];
+const thinSources = ['keyhold-helper.c', 'request.c', 'reach.c', 'places.c', 'answer.c', 'bytes.c'];
 
 /**
  * Two segments in place of four: under a hypervisor the first touch of a page can cost 12 us, ten system calls' worth.
