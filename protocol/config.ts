@@ -35,7 +35,8 @@ export type Config = {
   readonly upstreamOffline: 'on' | 'off';
 };
 
-type Setting = { readonly summary: string; readonly default: string | number | undefined } & (
+/** One row of the table: its values, and what it is for. */
+export type Setting = { readonly summary: string; readonly default: string | number | undefined } & (
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
   | { readonly kind: 'duration'; readonly least: Seconds; readonly most: Seconds }
   | { readonly kind: 'text'; readonly pattern: RegExp; readonly form: string; readonly without: string }

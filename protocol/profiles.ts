@@ -36,6 +36,20 @@ const PATH_MAX = 4_096;
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const KEY = /^([a-z]+)(?:\.([A-Za-z0-9._:[\]-]{1,253}))?$/;
 
+/**
+ * The properties of `profiles.json` as JSON Schema (draft 2020-12): its shape, and what may be a name. What a key means, and the
+ * bounds, `readProfiles` checks.
+ */
+export const profilesProperties = {
+  default: { type: 'string', pattern: NAME.source },
+  profiles: {
+    type: 'object',
+    propertyNames: { pattern: NAME.source },
+    additionalProperties: { type: 'object', additionalProperties: { type: 'string' } },
+  },
+  folders: { type: 'object', propertyNames: { pattern: '^/' }, additionalProperties: { type: 'string' } },
+} as const;
+
 export const noProfiles: Profiles = { default: undefined, profiles: new Map(), folders: new Map() };
 
 /** Whether a text may name a profile: nothing that could be a path, an option, or look like another name. */

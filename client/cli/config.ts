@@ -11,6 +11,8 @@ import {
   showSetting,
   valueIn,
 } from '../../protocol/config.ts';
+import { configProperties } from '../../protocol/config-schema.ts';
+import { KeyholdError } from '../../protocol/errors.ts';
 import { locate } from '../locate.ts';
 import { CommandFailure } from './failure.ts';
 import { show } from './page.ts';
@@ -25,6 +27,7 @@ export function addConfig(program: Command): void {
     .addArgument(settingName())
     .argument('<value>', 'such as vault, 8h, 30m, debug')
     .action(set);
+  addVerb(config, 'unset', 'take a setting out, so that the default holds').addArgument(settingName()).action(unset);
 }
 
 function settingName(): Argument {
@@ -70,12 +73,32 @@ async function set(name: SettingName, text: string, { json }: VerbOptions): Prom
   );
 }
 
+/** Also where the file sets something that cannot be used: this is how to mend that. */
+async function unset(name: SettingName, { json }: VerbOptions): Promise<void> {
+  const { file, conf } = await open('as it is');
+  const [group] = name.split('.') as [string];
+  try {
+    conf.delete(name);
+    if (group !== name && isEmptyObject(conf.get(group))) conf.delete(group);
+  } catch (error) {
+    throw new CommandFailure(1, `cannot write ${file}: ${(error as NodeJS.ErrnoException).code ?? 'no object'}`);
+  }
+  const { value } = settingIn({}, name);
+  show(json, { [name]: value ?? null }, (page) =>
+    page.line(`${name} is ${showSetting(name, value)}, the default. A running agent takes it up at: keyhold restart`),
+  );
+}
+
+function isEmptyObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}
+
 /**
  * Makes a setting that names another backend name this one, so that the next start opens what was just filled. `auto` and
  * an absent setting stay: the agent's own note says where tokens rest.
  */
 export async function followBackend(name: string): Promise<void> {
-  const { conf, document } = await open();
+  const { conf, document } = await open('as it is');
   const { value, isSet } = settingIn(document, 'backend');
   if (isSet && value !== 'auto' && value !== name) conf.set('backend', name);
 }
@@ -93,24 +116,45 @@ function withValue(document: unknown, name: SettingName, value: string | number)
   return { ...outer, [first]: { ...(outer[first] as object), [rest.join('.')]: value } };
 }
 
-async function open(): Promise<{ file: string; conf: Conf; document: unknown }> {
+/** Opens the file; `checked`: throws `bad_config` for a value that cannot be used, with the command that takes it out. */
+async function open(how: 'checked' | 'as it is' = 'checked'): Promise<{ file: string; conf: Conf; document: unknown }> {
   const { config: folder } = locate();
   const file = `${folder}/config.json`;
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     // Only here: it costs more than all the rest of a command together.
     const { default: Configuration } = await import('conf');
-    const conf = new Configuration({
+    const options = {
       cwd: folder,
       configName: 'config',
       projectName: 'keyhold',
       projectSuffix: '',
       configFileMode: 0o600,
-    });
-    return { file, conf, document: conf.store };
+      clearInvalidConfig: false,
+    };
+    const asItIs = new Configuration(options);
+    const document = asItIs.store;
+    if (how === 'as it is') return { file, conf: asItIs, document };
+    const unfit = unfitSetting(document);
+    if (unfit) throw new KeyholdError('bad_config', `${unfit.why} (${file}); run: keyhold config unset ${unfit.name}`);
+    return { file, conf: new Configuration({ ...options, schema: configProperties() }), document };
   } catch (error) {
+    if (error instanceof KeyholdError) throw error;
     const why =
       error instanceof SyntaxError ? 'it is not JSON; mend or remove it' : (error as NodeJS.ErrnoException).code;
     throw new CommandFailure(1, `cannot read ${file}: ${why}`, { cause: error });
   }
+}
+
+/** The first setting of the file that cannot be used. */
+function unfitSetting(document: unknown): { readonly name: SettingName; readonly why: string } | undefined {
+  for (const name of settingNames) {
+    try {
+      settingIn(document, name);
+    } catch (error) {
+      if (error instanceof KeyholdError) return { name, why: error.message };
+      throw error;
+    }
+  }
+  return undefined;
 }

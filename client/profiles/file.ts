@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync } from 'node:fs';
-import { noProfiles, type Profiles, readProfiles } from '../../protocol/profiles.ts';
+import { noProfiles, type Profiles, profilesProperties, readProfiles } from '../../protocol/profiles.ts';
 import { CommandFailure } from '../cli/failure.ts';
 import { locate } from '../locate.ts';
 
@@ -47,13 +47,15 @@ export async function changeProfiles(change: (document: Required<ProfilesDocumen
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const { default: Configuration } = await import('conf');
-    const conf = new Configuration({
+    const conf = new Configuration<Record<string, unknown>>({
       cwd: folder,
       configName: 'profiles',
       projectName: 'keyhold',
       projectSuffix: '',
       configFileMode: 0o600,
       accessPropertiesByDotNotation: false,
+      clearInvalidConfig: false,
+      schema: profilesProperties,
     });
     conf.store = kept as Record<string, unknown>;
   } catch (error) {

@@ -245,6 +245,35 @@ describe('keyhold config', () => {
     expect(existsSync(join(home, 'config/config.json'))).toBe(false);
   });
 
+  test('takes a setting out again, and leaves what it does not know', async () => {
+    const home = emptyHome();
+    const file = join(home, 'config/config.json');
+    mkdirSync(join(home, 'config'), { mode: 0o700 });
+    writeFileSync(file, JSON.stringify({ later: 1, lease: { idle: 5400, later: 2 }, log: { level: 'debug' } }));
+    const run = await keyhold(['config', 'unset', 'log.level', '--json'], { home });
+    expect(JSON.parse(run.stdout)).toEqual({ 'log.level': 'info' });
+    expect((await keyhold(['config', 'unset', 'lease.idle'], { home })).stdout).toContain('the default');
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ later: 1, lease: { later: 2 } });
+  });
+
+  test('a value that cannot be used is named with the command that takes it out, and nothing is cleared', async () => {
+    const home = emptyHome();
+    const file = join(home, 'config/config.json');
+    mkdirSync(join(home, 'config'), { mode: 0o700 });
+    const text = JSON.stringify({ lease: { idle: 'soon' }, backend: 'vault' });
+    writeFileSync(file, text);
+    for (const words of [['list'], ['get', 'backend'], ['set', 'backend', 'keyring']]) {
+      const { code, stderr } = await keyhold(['config', ...words], { home });
+      expect({ words, code }).toEqual({ words, code: 2 });
+      expect(stderr).toContain(
+        `it is a time from 1m to 30d, such as 8h or 30m (${file}); run: keyhold config unset lease.idle`,
+      );
+    }
+    expect(readFileSync(file, 'utf8')).toBe(text);
+    expect((await keyhold(['config', 'unset', 'lease.idle'], { home })).code).toBe(0);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ backend: 'vault' });
+  });
+
   test('a file that is not JSON is named and left alone', async () => {
     const home = emptyHome();
     mkdirSync(join(home, 'config'), { mode: 0o700 });

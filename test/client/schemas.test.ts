@@ -340,6 +340,7 @@ describe('what a command prints with --json fits its schema', () => {
     await here('config list');
     await here('config get', ['lease.idle']);
     await here('config set', ['lease.idle', '30m']);
+    await here('config unset', ['lease.idle']);
     await here('profile set', ['account.git.example', 'ada', '--profile', 'work']);
     await here('profile set', ['output', '', '--profile', 'work']);
     await here('profile list');
