@@ -1,3 +1,4 @@
+import { getSystemErrorMessage } from 'node:util';
 import type { Status } from './status.ts';
 
 /**
@@ -68,10 +69,20 @@ export class KeyholdError extends Error {
   }
 }
 
-/** The fault itself if it is one of ours, else an `unavailable` that shows nothing of the foreign error's text. */
+/**
+ * The fault itself if it is one of ours. A failed system call is told with its path and the system's own words; of any other
+ * error nothing is shown but its name.
+ */
 export function asFault(error: unknown): KeyholdError {
   if (error instanceof KeyholdError) return error;
-  const kind = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : typeof error;
+  const { code, errno, syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
+  if (code !== undefined && errno !== undefined && syscall !== undefined && path !== undefined) {
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+    const remedy = isFull ? 'make room there and try again' : 'see: keyhold logs';
+    const text = `cannot ${syscall} ${path}: ${getSystemErrorMessage(errno)} (${code}); ${remedy}`;
+    return new KeyholdError(isFull ? 'backend_full' : 'backend_failed', text, { cause: error });
+  }
+  const kind = error instanceof Error ? (code ?? error.name) : typeof error;
   return new KeyholdError('backend_failed', `cannot answer: an unexpected ${kind}; see: keyhold logs`, {
     cause: error,
   });

@@ -22,26 +22,33 @@ export function fromWire(value: string): string {
 export function printable(text: string): string {
   // Nearly all text is this, and a look is cheaper than a search for what is not there.
   if (HARMLESS.test(text)) return text;
-  return text.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this looks for
-    /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
-  );
+  return text.replace(STEERING, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }
+
+/** What could steer a terminal: control characters, marks of direction and of nothing, line separators, tags. */
+const STEERING =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this looks for
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 
 /** Text that is its own wire value: nearly all of it, and looking costs less than two copies. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are ASCII, too
 const ASCII = /^[\u0000-\u007f]*$/;
 const HARMLESS = /^[ -~]*$/;
+const HARMLESS_JSON = /^[ -~\n]*$/;
 
 /** `printable` for a wire value. */
 export function printableWire(value: string): string {
   return printable(fromWire(value));
 }
 
-const STEERING = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
-
 /** JSON in which what could steer a terminal is escaped: JSON.stringify leaves most of it as it is. */
 export function inert(json: string): string {
-  return json.replace(STEERING, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  if (HARMLESS_JSON.test(json)) return json;
+  return json.replace(STEERING, (character) => {
+    // In a string it is escaped already, and between two values it is white space.
+    if (character < ' ') return character;
+    // Beyond U+FFFF JSON has two escapes for one character.
+    const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
+    return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
+  });
 }

@@ -1,4 +1,5 @@
-import fastify, { type FastifyInstance } from 'fastify';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { asFault } from '../../protocol/errors.ts';
 import type { Handler } from '../../protocol/handler.ts';
 import type { Status } from '../../protocol/status.ts';
@@ -20,6 +21,7 @@ const codes: Readonly<Partial<Record<Status, number>>> = {
 const UNAVAILABLE = 503;
 /** Longest parameter of a path, in characters. */
 const PARAMETER_MAX = 128;
+const NO_REQUEST = 'cannot answer: this is no proper request';
 
 /** What every answer says: nothing here is kept, shown as a page, or shown inside one. */
 const headers = {
@@ -42,17 +44,21 @@ export function openApp(agent: Handler, version: string): FastifyInstance {
     bodyLimit: 1,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     routerOptions: { maxParamLength: PARAMETER_MAX },
+    // A path that cannot be decoded never comes to a route, or to the handler of errors.
+    frameworkErrors: (_error, { raw }, reply: FastifyReply) => {
+      if (!turnDown(raw, reply)) reply.code(400).send(errorOf('bad-request', NO_REQUEST));
+    },
+    clientErrorHandler(_error, socket) {
+      if (socket.writable) socket.end(rawAnswer(400, errorOf('bad-request', NO_REQUEST)));
+    },
   });
   // Nobody is asked to go on and send a body: they hear at once that there is none.
   app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response));
+  app.server.on('checkExpectation', (_request, { socket }) =>
+    socket?.end(rawAnswer(417, errorOf('bad-request', 'cannot answer: nothing is expected of a request here'))),
+  );
   app.addHook('onRequest', async ({ raw }, reply) => {
-    reply.headers(headers);
-    const { method = '', url = '', rawHeaders } = raw;
-    const objection = whyTurnedDown({ method, url, rawHeaders });
-    if (objection) {
-      if (objection.code === 405) reply.header('allow', 'GET, HEAD');
-      return reply.code(objection.code).send(errorOf('bad-request', objection.message));
-    }
+    if (turnDown(raw, reply)) return reply;
   });
   app.addHook('onSend', async (_request, reply, payload) => {
     const isJson = String(reply.getHeader('content-type')).startsWith('application/json');
@@ -68,7 +74,7 @@ export function openApp(agent: Handler, version: string): FastifyInstance {
     // Its words name the parameter and the rule, never what was given.
     if (validation) return reply.code(400).send(errorOf('bad-request', `cannot answer: ${message}`));
     if (statusCode !== undefined && statusCode < 500) {
-      return reply.code(statusCode).send(errorOf('bad-request', 'cannot answer: this is no proper request'));
+      return reply.code(statusCode).send(errorOf('bad-request', NO_REQUEST));
     }
     const { status, message: words } = asFault(error);
     return reply.code(UNAVAILABLE).send(errorOf(status, words));
@@ -77,6 +83,24 @@ export function openApp(agent: Handler, version: string): FastifyInstance {
   const document = openApiOf(routes, version);
   app.get('/openapi.json', () => document);
   return app;
+}
+
+/** Says to every answer what all of them say, and refuses a request that is none of ours. False where it may go on. */
+function turnDown({ method = '', url = '', rawHeaders }: IncomingMessage, reply: FastifyReply): boolean {
+  reply.headers(headers);
+  const objection = whyTurnedDown({ method, url, rawHeaders });
+  if (!objection) return false;
+  if (objection.code === 405) reply.header('allow', 'GET, HEAD');
+  reply.code(objection.code).send(errorOf('bad-request', objection.message));
+  return true;
+}
+
+/** An answer to what never became a request for fastify. */
+function rawAnswer(code: number, document: object): string {
+  const body = JSON.stringify(document);
+  const all = { ...headers, 'content-type': 'application/json; charset=utf-8', 'content-length': body.length };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+  return [`HTTP/1.1 ${code} ${STATUS_CODES[code]}`, ...lines, '', body].join('\r\n');
 }
 
 function addRoute(app: FastifyInstance, route: Route, respond: (parameters: object) => Promise<unknown>): void {

@@ -1,4 +1,5 @@
 import type { Handler } from '../handler.ts';
+import { addressOf, isLoopback } from '../services/address.ts';
 import type { Adapter, Invocation } from './adapter.ts';
 import { askForHost } from './ask.ts';
 import { writeAuthorization } from './authorization.ts';
@@ -40,6 +41,8 @@ export const bazel: Adapter = {
       output.text(NOTHING);
       return 0;
     }
+    if (target.protocol === 'http' && !isLoopback(addressOf(`http://${target.host}`)?.host ?? ''))
+      return fail(invocation, 'cannot answer: a token goes over https only, or to this machine');
     const { credential } = reply;
     if (reply.credential.secret.length * 2 > ANSWER_MAX)
       return fail(invocation, 'cannot answer: the token is too long');

@@ -39,7 +39,7 @@ export const docker: Adapter = {
   specification: 'https://github.com/docker/docker-credential-helpers',
   environment: [],
   asks: { authtype: false, wholeHost: false },
-  input: { '*': 'none', get: 'whole', store: 'whole', erase: 'whole', list: 'whole' },
+  input: { '*': 'none', get: 'whole', store: 'whole', erase: 'whole' },
   unavailable: {
     '*': { stdout: NO_AGENT, explain: true, exitCode: 1 },
     version: { stdout: 'docker-credential-keyhold (keyhold)\n', explain: false, exitCode: 0 },
@@ -78,12 +78,12 @@ const actions: Readonly<Record<string, Action>> = {
 
   async store(invocation, handler) {
     const object = JsonObject.read(invocation.input.all());
-    const key = object.text('ServerURL') ?? '';
-    const username = object.text('Username') ?? '';
+    const key = object.text(nameIn(object, 'ServerURL')) ?? '';
+    const username = object.text(nameIn(object, 'Username')) ?? '';
     if (key === '') throw new Refusal(NO_SERVER);
     if (username === '') throw new Refusal(NO_USERNAME);
     const [target] = targetsOf(key);
-    const secret = object.secret('Secret', invocation.keep);
+    const secret = object.secret(nameIn(object, 'Secret'), invocation.keep);
     if (!secret) throw new Refusal('no credentials secret');
     try {
       succeed(await ask(handler, { action: 'store', target: { ...target!, username }, secret }));
@@ -120,6 +120,16 @@ const actions: Readonly<Record<string, Action>> = {
     output.text('\n');
   },
 };
+
+/**
+ * How a member is written in an object. Go, in which docker's own helpers are written, takes it in any case and the last of
+ * several; what is given twice is refused, because two readers would see two different things.
+ */
+function nameIn(object: JsonObject, name: string): string {
+  const [first = name, ...more] = [...object.names()].filter((one) => one.toLowerCase() === name.toLowerCase());
+  if (more.length > 0) throw new Refusal(`cannot read the login: ${name} is given twice`, true);
+  return first;
+}
 
 /** The registry that stands on standard input. Some clients put a line's end behind it. */
 function keyIn({ input }: Invocation): string {

@@ -10,6 +10,7 @@ import { readLines } from './lines.ts';
 const actions: ReadonlySet<string> = new Set(['get', 'store', 'erase']);
 /** As git-credential-cache(1) has it: what is stored is held in memory only, for so many seconds. */
 const TIMEOUT = '--timeout=';
+const SECONDS = /^--timeout=[0-9]{1,9}$/;
 
 /** A helper must exit 0 and print nothing for what it does not know, has not, or cannot do (gitcredentials(7)). */
 export const git: Adapter = {
@@ -34,6 +35,10 @@ export const git: Adapter = {
     }
     const options = invocation.arguments.slice(0, -1);
     if (operation === undefined || !actions.has(operation) || !options.every(isTimeout)) return 0;
+    if (!options.every((option) => SECONDS.test(option))) {
+      invocation.warn('cannot read timeout: it is not a number of seconds');
+      return 0;
+    }
 
     const read = readLines(invocation);
     try {

@@ -1,8 +1,9 @@
+import { constants } from 'node:os';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { whyNoTarget } from '../../protocol/credential.ts';
 import { asFault, KeyholdError } from '../../protocol/errors.ts';
-import { fromWire, printable, printableWire, toWire } from '../../protocol/text.ts';
+import { fromWire, inert, printable, printableWire, toWire } from '../../protocol/text.ts';
 
 it.each([
   ['\x1b[2J', '\\u{1b}[2J'],
@@ -23,6 +24,27 @@ it('printable leaves nothing that it would change again', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       expect(printable(printable(text))).toBe(printable(text));
+    }),
+  );
+});
+
+it('JSON is shown without what would steer a terminal, and means the same', () => {
+  for (const text of [
+    'tag\u{e0041}',
+    'user\u202egpj.exe',
+    'zero\u200bwidth\ufeff',
+    'a\u180eb\u206a',
+    'a\nb\x1b',
+    'Zürich 東京 🔑',
+  ]) {
+    const json = JSON.stringify({ [text]: [text] }, undefined, 2);
+    const shown = inert(json);
+    expect(JSON.parse(shown)).toEqual({ [text]: [text] });
+    expect(printable(shown.replaceAll('\n', ''))).toBe(shown.replaceAll('\n', ''));
+  }
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      expect(JSON.parse(inert(JSON.stringify(text)))).toBe(text);
     }),
   );
 });
@@ -68,3 +90,18 @@ it('a foreign error shows nothing of its text', () => {
   const own = new KeyholdError('locked', 'cannot get: locked');
   expect(asFault(own)).toBe(own);
 });
+
+it.each([
+  ['ENOSPC', 'no space left on device', 'backend_full', 'make room there and try again'],
+  ['EIO', 'i/o error', 'backend_failed', 'see: keyhold logs'],
+] as const)(
+  'a failed system call (%s) is told with its path and the words of the system',
+  (code, words, fault, remedy) => {
+    const errno = -constants.errno[code];
+    const error = Object.assign(new Error('EXAMPLE'), { code, errno, syscall: 'open', path: '/state/locked' });
+    expect(asFault(error)).toMatchObject({
+      code: fault,
+      message: `cannot open /state/locked: ${words} (${code}); ${remedy}`,
+    });
+  },
+);

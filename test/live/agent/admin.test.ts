@@ -171,6 +171,21 @@ describe.skipIf(!hasCurl)('admin.sock', () => {
       const answer = await curl(agent, '/tokens', ...args);
       expect({ args, code: answer.code }).toEqual({ args, code: args[1] === 'Host:' ? 400 : code });
     }
+    // Also what never comes to a route is told in our form, with the headers of every answer.
+    for (const [code, request] of [
+      [400, 'GET /usage/%zz HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+      [417, 'GET /tokens HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\n\r\n'],
+      [400, 'no request\r\n\r\n'],
+      [421, 'GET /usage/%zz HTTP/1.1\r\nHost: evil.example\r\n\r\n'],
+    ] as const) {
+      const [head = '', body = ''] = (await raw(agent, request)).split('\r\n\r\n');
+      expect({ request, line: head.split(' ', 2)[1] }).toEqual({ request, line: String(code) });
+      expect(JSON.parse(body)).toEqual({
+        error: { status: 'bad-request', message: expect.stringMatching(/^cannot answer: /) },
+      });
+      expect(head).toMatch(/^cache-control: no-store\r$/m);
+      expect(head).toMatch(/^content-security-policy: /m);
+    }
     expect(await raw(agent, 'GET /tokens HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 421 /);
     expect(await raw(agent, 'GET /tokens HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n')).toMatch(/ 4\d\d /);
     expect(await raw(agent, `GET /${'x'.repeat(40_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`)).toMatch(/ 4\d\d /);
