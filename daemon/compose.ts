@@ -15,8 +15,8 @@ import type { Argon2Params } from './backends/vault/passphrase.ts';
 import type { Clock } from './clock.ts';
 import { Accounts } from './credentials/accounts.ts';
 import { Agent } from './credentials/agent.ts';
-import { Custody } from './credentials/custody.ts';
 import { Decider } from './credentials/decide.ts';
+import { type CredentialStore, openCredentialStore } from './credentials/held/credential-store.ts';
 import { openProfiles } from './credentials/profiles.ts';
 import { silentPolicy } from './credentials/unlocked/lease.ts';
 import { openRegion } from './credentials/unlocked/region.ts';
@@ -88,7 +88,7 @@ export type StartedIn = 'systemd' | 'ssh' | 'desktop' | 'elsewhere';
 
 /** The whole agent, without its listening socket: connections go in at `reception`. */
 export type Composed = {
-  readonly custody: Custody;
+  readonly credentials: CredentialStore;
   /** Opens the backend; requests that come before it is open wait. Call it once the agent listens. */
   readonly open: () => Promise<void>;
   readonly reception: Reception;
@@ -148,13 +148,13 @@ export function compose({
       idle: EVENTS_IDLE,
     }),
     clock,
-    held: () => custody.held(),
+    held: () => credentials.entries.all(),
     lead: config.eventsLead,
   });
   emitter.subscribe(logging(log));
   emitter.subscribe(events.heard);
   const waiters = new Waiters(clock, emitter);
-  const custody = new Custody({
+  const credentials = openCredentialStore({
     keep: region.keep,
     clock,
     emit,
@@ -173,13 +173,13 @@ export function compose({
   const profiles = openProfiles(`${places.config}/profiles.json`);
   const folders = new WorkingFolders(profiles.current, lookAt);
   const services = openServices(`${places.config}/services`);
-  const marks = new Marks({ custody, keep: region.keep, clock, services });
-  const tombstones = new Tombstones(custody, marks, clock);
-  const bin = new RestoreBin({ custody, tombstones, clock, emit, keep: config.eraseKeep });
+  const marks = new Marks({ credentials, keep: region.keep, clock, services });
+  const tombstones = new Tombstones(credentials, marks, clock);
+  const bin = new RestoreBin({ credentials, tombstones, clock, emit, keep: config.eraseKeep });
   const upstream = new Upstream({ childPath: upstreamChild, keep: region.keep, onUp: walls.came });
   const route = () => routeOf(config);
   const usedWithin = config.refreshUsedWithin;
-  const refreshing = { custody, marks, upstream, route, clock, emit };
+  const refreshing = { credentials, marks, upstream, route, clock, emit };
   const refresher = new Refresher({ ...refreshing, services, random: Math.random, usedWithin });
   const signIn = new SignIn({
     ...refreshing,
@@ -189,14 +189,14 @@ export function compose({
     whoseToken: (...token) => whoseToken(calls.desk, ...token),
   });
   const agent = new Agent({
-    custody,
+    credentials,
     clock,
     emit,
     profiles: profiles.current,
     tombstones,
     waiters,
     bin,
-    accounts: new Accounts({ custody, clock, emit }),
+    accounts: new Accounts({ credentials, clock, emit }),
     refresher,
     isSigningIn: (target) => signIn.isUnderWay(target),
   });
@@ -206,7 +206,8 @@ export function compose({
     clock,
     keep: config.auditKeep,
     emit,
-    held: () => (custody.state === 'open' ? new Set([...custody.held()].map(({ id }) => id)) : undefined),
+    held: () =>
+      credentials.lifecycle.state === 'open' ? new Set([...credentials.entries.all()].map(({ id }) => id)) : undefined,
   });
 
   const admin = new Sidecar({
@@ -218,7 +219,7 @@ export function compose({
   });
 
   const calls = new Services({
-    custody,
+    credentials,
     tombstones,
     agent,
     upstream,
@@ -232,7 +233,7 @@ export function compose({
     mayRecheck: config.revokeRecheck === 'on',
   });
 
-  const decider = new Decider({ custody, audit, services, clock, emit });
+  const decider = new Decider({ credentials, audit, services, clock, emit });
 
   const facts = (): Detail[] => [
     ['started_at', String(startedAt)],
@@ -249,7 +250,7 @@ export function compose({
   const underWay = new UnderWay();
   const answer = answerer({
     agent,
-    custody,
+    credentials,
     tombstones,
     bin,
     emit,
@@ -300,8 +301,8 @@ export function compose({
   });
 
   return {
-    custody,
-    open: () => custody.open(() => recovery.open()),
+    credentials,
+    open: () => credentials.lifecycle.open(() => recovery.open()),
     reception,
     admin,
     events,
@@ -321,7 +322,7 @@ export function compose({
       decider.dispose();
       calls.dispose();
       await recovery.dispose();
-      await custody.dispose();
+      await credentials.lifecycle.dispose();
       upstream.dispose();
       audit.dispose();
       region.dispose();

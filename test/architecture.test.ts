@@ -261,7 +261,7 @@ describe('the door to secrets', () => {
     const takes = /\b(secretsInMemory|secretsAside|secretsAtRest|inMemory)\b|(?<!#)\bsecretsOf\b/;
     const mayTake: Record<string, string> = {
       'daemon/access/release.ts': 'the door',
-      'daemon/credentials/custody.ts': 'keeps the values behind it',
+      'daemon/credentials/held/values.ts': 'keeps the values behind it',
       'daemon/credentials/unlocked/set.ts': 'keeps and wipes them in memory',
       'daemon/credentials/held-item.ts': 'tells whether a value is in memory',
       'daemon/actions/list-columns.ts': 'tells whether a value is in memory',

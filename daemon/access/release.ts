@@ -1,7 +1,7 @@
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Permission } from '../../protocol/wire/actions.ts';
 import type { Secrets } from '../backends/backend.ts';
-import type { Custody } from '../credentials/custody.ts';
+import type { Values } from '../credentials/held/values.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Caller } from '../socket/caller.ts';
 import { permit } from './permit.ts';
@@ -42,8 +42,8 @@ export type Purpose = keyof typeof purposes;
 /** The purposes for which a value is lent. */
 export type LendingPurpose = { [P in Purpose]: (typeof purposes)[P]['comes'] extends 'lent' ? P : never }[Purpose];
 
-/** Where the values are: custody.ts. Nothing else calls these (test/architecture.test.ts). */
-export type ValueSource = Pick<Custody, 'secretsInMemory' | 'secretsOf' | 'secretsAside' | 'secretsAtRest'>;
+/** Where the values are: credentials/held/values.ts. Nothing else calls these (test/architecture.test.ts). */
+export type ValueSource = Pick<Values, 'secretsInMemory' | 'secretsOf' | 'secretsAside' | 'secretsAtRest'>;
 
 /**
  * The one door to secrets: hands out what is held for `entry` to a caller for a purpose. Throws `denied` where the caller may not

@@ -8,14 +8,14 @@ import type { Parts } from './parts.ts';
 export const annotate = action(
   'annotate',
   ({ attributes }) => ({ id: attributes.text('id'), change: readAbout(attributes as Attributes) }),
-  async ({ id, change }, { custody, emit }: Pick<Parts, 'custody' | 'emit'>) => {
+  async ({ id, change }, { credentials, emit }: Pick<Parts, 'credentials' | 'emit'>) => {
     if (!change) throw new KeyholdError('bad_request', 'cannot annotate: it says nothing, such as label');
-    await custody.ready();
-    const entry = entryById(custody, id, 'annotate');
-    await custody.inTurn(entry, async () => {
-      const now = custody.at(entry);
+    await credentials.lifecycle.ready();
+    const entry = entryById(credentials.entries, id, 'annotate');
+    await credentials.queue.run(entry, async () => {
+      const now = credentials.entries.at(entry);
       if (now?.id !== entry.id) throw notHeld('annotate');
-      await custody.annotate(now, mergeAbout(now.about, change));
+      await credentials.changes.annotate(now, mergeAbout(now.about, change));
     });
     emit({ kind: 'annotated', id: entry.id });
     return { status: 'ok', ids: [entry.id] };

@@ -11,12 +11,12 @@ import { action } from './action.ts';
 import type { Parts } from './parts.ts';
 
 /** What carrying everything to another backend needs. */
-export type Carrying = Pick<Parts, 'custody' | 'backends' | 'recovery' | 'emit'>;
+export type Carrying = Pick<Parts, 'credentials' | 'backends' | 'recovery' | 'emit'>;
 
 export const backendMigrate = action('backend-migrate', backendIn, async (name, parts: Carrying, caller) => {
-  const { custody, recovery } = parts;
-  await custody.ready();
-  if (name === custody.backend?.name) return { status: 'ok', details: [['carried', '0']] };
+  const { credentials, recovery } = parts;
+  await credentials.lifecycle.ready();
+  if (name === credentials.lifecycle.backend?.name) return { status: 'ok', details: [['carried', '0']] };
   const { carried, notRemoved, notCarried } = await carryTo(name, parts, caller);
   const remark =
     notRemoved.length > 0
@@ -48,7 +48,7 @@ export function backendIn({ attributes }: { readonly attributes: AttributesNamed
 /** Carries everything that is held to another backend, and uses that from now on. */
 export async function carryTo(
   name: BackendName,
-  { custody, backends, recovery, emit }: Carrying,
+  { credentials, backends, recovery, emit }: Carrying,
   caller: Caller,
 ): ReturnType<typeof migrate> {
   await recovery.settleFirst();
@@ -57,7 +57,7 @@ export async function carryTo(
   const over = recovery.over?.before.name === name ? recovery.over : undefined;
   const next = over ? over.release() : await backends.open(name);
   try {
-    return await migrate(custody, next, recovery.steps(custody.backend!.name, name), emit, caller);
+    return await migrate(credentials, next, recovery.steps(credentials.lifecycle.backend!.name, name), emit, caller);
   } catch (error) {
     if (over) over.takeBack();
     else await next.dispose();

@@ -12,15 +12,15 @@ export const backendPassphrase = action(
     newPassphrase: attributes.secret('new_passphrase'),
     key: attributes.text('key'),
   }),
-  async ({ passphrase, newPassphrase, key }, { custody }: Pick<Parts, 'custody'>) => {
-    await custody.settled();
-    const { backend } = custody;
+  async ({ passphrase, newPassphrase, key }, { credentials }: Pick<Parts, 'credentials'>) => {
+    await credentials.lifecycle.settled();
+    const { backend } = credentials.lifecycle;
     if (!backend || !isVault(backend)) {
       const name = backend?.name ?? 'no backend';
       throw new KeyholdError('unsupported', `cannot set a passphrase: ${name} has none of its own`);
     }
     await backend.setPassphrase(passphrase, newPassphrase, keyPlaceOf(key));
-    custody.rekeyed();
+    credentials.leases.beginKey();
     return done;
   },
 );

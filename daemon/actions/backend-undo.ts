@@ -8,22 +8,22 @@ export const backendUndo = action(
   'backend-undo',
   ({ attributes }) => ({ isDropped: attributes.text('drop') === '1' }),
   async ({ isDropped }, parts: Carrying, caller) => {
-    const { custody, recovery } = parts;
-    await custody.settled();
+    const { credentials, recovery } = parts;
+    await credentials.lifecycle.settled();
     if (recovery.over) {
       if (!isDropped) await carryTo(recovery.over.before.name, parts, caller);
       else if ((await recovery.drop()) > 0) throw notDropped(recovery.over!);
       return done;
     }
-    const { backend } = custody;
+    const { backend } = credentials.lifecycle;
     if (!backend || !isVault(backend) || !(await backend.undoPassphrase(isDropped))) {
       throw new KeyholdError(
         'unsupported',
         'cannot undo: within the last day neither the key of the backend in use was changed, nor everything carried to the memory; see: keyhold audit list',
       );
     }
-    custody.rekeyed();
-    if (!isDropped) await custody.unlock({ mayPrompt: false });
+    credentials.leases.beginKey();
+    if (!isDropped) await credentials.lifecycle.unlock({ mayPrompt: false });
     return done;
   },
 );

@@ -10,9 +10,12 @@ export const bury = action(
     reason: textIn(attributes, 'reason'),
     actor: textIn(attributes, 'actor'),
   }),
-  async ({ id, reason, actor }, { custody, tombstones, emit }: Pick<Parts, 'custody' | 'tombstones' | 'emit'>) => {
-    await custody.ready();
-    const entry = entryById(custody, id, 'bury');
+  async (
+    { id, reason, actor },
+    { credentials, tombstones, emit }: Pick<Parts, 'credentials' | 'tombstones' | 'emit'>,
+  ) => {
+    await credentials.lifecycle.ready();
+    const entry = entryById(credentials.entries, id, 'bury');
     await tombstones.bury(entry, { reason, actor });
     emit({ kind: 'buried', id: entry.id });
     return { status: 'ok', ids: [entry.id] };

@@ -1,10 +1,9 @@
 import { KeyholdError } from '../../protocol/errors.ts';
-import type { Custody } from '../credentials/custody.ts';
-import type { Entry } from '../credentials/unlocked/set.ts';
+import type { Entries, Entry } from '../credentials/unlocked/set.ts';
 
 /** The held credential of that id. Throws `not_found`; `verb` is what cannot be done then. */
-export function entryById(custody: Pick<Custody, 'byId'>, id: string | undefined, verb: string): Entry {
-  const entry = id === undefined ? undefined : custody.byId(id);
+export function entryById(entries: Pick<Entries, 'byId'>, id: string | undefined, verb: string): Entry {
+  const entry = id === undefined ? undefined : entries.byId(id);
   if (entry) return entry;
   throw notHeld(verb);
 }

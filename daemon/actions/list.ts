@@ -2,8 +2,8 @@ import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
 import { documentLine } from '../../protocol/document-line.ts';
 import type { CredentialReply, Detail } from '../../protocol/handler.ts';
 import { isSet } from '../../protocol/wire/reading.ts';
-import type { Custody } from '../credentials/custody.ts';
 import { isListedBy } from '../credentials/fronts.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import { heldItem, targetItem } from '../credentials/held-item.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Erased } from '../history/erased/erased.ts';
@@ -26,17 +26,17 @@ export const list = action(
   }),
   async (
     { tool, front, what, service, isCompact, names },
-    parts: Pick<Parts, 'custody' | 'tombstones' | 'bin' | 'audit' | 'decider'>,
+    parts: Pick<Parts, 'credentials' | 'tombstones' | 'bin' | 'audit' | 'decider'>,
   ) => {
-    const { custody, audit, decider } = parts;
+    const { credentials, audit, decider } = parts;
     if (front !== undefined && !(await decider.settled())) return stillDeciding;
-    await custody.ready();
-    if (tool !== undefined) return listOfFront(custody, tool, front);
+    await credentials.lifecycle.ready();
+    if (tool !== undefined) return listOfFront(credentials, tool, front);
     if (what === 'erased') return { status: 'ok', details: erasedItems(parts) };
     if (what === 'deleted') return { status: 'ok', details: deletedItems(parts) };
     // What was counted in the last second and waits is told, too: a person may go by it before a token dies.
     audit.flush();
-    const held = [...custody.held()];
+    const held = [...credentials.entries.all()];
     const entries = service === undefined ? held : held.filter((entry) => mayBeOf(entry, service));
     if (isCompact) return { status: 'ok', details: await heldColumns(entries, audit, new Set(names)) };
     return { status: 'ok', details: entries.map((entry) => item(heldItem(entry, audit.useOf(entry.id)))) };
@@ -47,17 +47,21 @@ function erasedItems({ bin }: Pick<Parts, 'bin'>): Detail[] {
   return bin.all().map((one) => item(erasedItem(one, bin.left(one))));
 }
 
-function deletedItems({ custody, tombstones }: Pick<Parts, 'custody' | 'tombstones'>): Detail[] {
-  const rechecks = new Map(custody.own.of('recheck').map((record) => [record.id, recheckIn(record)?.recheck]));
+function deletedItems({ credentials, tombstones }: Pick<Parts, 'credentials' | 'tombstones'>): Detail[] {
+  const rechecks = new Map(credentials.own.of('recheck').map((record) => [record.id, recheckIn(record)?.recheck]));
   return tombstones.all().map((one) => item(deletedItem(one, rechecks.get(one.id))));
 }
 
 /** What a tool's helper may list: a front its own credentials, every other tool none. */
-function listOfFront(custody: Custody, tool: string, front: string | undefined): CredentialReply {
+function listOfFront(
+  credentials: Pick<CredentialStore, 'entries' | 'lifecycle' | 'own'>,
+  tool: string,
+  front: string | undefined,
+): CredentialReply {
   if (front === undefined) {
     return { status: 'unsupported', message: `cannot list: the protocol of ${tool} lists nothing` };
   }
-  const listed = [...custody.held()].filter((entry) => isListedBy(entry, front));
+  const listed = [...credentials.entries.all()].filter((entry) => isListedBy(entry, front));
   return { status: 'ok', details: listed.map((entry) => item(heldItem(entry))) };
 }
 

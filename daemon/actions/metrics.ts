@@ -5,8 +5,8 @@ import type { Parts } from './parts.ts';
 export const metrics = action(
   'metrics',
   nothing,
-  async (_, { custody, meter, facts }: Pick<Parts, 'custody' | 'meter' | 'facts'>) => {
-    const { held, unlocked } = custody.counts;
+  async (_, { credentials, meter, facts }: Pick<Parts, 'credentials' | 'meter' | 'facts'>) => {
+    const { held, unlocked } = credentials.entries.counts;
     const counts: Detail[] = [
       ['held', String(held)],
       ['unlocked', String(unlocked)],

@@ -6,8 +6,8 @@ import type { MigrateRecovery } from '../backends/migrate-recovery.ts';
 import type { Argon2Params } from '../backends/vault/passphrase.ts';
 import type { Clock } from '../clock.ts';
 import type { Agent } from '../credentials/agent.ts';
-import type { Custody } from '../credentials/custody.ts';
 import type { Decider } from '../credentials/decide.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { ProfileBook } from '../credentials/profiles.ts';
 import type { WorkingFolders } from '../credentials/working-folder.ts';
 import type { Emit } from '../events/agent-event.ts';
@@ -22,7 +22,7 @@ import type { UnderWay } from './under-way.ts';
 /** The parts of the agent that its actions need. Each action names the ones that it uses. */
 export type Parts = {
   readonly agent: Agent;
-  readonly custody: Custody;
+  readonly credentials: CredentialStore;
   readonly tombstones: Tombstones;
   readonly bin: RestoreBin;
   readonly emit: Emit;

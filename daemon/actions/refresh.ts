@@ -8,12 +8,12 @@ export const refresh = action(
   ({ attributes }) => attributes.text('id'),
   (
     id,
-    { custody, services, signIn, underWay }: Pick<Parts, 'custody' | 'services' | 'signIn' | 'underWay'>,
+    { credentials, services, signIn, underWay }: Pick<Parts, 'credentials' | 'services' | 'signIn' | 'underWay'>,
     caller,
   ) => {
     const one = async () => {
-      await custody.ready();
-      const entry = entryById(custody, id, 'find the token');
+      await credentials.lifecycle.ready();
+      const entry = entryById(credentials.entries, id, 'find the token');
       // A login by OAuth is refreshed at its provider, any other token by a call of its service.
       return entry.about?.oauth ? signIn.refresh(entry) : refreshByService(services.desk.actingFor({}, caller), entry);
     };

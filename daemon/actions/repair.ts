@@ -7,8 +7,8 @@ import type { Parts } from './parts.ts';
 export const repair = action(
   'repair',
   ({ attributes }) => attributes.secret('passphrase'),
-  async (passphrase, { custody, recovery }: Pick<Parts, 'custody' | 'recovery'>) => {
-    await custody.settled();
+  async (passphrase, { credentials, recovery }: Pick<Parts, 'credentials' | 'recovery'>) => {
+    await credentials.lifecycle.settled();
     const { removed, left, leftovers = [], fault } = await recovery.settle(passphrase);
     if (fault) return { status: fault.status, message: fault.message };
     return {

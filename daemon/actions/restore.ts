@@ -11,6 +11,6 @@ export const restore = action(
     lines: attributes.list('record[]'),
     takesOlder: attributes.text('older') === '1',
   }),
-  (asked, parts: Pick<Parts, 'custody' | 'keep' | 'clock' | 'tombstones' | 'bin'>, caller) =>
+  (asked, parts: Pick<Parts, 'credentials' | 'keep' | 'clock' | 'tombstones' | 'bin'>, caller) =>
     restoreBackup(parts, asked, caller),
 );

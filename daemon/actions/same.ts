@@ -15,18 +15,18 @@ export const SAME_MAX = 16;
 export const same = action(
   'same',
   ({ target, secret, id }) => ({ target: target!, secret, id }),
-  async ({ target, secret, id }, { custody }: Pick<Parts, 'custody'>, caller) => {
+  async ({ target, secret, id }, { credentials }: Pick<Parts, 'credentials'>, caller) => {
     if (!secret) throw new KeyholdError('bad_request', 'cannot compare: there is no password to compare with');
-    const refusal = await custody.refusal();
+    const refusal = await credentials.lifecycle.refusal();
     if (refusal) return refusal;
-    const candidates = custody
+    const candidates = credentials.entries
       .findAll(target)
       .filter((entry) => id === undefined || entry.id === id)
       .slice(-SAME_MAX);
     if (candidates.length === 0) return { status: 'not-found', message: 'no credential is held for this target' };
     const ids: string[] = [];
     for (const entry of candidates) {
-      const secrets = await release(custody, entry, caller, 'compare');
+      const secrets = await release(credentials.values, entry, caller, 'compare');
       if (!secrets) continue;
       if (secrets.secret?.equals(secret)) ids.push(entry.id);
       disposeSecrets(secrets);

@@ -14,21 +14,21 @@ export const share = action(
     front: readFront(attributes.text('front') ?? '')!,
     isUndone: isSet(attributes, 'undo'),
   }),
-  async ({ id, front, isUndone }, { custody, emit }: Pick<Parts, 'custody' | 'emit'>) => {
-    await custody.ready();
-    const entry = entryById(custody, id, 'share');
-    await custody.inTurn(entry, async () => {
-      const now = custody.at(entry);
+  async ({ id, front, isUndone }, { credentials, emit }: Pick<Parts, 'credentials' | 'emit'>) => {
+    await credentials.lifecycle.ready();
+    const entry = entryById(credentials.entries, id, 'share');
+    await credentials.queue.run(entry, async () => {
+      const now = credentials.entries.at(entry);
       if (now?.id !== entry.id) throw notHeld('share');
       if (now.front !== undefined) {
         const remedy = `it is kept for ${now.front} alone; to remove it: keyhold token remove ${now.id}`;
         throw new KeyholdError('bad_request', `cannot share: ${remedy}`);
       }
       const others = (now.fronts ?? []).filter((one) => one !== front);
-      await custody.amend(now, { fronts: isUndone ? others : [...others, front] });
+      await credentials.changes.amend(now, { fronts: isUndone ? others : [...others, front] });
     });
     emit({ kind: 'annotated', id: entry.id });
-    const item = documentLine(heldItem(custody.at(entry) ?? entry));
+    const item = documentLine(heldItem(credentials.entries.at(entry) ?? entry));
     return { status: 'ok', ids: [entry.id], details: [['item[]', item]] };
   },
 );

@@ -8,9 +8,9 @@ export const unlock = action(
     mayPrompt: attributes.text('interactive') !== '0',
     sessionBus: attributes.text('session_bus') ?? '',
   }),
-  async ({ passphrase, mayPrompt, sessionBus }, { custody, adoptBus }: Pick<Parts, 'custody' | 'adoptBus'>) => {
+  async ({ passphrase, mayPrompt, sessionBus }, { credentials, adoptBus }: Pick<Parts, 'credentials' | 'adoptBus'>) => {
     adoptBus?.(sessionBus);
-    await custody.unlock({ passphrase, mayPrompt });
+    await credentials.lifecycle.unlock({ passphrase, mayPrompt });
     return done;
   },
 );

@@ -13,7 +13,7 @@ export type Held = Target & {
   readonly storedAt: EpochSeconds;
   /** What is known of it beside that; records from before it was noted have none. */
   readonly about?: About | undefined;
-  /** How it came to be held; absent in records of version 0.1 until `custody.ts` or a store decides it. */
+  /** How it came to be held; absent in records of version 0.1 until `credentials/decide.ts` or a store decides it. */
   readonly made?: Made | undefined;
   /** The fronts whose `list` shows it (DESIGN.md §2), a set; empty: none. Absent: not decided yet. */
   readonly fronts?: readonly string[] | undefined;

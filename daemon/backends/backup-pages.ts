@@ -16,7 +16,7 @@ import { type BackupSealer, openSealer } from './backup.ts';
 import { copySecrets, disposeSecrets } from './secrets.ts';
 
 /** What a backup needs. */
-export type BackingUp = Pick<Parts, 'custody' | 'keep' | 'backupCost'>;
+export type BackingUp = Pick<Parts, 'credentials' | 'keep' | 'backupCost'>;
 
 /** Characters of records in one page: what is sealed for it is in memory, and an answer of a request is about as long. */
 const PAGE_MAX = 524_288;
@@ -49,16 +49,16 @@ class BackupRun {
   }
 
   static async begin(parts: BackingUp, passphrase: Secret): Promise<BackupRun> {
-    const { custody, backupCost } = parts;
-    await custody.ready();
+    const { credentials, backupCost } = parts;
+    await credentials.lifecycle.ready();
     // Our own first, so that what is restored is marked by the key that it was marked with. A dead token's value goes into no
     // backup: it could not be deleted there when its time has come.
-    const own = custody.own
+    const own = credentials.own
       .all()
       .filter(isBackedUp)
       .map((held) => ({ held }));
     const sources: Source[] = [...own];
-    await inSlices(custody.held(), (entry) => sources.push({ held: entry, entry }));
+    await inSlices(credentials.entries.all(), (entry) => sources.push({ held: entry, entry }));
     return new BackupRun(parts, await openSealer(passphrase, sources.length, backupCost), sources);
   }
 
@@ -75,7 +75,7 @@ class BackupRun {
   }
 
   async #page(caller: Caller): Promise<Detail[]> {
-    const { custody } = this.#parts;
+    const { credentials } = this.#parts;
     const details: Detail[] = this.#isBegun ? [] : [['header', this.#sealer.header]];
     this.#isBegun = true;
     const slices = new Slices();
@@ -94,31 +94,34 @@ class BackupRun {
       }
       this.#at++;
       if (!slices.isOver) continue;
-      custody.report({ what: 'backup', done: this.#at, total: this.#sources.length });
+      credentials.lifecycle.report({ what: 'backup', done: this.#at, total: this.#sources.length });
       await slices.next();
     }
     // What was locked away meanwhile would be missing, and nobody would know.
-    custody.refuseLocked('back up');
+    credentials.lifecycle.refuseLocked('back up');
     return details;
   }
 
   /** Wipes its keys, once the page that is being made is done. */
   dispose(): void {
-    this.#parts.custody.report(undefined);
+    this.#parts.credentials.lifecycle.report(undefined);
     void this.#making.finally(() => this.#sealer.dispose());
   }
 
   /** The secrets, the caller's to dispose of; or why there are none. */
   async #read({ held, entry }: Source, caller: Caller): Promise<Secrets | 'gone' | 'damaged'> {
-    const { custody, keep } = this.#parts;
+    const { credentials, keep } = this.#parts;
     if (!entry) {
-      if (!custody.own.has(held)) return 'gone';
-      return copySecrets({ secret: await custody.own.secretOf(held) }, keep);
+      if (!credentials.own.has(held)) return 'gone';
+      return copySecrets({ secret: await credentials.own.secretOf(held) }, keep);
     }
     try {
       // Aside: what is read for a backup does not stay in memory.
-      const secrets = custody.at(entry) === entry ? await release(custody, entry, caller, 'backup') : undefined;
-      if (!secrets) custody.refuseLocked('back up');
+      const secrets =
+        credentials.entries.at(entry) === entry
+          ? await release(credentials.values, entry, caller, 'backup')
+          : undefined;
+      if (!secrets) credentials.lifecycle.refuseLocked('back up');
       return secrets ?? 'gone';
     } catch (error) {
       if (!(error instanceof KeyholdError) || error.code !== 'vault_corrupt') throw error;
@@ -131,7 +134,7 @@ class BackupRun {
    * once for each of them.
    */
   async #againWithout(why: 'gone' | 'damaged', caller: Caller): Promise<Detail[]> {
-    const { custody } = this.#parts;
+    const { credentials } = this.#parts;
     const named: Detail[] = [];
     const slices = new Slices();
     for (let found: Secrets | 'gone' | 'damaged' = why; ; found = await this.#read(this.#sources[this.#at]!, caller)) {
@@ -144,7 +147,7 @@ class BackupRun {
       this.#at++;
       if (this.left === 0) break;
       if (!slices.isOver) continue;
-      custody.report({ what: 'backup', done: this.#at, total: this.#sources.length });
+      credentials.lifecycle.report({ what: 'backup', done: this.#at, total: this.#sources.length });
       await slices.next();
     }
     this.#sources = await filterInSlices(this.#sources, (one) => !this.#leftOut.has(one));
@@ -159,7 +162,7 @@ function plainHeld({ held, entry }: Source): Held {
 }
 
 /** The backup that each agent is making page by page: one at a time, and another that begins ends it. */
-const running = new WeakMap<BackingUp['custody'], { readonly run: BackupRun; readonly timer: NodeJS.Timeout }>();
+const running = new WeakMap<BackingUp['credentials'], { readonly run: BackupRun; readonly timer: NodeJS.Timeout }>();
 
 /**
  * Begins a backup and answers its first page, with `backup`, the handle to ask for the others, and `left`, how many records are
@@ -167,14 +170,14 @@ const running = new WeakMap<BackingUp['custody'], { readonly run: BackupRun; rea
  */
 export async function beginBackup(parts: BackingUp, passphrase: Secret, caller: Caller): Promise<CredentialReply> {
   const run = await BackupRun.begin(parts, passphrase);
-  end(parts.custody);
-  running.set(parts.custody, { run, timer: waiting(parts.custody, run) });
+  end(parts.credentials);
+  running.set(parts.credentials, { run, timer: waiting(parts.credentials, run) });
   return answerPage(parts, run, caller);
 }
 
 /** The next page of a backup. Throws `bad_request` where it has ended: another one began, or nobody asked for a minute. */
 export async function continueBackup(parts: BackingUp, handle: string, caller: Caller): Promise<CredentialReply> {
-  const { run } = running.get(parts.custody) ?? {};
+  const { run } = running.get(parts.credentials) ?? {};
   if (run?.handle !== handle)
     throw new KeyholdError('bad_request', 'cannot go on with the backup: it has ended; begin again');
   const reply = await answerPage(parts, run, caller);
@@ -183,28 +186,28 @@ export async function continueBackup(parts: BackingUp, handle: string, caller: C
 }
 
 /** A page is made while another backup may begin, which ends this one: its page is still whole, and there is no next one. */
-async function answerPage({ custody }: BackingUp, run: BackupRun, caller: Caller): Promise<CredentialReply> {
-  clearTimeout(running.get(custody)?.timer);
+async function answerPage({ credentials }: BackingUp, run: BackupRun, caller: Caller): Promise<CredentialReply> {
+  clearTimeout(running.get(credentials)?.timer);
   try {
     const details = await run.page(caller);
-    if (run.left === 0) end(custody, run);
-    else if (running.get(custody)?.run === run) running.set(custody, { run, timer: waiting(custody, run) });
+    if (run.left === 0) end(credentials, run);
+    else if (running.get(credentials)?.run === run) running.set(credentials, { run, timer: waiting(credentials, run) });
     return { status: 'ok', details: [['backup', run.handle], ['left', String(run.left)], ...details] };
   } catch (error) {
-    end(custody, run);
+    end(credentials, run);
     throw error;
   }
 }
 
-function waiting(custody: BackingUp['custody'], run: BackupRun): NodeJS.Timeout {
-  return setTimeout(() => end(custody, run), WAITS_FOR).unref();
+function waiting(credentials: BackingUp['credentials'], run: BackupRun): NodeJS.Timeout {
+  return setTimeout(() => end(credentials, run), WAITS_FOR).unref();
 }
 
 /** Ends the backup that is under way; with `run` only if it is that one. */
-function end(custody: BackingUp['custody'], run?: BackupRun): void {
-  const one = running.get(custody);
+function end(credentials: BackingUp['credentials'], run?: BackupRun): void {
+  const one = running.get(credentials);
   if (!one || (run && one.run !== run)) return;
-  running.delete(custody);
+  running.delete(credentials);
   clearTimeout(one.timer);
   one.run.dispose();
 }

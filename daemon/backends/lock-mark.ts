@@ -2,7 +2,9 @@ import { closeSync, existsSync, openSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { syncFolder } from '../../platform/durable.ts';
 import { asFault, KeyholdError } from '../../protocol/errors.ts';
-import type { LockMark } from '../credentials/custody.ts';
+
+/** A lock that the person asked for outlives the process: here is where it is remembered. */
+export type LockMark = { isSet(): boolean; set(): void; clear(): void };
 
 /**
  * The file that says that the person locked the agent: it outlives the process and a power cut. While the agent is not locked the

@@ -1,7 +1,7 @@
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { release } from '../access/release.ts';
-import type { Custody } from '../credentials/custody.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Emit } from '../events/agent-event.ts';
 import { isOwn, isValue } from '../history/tombstones/own-records.ts';
@@ -42,7 +42,7 @@ export type Migrated = {
  * can be undone (memory-over.ts).
  */
 export async function migrate(
-  custody: Custody,
+  credentials: Pick<CredentialStore, 'entries' | 'lifecycle' | 'own' | 'values'>,
   next: Backend,
   steps: MigrateSteps,
   emit: Emit,
@@ -56,7 +56,7 @@ export async function migrate(
   let over: MemoryOver | undefined;
   let notCarried: readonly Held[] = [];
   let fault: unknown;
-  await custody.replace(async (old) => {
+  await credentials.lifecycle.replace(async (old) => {
     before = old;
     let begun = false;
     try {
@@ -67,8 +67,8 @@ export async function migrate(
       known = await setInSlices(there, ({ id }) => id);
       begun = true;
       steps.begin(strangers.map(({ id }) => id));
-      await carryOwn(custody, old, next, own);
-      await carry(custody, next, carried, caller);
+      await carryOwn(credentials, old, next, own);
+      await carry(credentials, next, carried, caller);
       if (next.name === 'memory' && carried.length > 0) {
         over = await MemoryOver.begin(next, old, [...carried, ...own]);
         steps.keep(over);
@@ -107,8 +107,13 @@ async function takeBack(next: Backend, copies: readonly Held[], steps: MigrateSt
 }
 
 /** The records of our own come first: what is carried half is then still marked by the key that it was marked with. */
-async function carryOwn(custody: Custody, old: Backend, next: Backend, carried: Held[]): Promise<void> {
-  for (const held of custody.own.all()) {
+async function carryOwn(
+  credentials: Pick<CredentialStore, 'own'>,
+  old: Backend,
+  next: Backend,
+  carried: Held[],
+): Promise<void> {
+  for (const held of credentials.own.all()) {
     const secrets = await old.get(held);
     if (!secrets) continue;
     try {
@@ -121,22 +126,33 @@ async function carryOwn(custody: Custody, old: Backend, next: Backend, carried: 
   }
 }
 
-async function carry(custody: Custody, next: Backend, carried: Held[], caller: Caller): Promise<void> {
-  const entries = [...custody.held()];
+async function carry(
+  credentials: Pick<CredentialStore, 'entries' | 'lifecycle' | 'values'>,
+  next: Backend,
+  carried: Held[],
+  caller: Caller,
+): Promise<void> {
+  const entries = [...credentials.entries.all()];
   const slices = new Slices();
   for (let at = 0; at < entries.length; at += TOGETHER) {
     // A lock ends it: what was carried is taken back.
-    custody.refuseLocked('carry');
+    credentials.lifecycle.refuseLocked('carry');
     const some = entries.slice(at, at + TOGETHER);
-    await allOf(some.map((entry) => carryOne(custody, entry, next, carried, caller)));
-    custody.report({ what: 'migrate', done: at + some.length, total: entries.length });
+    await allOf(some.map((entry) => carryOne(credentials, entry, next, carried, caller)));
+    credentials.lifecycle.report({ what: 'migrate', done: at + some.length, total: entries.length });
     await slices.next();
   }
 }
 
-async function carryOne(custody: Custody, entry: Entry, next: Backend, carried: Held[], caller: Caller): Promise<void> {
+async function carryOne(
+  credentials: Pick<CredentialStore, 'values'>,
+  entry: Entry,
+  next: Backend,
+  carried: Held[],
+  caller: Caller,
+): Promise<void> {
   const { resting } = entry;
-  const secrets = resting && (await secretsUnlessDamaged(custody, entry, caller));
+  const secrets = resting && (await secretsUnlessDamaged(credentials, entry, caller));
   if (!secrets) return;
   try {
     carried.push(resting);
@@ -153,9 +169,13 @@ async function carryOne(custody: Custody, entry: Entry, next: Backend, carried: 
 }
 
 /** A record that is damaged stays where it is and costs no other; the journal has it among those that were not carried. */
-async function secretsUnlessDamaged(custody: Custody, entry: Entry, caller: Caller): Promise<Secrets | undefined> {
+async function secretsUnlessDamaged(
+  credentials: Pick<CredentialStore, 'values'>,
+  entry: Entry,
+  caller: Caller,
+): Promise<Secrets | undefined> {
   try {
-    return await release(custody, entry, caller, 'migrate');
+    return await release(credentials.values, entry, caller, 'migrate');
   } catch (error) {
     if (error instanceof KeyholdError && error.code === 'vault_corrupt') return undefined;
     throw error;

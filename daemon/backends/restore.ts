@@ -26,7 +26,7 @@ const KEPT_OPEN = 30_000;
 type Outcome = 'taken' | 'same' | 'replaced' | 'kept' | 'revoked';
 
 /** What a restore needs. */
-type Restoring = Pick<Parts, 'custody' | 'keep' | 'clock' | 'tombstones' | 'bin'>;
+type Restoring = Pick<Parts, 'credentials' | 'keep' | 'clock' | 'tombstones' | 'bin'>;
 
 export type RestoreRequest = {
   readonly passphrase: Secret;
@@ -48,8 +48,8 @@ export async function restore(
   { passphrase, header, lines, takesOlder }: RestoreRequest,
   caller: Caller,
 ): Promise<CredentialReply> {
-  const { custody } = parts;
-  await custody.ready();
+  const { credentials } = parts;
+  await credentials.lifecycle.ready();
   const backup = await openedBackup(parts, passphrase, header);
   const items: BackupItem[] = [];
   const counts: Record<Outcome | 'own', number> = { own: 0, taken: 0, same: 0, replaced: 0, kept: 0, revoked: 0 };
@@ -65,13 +65,13 @@ export async function restore(
       await restoreOwn(held, secrets, parts);
       counts.own++;
     }
-    const credentials = items.filter(({ held }) => !isOwn(held));
-    for (let at = 0; at < credentials.length; at += TOGETHER) {
+    const others = items.filter(({ held }) => !isOwn(held));
+    for (let at = 0; at < others.length; at += TOGETHER) {
       // Together: the vault waits for the disk once for all of them.
-      const some = credentials.slice(at, at + TOGETHER);
+      const some = others.slice(at, at + TOGETHER);
       const ended = await Promise.allSettled(
         some.map(async ({ held, secrets }) => {
-          const heldAt = custody.at(held)?.storedAt;
+          const heldAt = credentials.entries.at(held)?.storedAt;
           const outcome = await restoreOne(held, secrets, takesOlder, parts, caller);
           counts[outcome]++;
           if (outcome !== 'taken' && outcome !== 'same') {
@@ -100,38 +100,38 @@ type Opened = {
   timer: NodeJS.Timeout;
 };
 /** The backup that each agent is restoring: it comes in many requests, and its passphrase costs a second. */
-const opened = new WeakMap<Restoring['custody'], Opened>();
+const opened = new WeakMap<Restoring['credentials'], Opened>();
 
 /** The backup of a header; the one that a request before this one opened with the same passphrase is used again. */
-async function openedBackup({ custody, keep }: Restoring, passphrase: Secret, header: string): Promise<OpenBackup> {
-  const before = opened.get(custody);
+async function openedBackup({ credentials, keep }: Restoring, passphrase: Secret, header: string): Promise<OpenBackup> {
+  const before = opened.get(credentials);
   if (before?.header === header && before.passphrase.equals(passphrase)) {
     before.timer.refresh();
     before.backup.again();
     return before.backup;
   }
   const backup = await openBackup(passphrase, header, keep);
-  forget(custody);
+  forget(credentials);
   const copy = copySecrets({ secret: passphrase }, keep).secret!;
-  const timer = setTimeout(() => forget(custody), KEPT_OPEN).unref();
-  opened.set(custody, { header, passphrase: copy, backup, timer });
+  const timer = setTimeout(() => forget(credentials), KEPT_OPEN).unref();
+  opened.set(credentials, { header, passphrase: copy, backup, timer });
   return backup;
 }
 
-function forget(custody: Restoring['custody']): void {
-  const one = opened.get(custody);
+function forget(credentials: Restoring['credentials']): void {
+  const one = opened.get(credentials);
   if (!one) return;
-  opened.delete(custody);
+  opened.delete(credentials);
   clearTimeout(one.timer);
   one.passphrase.dispose();
   one.backup.dispose();
 }
 
 /** A key that is here already stays the one that new marks are made with: what comes is the newest. */
-async function restoreOwn(held: Held, secrets: Secrets, { custody, keep, clock }: Restoring): Promise<void> {
-  if (custody.own.has(held) || !isBackedUp(held)) return;
+async function restoreOwn(held: Held, secrets: Secrets, { credentials, keep, clock }: Restoring): Promise<void> {
+  if (credentials.own.has(held) || !isBackedUp(held)) return;
   const { secret } = copySecrets({ secret: secrets.secret }, keep);
-  await custody.own.put(secret ? { ...held, storedAt: clock.now() } : held, secret);
+  await credentials.own.put(secret ? { ...held, storedAt: clock.now() } : held, secret);
 }
 
 /** A credential is marked anew: the key of marks here may be another. */
@@ -139,7 +139,7 @@ async function restoreOne(
   held: Held,
   secrets: Secrets,
   takesOlder: boolean,
-  { custody, tombstones, bin }: Restoring,
+  { credentials, tombstones, bin }: Restoring,
   caller: Caller,
 ): Promise<Outcome> {
   const { secret } = secrets;
@@ -149,12 +149,12 @@ async function restoreOne(
   }
   const noted = secret && (await tombstones.marks.note(secret, held, held.about, true));
   const restored = { ...held, about: mergeAbout(held.about, noted?.about ?? {}) };
-  await custody.settled();
-  return custody.inTurn(held, async () => {
-    const there = custody.at(held);
-    if (there && (await isSameValue(there, secrets, custody, caller))) return 'same';
+  await credentials.lifecycle.settled();
+  return credentials.queue.run(held, async () => {
+    const there = credentials.entries.at(held);
+    if (there && (await isSameValue(there, secrets, credentials, caller))) return 'same';
     if (there && !takesOlder && there.storedAt >= held.storedAt) return 'kept';
-    await bin.replacing(there, () => custody.put(restored, secrets, true, undefined));
+    await bin.replacing(there, () => credentials.changes.put(restored, secrets));
     return there ? 'replaced' : 'taken';
   });
 }
@@ -162,10 +162,10 @@ async function restoreOne(
 async function isSameValue(
   there: Entry,
   { secret, refreshToken }: Secrets,
-  custody: Restoring['custody'],
+  credentials: Restoring['credentials'],
   caller: Caller,
 ): Promise<boolean> {
-  const now = await release(custody, there, caller, 'compare');
+  const now = await release(credentials.values, there, caller, 'compare');
   if (!now) return false;
   try {
     return isEqual(now.secret, secret) && isEqual(now.refreshToken, refreshToken);

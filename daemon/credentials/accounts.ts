@@ -6,7 +6,7 @@ import type { Held } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
 import type { Emit } from '../events/agent-event.ts';
 import { ownTarget } from '../history/tombstones/own-records.ts';
-import type { Custody } from './custody.ts';
+import type { CredentialStore } from './held/credential-store.ts';
 
 /** Folders and hosts that are remembered; beyond that the ones approved longest ago go. */
 export const APPROVED_MAX = 1_000;
@@ -32,7 +32,11 @@ type Erase = { readonly accounts: Set<string>; readonly until: Seconds };
 
 const nothing: Remembered = {};
 
-export type AccountsParts = { readonly custody: Custody; readonly clock: Clock; readonly emit: Emit };
+export type AccountsParts = {
+  readonly credentials: Pick<CredentialStore, 'own' | 'queue'>;
+  readonly clock: Clock;
+  readonly emit: Emit;
+};
 
 /**
  * Which account of a host git uses in which repository. git asks a helper once per process and drops the path, so that a host with
@@ -92,7 +96,7 @@ export class Accounts {
   }
 
   async #write(key: string, account: string): Promise<void> {
-    const { custody, clock, emit } = this.#parts;
+    const { credentials, clock, emit } = this.#parts;
     const target = ownTarget('approved', createHash('sha256').update(key, 'latin1').digest('hex').slice(0, 32));
     const record: ApprovedRecord = {
       ...target,
@@ -101,9 +105,9 @@ export class Accounts {
       approved: { at: key, account },
     };
     try {
-      await custody.inTurn(target, () => custody.own.put(record));
-      const all = custody.own.of('approved');
-      for (const old of all.slice(0, Math.max(all.length - APPROVED_MAX, 0))) await custody.own.remove(old);
+      await credentials.queue.run(target, () => credentials.own.put(record));
+      const all = credentials.own.of('approved');
+      for (const old of all.slice(0, Math.max(all.length - APPROVED_MAX, 0))) await credentials.own.remove(old);
     } catch (error) {
       // The credential itself is kept; another account may be tried first there once more.
       emit({ kind: 'approved-failed', code: asFault(error).code });
@@ -111,7 +115,7 @@ export class Accounts {
   }
 
   #draw(): void {
-    const { own } = this.#parts.custody;
+    const { own } = this.#parts.credentials;
     if (own.changes === this.#drawn) return;
     this.#drawn = own.changes;
     this.#approved = new Map();

@@ -9,16 +9,16 @@ import type { Refresher } from '../oauth/refresher.ts';
 import type { Caller } from '../socket/caller.ts';
 import type { Accounts } from './accounts.ts';
 import { Choice } from './choice.ts';
-import type { Custody } from './custody.ts';
 import { Erase } from './erase.ts';
 import { explain } from './explain.ts';
 import { Get } from './get.ts';
+import type { CredentialStore } from './held/credential-store.ts';
 import { RoundState } from './round.ts';
 import { Store } from './store.ts';
 import type { Waiters } from './waiters.ts';
 
 export type AgentParts = {
-  readonly custody: Custody;
+  readonly credentials: CredentialStore;
   readonly clock: Clock;
   readonly emit: Emit;
   /** Those of the moment. */
@@ -47,7 +47,7 @@ export class Agent {
     const { refresher, isSigningIn = () => false } = parts;
     const round = new RoundState();
     this.#parts = parts;
-    this.#choice = new Choice(parts);
+    this.#choice = new Choice({ ...parts, entries: parts.credentials.entries });
     this.#get = new Get({ ...parts, choice: this.#choice, round, isSigningIn });
     this.#store = new Store(parts);
     this.#erase = new Erase({ ...parts, round, refreshes: refresher !== undefined });
@@ -70,9 +70,9 @@ export class Agent {
 
   /** What a get would be answered with, and why. It reads nothing from the backend and extends no lease. */
   async explain(request: DecodedRequest): Promise<CredentialReply> {
-    const { custody, clock, tombstones, refresher } = this.#parts;
-    await custody.settled();
-    const { isServing, state, failure, backend } = custody;
+    const { credentials, clock, tombstones, refresher } = this.#parts;
+    await credentials.lifecycle.settled();
+    const { isServing, state, failure, backend } = credentials.lifecycle;
     const { protocol, host } = request.target!;
     const preference = this.#choice.preferenceOf(request);
     const details = explain({
@@ -83,9 +83,9 @@ export class Agent {
       minTtl: request.minTtl ?? 0,
       exactPath: request.exactPath ?? false,
       now: clock.now(),
-      candidates: custody.findAll({ protocol, host }).map((entry) => ({
+      candidates: credentials.entries.findAll({ protocol, host }).map((entry) => ({
         held: entry,
-        leaseLeft: custody.leaseLeft(entry),
+        leaseLeft: credentials.leases.left(entry),
         memoryOnly: entry.resting === undefined,
         refresh: entry.about?.oauth && refresher?.stateOf(entry),
       })),

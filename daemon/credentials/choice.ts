@@ -6,15 +6,14 @@ import { fromWire } from '../../protocol/text.ts';
 import type { Clock } from '../clock.ts';
 import type { Refresher } from '../oauth/refresher.ts';
 import type { Accounts } from './accounts.ts';
-import type { Custody } from './custody.ts';
 import { FARTHEST, rankFor } from './fronts.ts';
 import { acceptorOf, isExpired } from './meant.ts';
 import { type Preference, preferenceOf } from './profiles.ts';
-import type { Entry } from './unlocked/set.ts';
+import type { Entries, Entry } from './unlocked/set.ts';
 
 /** What a choice goes by. */
 export type ChoiceParts = {
-  readonly custody: Pick<Custody, 'find'>;
+  readonly entries: Pick<Entries, 'find'>;
   readonly clock: Clock;
   /** Those of the moment. */
   readonly profiles: () => Profiles;
@@ -25,14 +24,14 @@ export type ChoiceParts = {
 
 /** Chooses the credential that a request is answered with, among those that match it (DESIGN.md §3). */
 export class Choice {
-  readonly #custody: ChoiceParts['custody'];
+  readonly #entries: ChoiceParts['entries'];
   readonly #clock: Clock;
   readonly #profiles: () => Profiles;
   readonly #accounts: ChoiceParts['accounts'];
   readonly #refresher: ChoiceParts['refresher'];
 
-  constructor({ custody, clock, profiles, accounts, refresher }: ChoiceParts) {
-    this.#custody = custody;
+  constructor({ entries, clock, profiles, accounts, refresher }: ChoiceParts) {
+    this.#entries = entries;
     this.#clock = clock;
     this.#profiles = profiles;
     this.#accounts = accounts;
@@ -78,11 +77,11 @@ export class Choice {
 
   /** Of the scope that is first in the order of choice: a front's own for that front, what is no front's for all others. */
   #nearest(target: Target, { front }: DecodedRequest, accepts: (entry: Entry) => boolean): Entry | undefined {
-    const first = this.#custody.find(target, accepts);
+    const first = this.#entries.find(target, accepts);
     if (!first || rankFor(front, first) === 0) return first;
     for (let rank = 0; rank < FARTHEST; rank++) {
       const isNear = (entry: Entry) => entry.path === first.path && rankFor(front, entry) === rank && accepts(entry);
-      const found = this.#custody.find(target, isNear);
+      const found = this.#entries.find(target, isNear);
       if (found) return found;
     }
     return first;

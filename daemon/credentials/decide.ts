@@ -9,7 +9,8 @@ import type { Clock } from '../clock.ts';
 import type { Emit } from '../events/agent-event.ts';
 import type { Audit } from '../history/audit/audit.ts';
 import type { AuditEntry } from '../history/audit/entry.ts';
-import type { Amendment, Custody } from './custody.ts';
+import type { Amendment } from './held/changes.ts';
+import type { CredentialStore } from './held/credential-store.ts';
 import type { Entry } from './unlocked/set.ts';
 
 /** Milliseconds of work between two rests, and of such a rest: a get that comes meanwhile waits for no more. */
@@ -107,7 +108,7 @@ const madeByAction: Readonly<Record<string, Made>> = {
 };
 
 export type DeciderParts = {
-  readonly custody: Custody;
+  readonly credentials: Pick<CredentialStore, 'changes' | 'entries' | 'lifecycle' | 'queue'>;
   readonly audit: Pick<Audit, 'list' | 'record'>;
   readonly services: () => readonly Manifest[];
   readonly clock: Pick<Clock, 'now'>;
@@ -137,7 +138,7 @@ export class Decider {
 
   /** False if it is still deciding when the deadline is over. */
   async settled(deadline = DECIDE_DEADLINE): Promise<boolean> {
-    await this.#parts.custody.settled();
+    await this.#parts.credentials.lifecycle.settled();
     if (!this.#running) return true;
     const timeout = new AbortController();
     const late = sleep(deadline, false, { signal: timeout.signal, ref: false }).catch(() => false);
@@ -149,9 +150,9 @@ export class Decider {
   }
 
   async #run(): Promise<boolean> {
-    const { custody, audit, services, clock, emit } = this.#parts;
+    const { credentials, audit, services, clock, emit } = this.#parts;
     try {
-      const all = [...custody.held()];
+      const all = [...credentials.entries.all()];
       const open = all.filter(({ made }) => made === undefined);
       if (open.length === 0) return true;
       const book = await this.#evidence(new Set(open.map(({ id }) => id)));
@@ -160,7 +161,7 @@ export class Decider {
       let undecided = 0;
       let began = performance.now();
       for (const entry of open) {
-        if (this.#disposed || !custody.isServing) return false;
+        if (this.#disposed || !credentials.lifecycle.isServing) return false;
         if (performance.now() - began > SLICE) {
           await sleep(REST, undefined, { ref: false });
           began = performance.now();
@@ -170,7 +171,7 @@ export class Decider {
         const hasSibling = service !== undefined && (counts.get(service)?.length ?? 0) > 1;
         const decided = decide(entry, book.of(entry.id), manifest, hasSibling);
         if (decided.fronts === undefined) undecided++;
-        await custody.inTurn(entry, () => this.#note(entry, decided));
+        await credentials.queue.run(entry, () => this.#note(entry, decided));
       }
       const reason = `${open.length} decided, of which no front is known for ${undecided}`;
       await audit.record({ at: clock.now(), action: 'upgrade', outcome: 'ok', times: open.length, reason });
@@ -183,8 +184,8 @@ export class Decider {
   }
 
   async #note(entry: Entry, decided: Amendment): Promise<void> {
-    const now = this.#parts.custody.at(entry);
-    if (now?.id === entry.id && now.made === undefined) await this.#parts.custody.amend(now, decided);
+    const now = this.#parts.credentials.entries.at(entry);
+    if (now?.id === entry.id && now.made === undefined) await this.#parts.credentials.changes.amend(now, decided);
   }
 
   /** Without a log that can be read nothing is known by it. */

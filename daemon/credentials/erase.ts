@@ -6,9 +6,9 @@ import type { RestoreBin } from '../history/erased/restore-bin.ts';
 import { dropAccess } from '../oauth/drop-access.ts';
 import type { Caller } from '../socket/caller.ts';
 import type { Accounts } from './accounts.ts';
-import type { Custody } from './custody.ts';
 import { mayErase } from './front-slot.ts';
 import { isListedBy, withoutFront } from './fronts.ts';
+import type { CredentialStore } from './held/credential-store.ts';
 import { isMeant } from './meant.ts';
 import type { RoundState } from './round.ts';
 import type { Entry } from './unlocked/set.ts';
@@ -16,7 +16,10 @@ import type { Entry } from './unlocked/set.ts';
 const notFound: CredentialReply = { status: 'not-found', message: 'no credential is held for this target' };
 
 export type EraseParts = {
-  readonly custody: Custody;
+  readonly credentials: Pick<
+    CredentialStore,
+    'changes' | 'entries' | 'leases' | 'lifecycle' | 'own' | 'queue' | 'values'
+  >;
   readonly emit: Emit;
   /** Where an erased credential goes. */
   readonly bin: RestoreBin;
@@ -28,15 +31,18 @@ export type EraseParts = {
 
 /** Takes away what tools and people erase. */
 export class Erase {
-  readonly #custody: Custody;
+  readonly #credentials: Pick<
+    CredentialStore,
+    'changes' | 'entries' | 'leases' | 'lifecycle' | 'own' | 'queue' | 'values'
+  >;
   readonly #emit: Emit;
   readonly #bin: RestoreBin;
   readonly #accounts: EraseParts['accounts'];
   readonly #round: RoundState;
   readonly #refreshes: boolean;
 
-  constructor({ custody, emit, bin, accounts, round, refreshes }: EraseParts) {
-    this.#custody = custody;
+  constructor({ credentials, emit, bin, accounts, round, refreshes }: EraseParts) {
+    this.#credentials = credentials;
     this.#emit = emit;
     this.#bin = bin;
     this.#accounts = accounts;
@@ -46,20 +52,20 @@ export class Erase {
 
   /** Takes away what matches, into the restore bin; with `isForGood` also out of that. */
   async erase(request: DecodedRequest, caller: Caller, isForGood = false): Promise<CredentialReply> {
-    const refusal = await this.#custody.refusal();
+    const refusal = await this.#credentials.lifecycle.refusal();
     if (refusal) return refusal;
     if (request.front !== undefined) return this.#eraseForFront(request, request.front, caller);
     const served = this.#round.read(request.state ?? []);
-    const candidates = this.#custody
+    const candidates = this.#credentials.entries
       .findAll(request.target!)
       .filter((entry) => isMeant(entry, request) && (served === undefined || entry.id === served))
       .filter((entry) => mayErase(request, entry));
     const removed: Entry[] = [];
     for (const candidate of candidates) {
       // Each waits for its turn and for the disk: meanwhile all may have been locked or carried elsewhere.
-      const refusedMeanwhile = await this.#custody.refusal();
+      const refusedMeanwhile = await this.#credentials.lifecycle.refusal();
       if (refusedMeanwhile) return refusedMeanwhile;
-      const wasErased = await this.#custody.inTurn(candidate, () =>
+      const wasErased = await this.#credentials.queue.run(candidate, () =>
         this.#eraseOne(candidate, request, caller, isForGood),
       );
       if (wasErased) removed.push(candidate);
@@ -81,12 +87,14 @@ export class Erase {
    * not decided stays, and is named in `undecided[]`.
    */
   async #eraseForFront(request: DecodedRequest, front: string, caller: Caller): Promise<CredentialReply> {
-    const meant = this.#custody.findAll(request.target!).filter((entry) => isMeant(entry, request));
+    const meant = this.#credentials.entries.findAll(request.target!).filter((entry) => isMeant(entry, request));
     const done: Entry[] = [];
     for (const candidate of meant.filter((entry) => isListedBy(entry, front))) {
-      const refusedMeanwhile = await this.#custody.refusal();
+      const refusedMeanwhile = await this.#credentials.lifecycle.refusal();
       if (refusedMeanwhile) return refusedMeanwhile;
-      const isDone = await this.#custody.inTurn(candidate, () => this.#takeMark(candidate, request, front, caller));
+      const isDone = await this.#credentials.queue.run(candidate, () =>
+        this.#takeMark(candidate, request, front, caller),
+      );
       if (isDone) done.push(candidate);
     }
     const undecided = meant.filter((entry) => entry.front === undefined && entry.fronts === undefined);
@@ -99,11 +107,11 @@ export class Erase {
 
   /** In the turn of its target. True if the front does not list it any more. */
   async #takeMark(candidate: Entry, request: DecodedRequest, front: string, caller: Caller): Promise<boolean> {
-    const entry = this.#custody.at(candidate);
+    const entry = this.#credentials.entries.at(candidate);
     if (entry?.id !== candidate.id) return false;
     const left = withoutFront(entry, front);
     if (left === 'gone') return this.#eraseOne(entry, request, caller, false);
-    await this.#custody.amend(entry, left);
+    await this.#credentials.changes.amend(entry, left);
     return true;
   }
 
@@ -114,20 +122,20 @@ export class Erase {
     caller: Caller,
     isForGood: boolean,
   ): Promise<boolean> {
-    this.#custody.refuseLocked('erase');
-    const entry = this.#custody.at(candidate);
+    this.#credentials.lifecycle.refuseLocked('erase');
+    const entry = this.#credentials.entries.at(candidate);
     if (entry?.id !== candidate.id) return false;
     if (secret) {
-      if (!this.#custody.isServable(entry)) await this.#custody.obtain(entry);
-      if (!this.#custody.isServable(entry)) return false;
-      if (!release(this.#custody, entry, caller, 'match').secret?.equals(secret)) return false;
+      if (!this.#credentials.leases.isServable(entry)) await this.#credentials.values.obtain(entry);
+      if (!this.#credentials.leases.isServable(entry)) return false;
+      if (!release(this.#credentials.values, entry, caller, 'match').secret?.equals(secret)) return false;
     }
     // A tool was refused with an access token. Whether the login is over its provider says, not a tool; and one that is over
     // is known until a person has seen to it.
-    if (id === undefined && entry.about?.oauth && this.#refreshes) await dropAccess(this.#custody, entry, caller);
+    if (id === undefined && entry.about?.oauth && this.#refreshes) await dropAccess(this.#credentials, entry, caller);
     else if (isForGood) {
-      await this.#custody.remove(entry);
-      await purgeErased(this.#custody.own, { ...entry, about: undefined });
+      await this.#credentials.changes.remove(entry);
+      await purgeErased(this.#credentials.own, { ...entry, about: undefined });
     } else await this.#bin.erase(entry, tool);
     this.#emit({ kind: 'erased', id: entry.id });
     return true;

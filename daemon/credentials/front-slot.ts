@@ -4,8 +4,8 @@ import { release } from '../access/release.ts';
 import { type Held, heldOf } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Caller } from '../socket/caller.ts';
-import type { Custody } from './custody.ts';
 import { isFrontsAlone, placingOf } from './fronts.ts';
+import type { CredentialStore } from './held/credential-store.ts';
 import type { Entry } from './unlocked/set.ts';
 
 /** Where a store goes, and the marks that what it keeps has from then on. */
@@ -16,29 +16,29 @@ export type FrontSlot = Pick<Held, 'fronts' | 'frontOnly'> & { readonly target: 
  * with its id if that was news. Throws what the backend throws; nothing is lost then.
  */
 export async function frontSlot(
-  custody: Custody,
+  credentials: Pick<CredentialStore, 'changes' | 'entries' | 'values'>,
   target: Target,
   request: DecodedRequest,
   caller: Caller,
 ): Promise<FrontSlot | { readonly marked: string | undefined }> {
   const { front, made, secret, replaces } = request;
-  const before = custody.at(target);
+  const before = credentials.entries.at(target);
   if (replaces !== undefined && before?.id === replaces) {
     return { target, fronts: before.fronts, frontOnly: before.frontOnly };
   }
   const mayMeet = before !== undefined && (front !== undefined || before.frontOnly === true);
-  const isSameValue = mayMeet && secret !== undefined && (await holds(custody, before, request, caller));
-  const own = front === undefined ? undefined : custody.at({ ...target, front });
+  const isSameValue = mayMeet && secret !== undefined && (await holds(credentials, before, request, caller));
+  const own = front === undefined ? undefined : credentials.entries.at({ ...target, front });
   const isUsers = made !== undefined && made !== 'tool';
   const placing = placingOf({ front, isUsers }, before, isSameValue, own !== undefined);
   switch (placing.to) {
     case 'marked':
-      if (own) await custody.remove(own);
-      return { marked: await mark(custody, before!, front!) };
+      if (own) await credentials.changes.remove(own);
+      return { marked: await mark(credentials, before!, front!) };
     case 'own':
       return { target: { ...target, front }, fronts: [front!], frontOnly: true };
     case 'target-after-move':
-      await moveAside(custody, before!, placing.owner, caller);
+      await moveAside(credentials, before!, placing.owner, caller);
       return { target, fronts: [], frontOnly: undefined };
     case 'target':
       return { target, fronts: placing.fronts, frontOnly: placing.frontOnly };
@@ -55,13 +55,13 @@ export function mayErase({ tool, secret, id }: DecodedRequest, entry: Entry): bo
 }
 
 async function holds(
-  custody: Custody,
+  credentials: Pick<CredentialStore, 'values'>,
   entry: Entry,
   { secret, authtype }: DecodedRequest,
   caller: Caller,
 ): Promise<boolean> {
   if (entry.authtype !== authtype) return false;
-  const held = await release(custody, entry, caller, 'compare');
+  const held = await release(credentials.values, entry, caller, 'compare');
   if (!held) return false;
   try {
     return held.secret?.equals(secret!) ?? false;
@@ -71,9 +71,13 @@ async function holds(
 }
 
 /** Answers the id if the mark is new. */
-async function mark(custody: Custody, entry: Entry, front: string): Promise<string | undefined> {
+async function mark(
+  credentials: Pick<CredentialStore, 'changes'>,
+  entry: Entry,
+  front: string,
+): Promise<string | undefined> {
   if (entry.fronts?.includes(front)) return undefined;
-  await custody.amend(entry, { fronts: [...(entry.fronts ?? []), front] });
+  await credentials.changes.amend(entry, { fronts: [...(entry.fronts ?? []), front] });
   return entry.id;
 }
 
@@ -81,13 +85,19 @@ async function mark(custody: Custody, entry: Entry, front: string): Promise<stri
  * What a front alone has brought becomes that front's own, under the same id, before another tool's value takes the place
  * for the target: cut between the two, both places hold the front's value.
  */
-async function moveAside(custody: Custody, entry: Entry, front: string, caller: Caller): Promise<void> {
-  const secrets = await release(custody, entry, caller, 'move');
+async function moveAside(
+  credentials: Pick<CredentialStore, 'changes' | 'values'>,
+  entry: Entry,
+  front: string,
+  caller: Caller,
+): Promise<void> {
+  const secrets = await release(credentials.values, entry, caller, 'move');
   if (!secrets) return;
   try {
     const held = { ...heldOf(entry), front, fronts: [front], frontOnly: true };
-    await custody.put(held, secrets, entry.resting !== undefined, undefined);
-    await custody.remove(entry);
+    if (entry.resting) await credentials.changes.put(held, secrets);
+    else await credentials.changes.putInMemory(held, secrets);
+    await credentials.changes.remove(entry);
   } finally {
     disposeSecrets(secrets);
   }

@@ -9,8 +9,9 @@ import { inTime } from '../oauth/refresh-outcome.ts';
 import type { Refresher } from '../oauth/refresher.ts';
 import type { Caller } from '../socket/caller.ts';
 import type { Choice } from './choice.ts';
-import type { Custody } from './custody.ts';
 import { endedReply } from './ended.ts';
+import type { CredentialStore } from './held/credential-store.ts';
+import type { Lifecycle } from './held/lifecycle.ts';
 import { isExpired } from './meant.ts';
 import type { RoundState } from './round.ts';
 import type { Entry } from './unlocked/set.ts';
@@ -29,7 +30,7 @@ const tooShort: CredentialReply = {
 const OPENING_WAIT = 4_000;
 
 export type GetParts = {
-  readonly custody: Custody;
+  readonly credentials: Pick<CredentialStore, 'entries' | 'leases' | 'lifecycle' | 'values'>;
   readonly clock: Clock;
   readonly choice: Choice;
   readonly tombstones: Pick<Tombstones, 'find'>;
@@ -42,7 +43,7 @@ export type GetParts = {
 
 /** Answers gets: chooses a credential, waits for what it needs (the backend, a refresh, a person), and hands its value out. */
 export class Get {
-  readonly #custody: Custody;
+  readonly #credentials: Pick<CredentialStore, 'entries' | 'leases' | 'lifecycle' | 'values'>;
   readonly #clock: Clock;
   readonly #choice: Choice;
   readonly #tombstones: GetParts['tombstones'];
@@ -51,8 +52,8 @@ export class Get {
   readonly #refresher: Refresher | undefined;
   readonly #isSigningIn: (target: Target) => boolean;
 
-  constructor({ custody, clock, choice, tombstones, waiters, round, refresher, isSigningIn }: GetParts) {
-    this.#custody = custody;
+  constructor({ credentials, clock, choice, tombstones, waiters, round, refresher, isSigningIn }: GetParts) {
+    this.#credentials = credentials;
     this.#clock = clock;
     this.#choice = choice;
     this.#tombstones = tombstones;
@@ -74,7 +75,7 @@ export class Get {
   }
 
   #getNow(request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
-    if (!this.#custody.isServing && !this.#custody.isServingHost(request.target!))
+    if (!this.#credentials.lifecycle.isServing && !this.#credentials.lifecycle.isServingHost(request.target!))
       return this.#getWhenOpen(request, caller);
     return this.#getChosen(request, caller);
   }
@@ -94,7 +95,7 @@ export class Get {
       return this.#answerRefreshed(found, request, caller);
     const expired = isExpired(found, this.#clock, request.minTtl);
     if (expired && request.capabilities.keyhold) return Promise.resolve(endedReply(found) ?? expiredReply);
-    if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request, caller);
+    if (!this.#credentials.leases.isServable(found)) return this.#getWhenRead(found, request, caller);
     return Promise.resolve(this.#serve(found, request, caller));
   }
 
@@ -103,26 +104,30 @@ export class Get {
     const phase = this.#refresher!.look(found, request.minTtl);
     const isOver = phase === 'closing' || phase === 'dead' || found.about?.ended !== undefined;
     if (isOver) return this.#getWhenRefreshed(found, request, caller);
-    if (!this.#custody.isServable(found)) return this.#getWhenRead(found, request, caller);
+    if (!this.#credentials.leases.isServable(found)) return this.#getWhenRead(found, request, caller);
     return Promise.resolve(this.#serve(found, request, caller));
   }
 
   /** Waits for the one refresh. */
   async #getWhenRefreshed(found: Entry, request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
     const outcome = await inTime(this.#refresher!.refresh(found));
-    if (!this.#isServing(request) || this.#custody.at(found) !== found) return this.#getNow(request, caller);
+    if (!this.#isServing(request) || this.#credentials.entries.at(found) !== found)
+      return this.#getNow(request, caller);
     const isLive =
       !isExpired(found, this.#clock, request.minTtl) && this.#refresher!.look(found, request.minTtl) !== 'dead';
     if (!isLive) return outcome.status === 'failed' ? outcome.reply : tooShort;
-    if (!this.#custody.isServable(found)) await this.#custody.obtain(found);
-    return this.#isServing(request) && this.#custody.isServable(found) ? this.#serve(found, request, caller) : notFound;
+    if (!this.#credentials.leases.isServable(found)) await this.#credentials.values.obtain(found);
+    return this.#isServing(request) && this.#credentials.leases.isServable(found)
+      ? this.#serve(found, request, caller)
+      : notFound;
   }
 
   async #getWhenRead(found: Entry, request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
-    await this.#custody.obtain(found);
+    await this.#credentials.values.obtain(found);
     // While we waited it may have been erased, replaced or locked away.
-    if (!this.#isServing(request) || this.#custody.at(found) !== found) return this.#getNow(request, caller);
-    return this.#custody.isServable(found) ? this.#serve(found, request, caller) : notFound;
+    if (!this.#isServing(request) || this.#credentials.entries.at(found) !== found)
+      return this.#getNow(request, caller);
+    return this.#credentials.leases.isServable(found) ? this.#serve(found, request, caller) : notFound;
   }
 
   /**
@@ -134,13 +139,13 @@ export class Get {
     const late = Promise.withResolvers<'late'>();
     const deadline = new IoDeadline(OPENING_WAIT, () => late.resolve('late'));
     try {
-      const knowsHost = await Promise.race([this.#custody.knowsHost(request.target!), late.promise]);
+      const knowsHost = await Promise.race([this.#credentials.lifecycle.knowsHost(request.target!), late.promise]);
       if (knowsHost === true) {
         const reply = await this.#getNow(request, caller);
         if (reply.status !== 'not-found') return reply;
       }
-      const refusal = await Promise.race([this.#custody.refusal(), late.promise]);
-      if (refusal === 'late') return stillOpening(this.#custody);
+      const refusal = await Promise.race([this.#credentials.lifecycle.refusal(), late.promise]);
+      if (refusal === 'late') return stillOpening(this.#credentials.lifecycle);
       return refusal ?? this.#getNow(request, caller);
     } finally {
       deadline.clear();
@@ -149,7 +154,7 @@ export class Get {
 
   /** Whether a get for this target may be answered now by what is known. */
   #isServing({ target }: DecodedRequest): boolean {
-    return this.#custody.isServing || this.#custody.isServingHost(target!);
+    return this.#credentials.lifecycle.isServing || this.#credentials.lifecycle.isServingHost(target!);
   }
 
   /** What only a person could do about an answer; undefined where that is nothing, or nobody is at it. */
@@ -172,14 +177,14 @@ export class Get {
   }
 
   #serve(found: Entry, request: DecodedRequest, caller: Caller): CredentialReply {
-    this.#custody.touch(found);
+    this.#credentials.leases.touch(found);
     if (!isExpired(found, this.#clock, request.minTtl)) return this.#reply(found, request, caller);
     return endedReply(found) ?? this.#refreshOnly(found, caller);
   }
 
   #reply(entry: Entry, request: DecodedRequest, caller: Caller): CredentialReply {
     const { protocol, host, path, username, authtype, expiresAt, about } = entry;
-    const { secret, refreshToken } = release(this.#custody, entry, caller, 'reply');
+    const { secret, refreshToken } = release(this.#credentials.values, entry, caller, 'reply');
     const credential = {
       protocol,
       host,
@@ -198,13 +203,13 @@ export class Get {
   /** What git may still hear of an expired credential: the refresh token, for the next helper in its list. */
   #refreshOnly(entry: Entry, caller: Caller): CredentialReply {
     const { id, protocol, host, path, username, expiresAt, about } = entry;
-    const { refreshToken } = release(this.#custody, entry, caller, 'reply');
+    const { refreshToken } = release(this.#credentials.values, entry, caller, 'reply');
     if (!refreshToken || about?.oauth) return expiredReply;
     return { status: 'ok', credential: { protocol, host, path, username, expiresAt, refreshToken }, ids: [id] };
   }
 }
 
-function stillOpening({ progress }: Custody): CredentialReply {
+function stillOpening({ progress }: Pick<Lifecycle, 'progress'>): CredentialReply {
   const far = progress ? `: ${progress.done} of ${progress.total} credentials are read` : '';
   return { status: 'unavailable', message: `cannot answer yet: the agent is opening its backend${far}; try again` };
 }

@@ -2,7 +2,7 @@ import type { CredentialReply, Standing } from '../../protocol/handler.ts';
 import { release } from '../access/release.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Caller } from '../socket/caller.ts';
-import type { Custody } from './custody.ts';
+import type { CredentialStore } from './held/credential-store.ts';
 import type { Entry } from './unlocked/set.ts';
 
 /** The answer to a store whose place holds something else than its caller has seen. */
@@ -17,7 +17,7 @@ export const overtakenReply: CredentialReply = {
  * A value is compared with what rests: a keyring's item may have been changed by another program. Throws what the backend throws.
  */
 export async function standsAsSeen(
-  custody: Custody,
+  credentials: Pick<CredentialStore, 'values'>,
   before: Entry | undefined,
   seen: Standing,
   caller: Caller,
@@ -25,7 +25,8 @@ export async function standsAsSeen(
   if ('storedAt' in seen) return (before?.storedAt ?? 0) === seen.storedAt;
   if (!before) return false;
   const held =
-    (await release(custody, before, caller, 'settle')) ?? (await release(custody, before, caller, 'compare'));
+    (await release(credentials.values, before, caller, 'settle')) ??
+    (await release(credentials.values, before, caller, 'compare'));
   if (!held) return false;
   try {
     return held.secret?.equals(seen.value) ?? false;

@@ -12,8 +12,8 @@ import { refusalOf } from '../history/tombstones/tombstone.ts';
 import type { Tombstones } from '../history/tombstones/tombstones.ts';
 import type { Caller } from '../socket/caller.ts';
 import type { Accounts } from './accounts.ts';
-import type { Custody } from './custody.ts';
 import { type FrontSlot, frontSlot } from './front-slot.ts';
+import type { CredentialStore } from './held/credential-store.ts';
 import { isSame } from './meant.ts';
 import { newestDate, slotOf } from './slot.ts';
 import { overtakenReply, standsAsSeen } from './standing.ts';
@@ -23,7 +23,7 @@ import type { Entry } from './unlocked/set.ts';
 const unchanged: CredentialReply = { status: 'ok', isUnrecorded: true };
 
 export type StoreParts = {
-  readonly custody: Custody;
+  readonly credentials: Pick<CredentialStore, 'changes' | 'entries' | 'leases' | 'lifecycle' | 'queue' | 'values'>;
   readonly clock: Clock;
   readonly emit: Emit;
   readonly tombstones: Tombstones;
@@ -33,14 +33,14 @@ export type StoreParts = {
 
 /** Keeps what tools and people store. */
 export class Store {
-  readonly #custody: Custody;
+  readonly #credentials: Pick<CredentialStore, 'changes' | 'entries' | 'leases' | 'lifecycle' | 'queue' | 'values'>;
   readonly #clock: Clock;
   readonly #emit: Emit;
   readonly #tombstones: Tombstones;
   readonly #accounts: StoreParts['accounts'];
 
-  constructor({ custody, clock, emit, tombstones, accounts }: StoreParts) {
-    this.#custody = custody;
+  constructor({ credentials, clock, emit, tombstones, accounts }: StoreParts) {
+    this.#credentials = credentials;
     this.#clock = clock;
     this.#emit = emit;
     this.#tombstones = tombstones;
@@ -48,19 +48,19 @@ export class Store {
   }
 
   async store(request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
-    const refusal = await this.#custody.refusal();
+    const refusal = await this.#credentials.lifecycle.refusal();
     if (refusal) return refusal;
     // git says store with nothing to keep, with what must not be kept, and with what is dead already: all are heard.
     if (request.secret === undefined) return unchanged;
     if (request.ephemeral) return unchanged;
     if (request.expiresAt !== undefined && request.expiresAt <= this.#clock.now()) return unchanged;
     // The request's own secrets end with the request; a store waits for its turn and for the disk.
-    const target = slotOf(this.#custody, request);
-    const reply = await this.#custody.inTurn(target, async (): Promise<CredentialReply> => {
+    const target = slotOf(this.#credentials.entries, request);
+    const reply = await this.#credentials.queue.run(target, async (): Promise<CredentialReply> => {
       const { onlyOver } = request;
-      if (onlyOver && !(await standsAsSeen(this.#custody, this.#custody.at(target), onlyOver, caller)))
+      if (onlyOver && !(await standsAsSeen(this.#credentials, this.#credentials.entries.at(target), onlyOver, caller)))
         return overtakenReply;
-      const slot = await frontSlot(this.#custody, target, request, caller);
+      const slot = await frontSlot(this.#credentials, target, request, caller);
       if ('marked' in slot) return slot.marked ? { status: 'ok', ids: [slot.marked] } : unchanged;
       return this.#keepCredential(slot, request, caller);
     });
@@ -74,12 +74,15 @@ export class Store {
     request: DecodedRequest,
     caller: Caller,
   ): Promise<CredentialReply> {
-    const before = this.#custody.at(target);
-    const now = before && this.#custody.isServable(before) && release(this.#custody, before, caller, 'match');
+    const before = this.#credentials.entries.at(target);
+    const now =
+      before &&
+      this.#credentials.leases.isServable(before) &&
+      release(this.#credentials.values, before, caller, 'match');
     const repeated = before && now && isSame(before, now, request) ? before : undefined;
     if (repeated) {
       // git repeats what it was just given after every success: nothing to write, and nothing that it left out is lost.
-      this.#custody.touch(repeated);
+      this.#credentials.leases.touch(repeated);
       const isSaid = request.about !== undefined && saysMore(repeated.about, request.about);
       const isMade = madeAfter(repeated.made, request.made, true) !== (repeated.made ?? 'tool');
       // A tool that stores it again has just used it: what its service said is over.
@@ -96,17 +99,19 @@ export class Store {
       id: before?.id ?? randomBytes(10).toString('hex'),
       authtype: request.authtype,
       expiresAt: request.expiresAt ?? (repeated || noted.isSameValue ? before!.expiresAt : undefined),
-      storedAt: newestDate(this.#custody, this.#clock, target),
+      storedAt: newestDate(this.#credentials.entries, this.#clock, target),
       about: noted.about,
       made: madeAfter(before?.made, request.made, repeated !== undefined || noted.isSameValue),
       fronts,
       frontOnly,
       shown: noted.about?.prefix,
     };
-    const isThere = repeated !== undefined && this.#custody.isServable(repeated);
-    const known = isThere ? release(this.#custody, repeated, caller, 'match').refreshToken : undefined;
+    const isThere = repeated !== undefined && this.#credentials.leases.isServable(repeated);
+    const known = isThere ? release(this.#credentials.values, repeated, caller, 'match').refreshToken : undefined;
     const secrets = { secret, refreshToken: request.refreshToken ?? known };
-    await this.#custody.put(held, secrets, request.timeout === undefined, request.timeout);
+    const { changes } = this.#credentials;
+    if (request.timeout === undefined) await changes.put(held, secrets);
+    else await changes.putInMemory(held, secrets, request.timeout);
     this.#emit({ kind: before && !repeated ? 'rotated' : 'stored', id: held.id });
     // What lives in memory only and lives on there is the same as before.
     return repeated && !repeated.resting ? unchanged : { status: 'ok', ids: [held.id] };

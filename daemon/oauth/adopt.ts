@@ -2,7 +2,7 @@ import { mergeAbout } from '../../protocol/about.ts';
 import { release } from '../access/release.ts';
 import { heldOf } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
-import type { Custody } from '../credentials/custody.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Marks } from '../history/tombstones/marks.ts';
 import { agentItself } from '../socket/caller.ts';
@@ -16,11 +16,14 @@ export const EARLIER_MAX = 4;
  * in the turn of the entry's target.
  */
 export async function adoptNewer(
-  { custody, marks }: { readonly custody: Custody; readonly marks: Pick<Marks, 'note'> },
+  {
+    credentials,
+    marks,
+  }: { readonly credentials: Pick<CredentialStore, 'changes' | 'values'>; readonly marks: Pick<Marks, 'note'> },
   entry: Entry,
 ): Promise<boolean> {
   const grant = entry.about?.oauth;
-  const resting = await release(custody, entry, agentItself, 'settle');
+  const resting = await release(credentials.values, entry, agentItself, 'settle');
   if (!resting) return false;
   try {
     const { secret, refreshToken } = resting;
@@ -33,7 +36,7 @@ export async function adoptNewer(
     const oauth = { ...grant, lifetime: undefined, earlier: known.slice(0, EARLIER_MAX) };
     const noted = mergeAbout(entry.about, { ...seen, oauth, ended: undefined });
     const adopted = { ...heldOf(entry), expiresAt: undefined, about: noted, shown: noted?.prefix };
-    await custody.adopt(entry, adopted, { secret, refreshToken });
+    await credentials.changes.adopt(entry, adopted, { secret, refreshToken });
     return true;
   } finally {
     disposeSecrets(resting);

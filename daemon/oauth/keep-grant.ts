@@ -29,7 +29,7 @@ type Kept = { readonly kept: Entry } | { readonly stays: Entry };
 
 /** Keeps what a login gave, in the place of an earlier one for the same target, if it may replace that. The secrets are borrowed. */
 export async function keepGrant(
-  { custody, marks, clock }: Pick<SignInParts, 'custody' | 'marks' | 'clock'>,
+  { credentials, marks, clock }: Pick<SignInParts, 'credentials' | 'marks' | 'clock'>,
   { meant: { target, manifest, provider, scopes, leeway }, given, by, account, grantedAt }: Granted,
   secrets: Secrets,
   mayReplace: (before: Entry) => boolean,
@@ -58,8 +58,8 @@ export async function keepGrant(
     account,
     scopes: granted ?? scopes,
   };
-  return custody.inTurn(place, async (): Promise<Kept> => {
-    const before = custody.at(place);
+  return credentials.queue.run(place, async (): Promise<Kept> => {
+    const before = credentials.entries.at(place);
     if (before && !mayReplace(before)) return { stays: before };
     const { about: seen } = await marks.note(secrets.secret!, place, mergeAbout(undefined, about), true);
     const held: Held = {
@@ -73,8 +73,8 @@ export async function keepGrant(
       fronts: before?.fronts ?? [],
       shown: seen.prefix,
     };
-    await custody.put(held, secrets, true, undefined);
-    const entry = custody.at(held);
+    await credentials.changes.put(held, secrets);
+    const entry = credentials.entries.at(held);
     if (!entry) throw new KeyholdError('locked', 'cannot keep the login: the credentials were locked meanwhile');
     return { kept: entry };
   });

@@ -2,7 +2,7 @@ import type { Seconds, Target } from '../../protocol/credential.ts';
 import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
 import type { Clock } from '../clock.ts';
-import type { Custody } from '../credentials/custody.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { Emit } from '../events/agent-event.ts';
 import type { NewToken } from '../services/whose.ts';
 import type { Route } from '../upstream/plan.ts';
@@ -12,7 +12,7 @@ import type { Refresher, RefresherParts } from './refresher.ts';
 
 /** What a login is made with. */
 export type SignInParts = {
-  readonly custody: Custody;
+  readonly credentials: Pick<CredentialStore, 'entries' | 'queue' | 'changes' | 'lifecycle'>;
   readonly marks: RefresherParts['marks'];
   readonly refresher: Refresher;
   readonly upstream: Pick<Upstream, 'run'>;

@@ -7,7 +7,7 @@ import { release } from '../access/release.ts';
 import { type Degradation, type Held, heldOf, type Secrets } from '../backends/backend.ts';
 import { disposeSecrets, withBytes } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
-import type { Custody } from '../credentials/custody.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import { Sweeper } from '../credentials/unlocked/sweeper.ts';
 import type { Emit } from '../events/agent-event.ts';
@@ -40,7 +40,7 @@ import {
 } from './schedule.ts';
 
 export type RefresherParts = {
-  readonly custody: Custody;
+  readonly credentials: Pick<CredentialStore, 'changes' | 'entries' | 'lifecycle' | 'queue' | 'values'>;
   readonly marks: Pick<Marks, 'note'>;
   readonly upstream: Pick<Upstream, 'run'>;
   /** How services are reached at the moment. Throws where they must not be. */
@@ -120,7 +120,7 @@ export class Refresher {
 
   /** What a person should see to: logins that nobody but they can mend. */
   degradations(): Degradation[] {
-    return [...this.#parts.custody.held()].flatMap((entry) => {
+    return [...this.#parts.credentials.entries.all()].flatMap((entry) => {
       const { id } = entry;
       const remedy = `run: ${loginCommand(entry)}`;
       if (entry.about?.oauth?.ended) {
@@ -183,8 +183,8 @@ export class Refresher {
       return Promise.resolve({ status: 'failed', ...outcomeOf(entry, 'waiting', backoff.until - now) });
     }
     // A key of its own: gets and stores of the same target go on meanwhile, and a lock waits until what comes is kept.
-    const flight = this.#parts.custody
-      .inTurn(turnOf(entry), () => this.#run(entry))
+    const flight = this.#parts.credentials.queue
+      .run(turnOf(entry), () => this.#run(entry))
       .catch((error): RefreshOutcome => {
         const { status, message } = asFault(error);
         return { status: 'failed', reply: { status, message } };
@@ -197,21 +197,24 @@ export class Refresher {
   }
 
   async #run(asked: Entry): Promise<RefreshOutcome> {
-    const { custody, clock, upstream, emit } = this.#parts;
-    const entry = custody.at(asked);
+    const { credentials, clock, upstream, emit } = this.#parts;
+    const entry = credentials.entries.at(asked);
     // Another has taken its place meanwhile: that is newer, and may be good.
     if (entry?.id !== asked.id || !entry.about?.oauth) return { status: 'refreshed' };
     const grant = entry.about.oauth;
     const route = this.#parts.route();
-    const secrets = await release(custody, entry, agentItself, 'refresh');
+    const secrets = await release(credentials.values, entry, agentItself, 'refresh');
     try {
       const token = secrets?.refreshToken;
       if (!token) return { status: 'failed', ...outcomeOf(entry, 'refused') };
       // In the turn of the target: an erase or a store that is under way would put back what was known before.
-      const isNoted = await custody.inTurn(entry, async () => {
-        if (custody.at(entry) !== entry) return false;
+      const isNoted = await credentials.queue.run(entry, async () => {
+        if (credentials.entries.at(entry) !== entry) return false;
         if (await adoptNewer(this.#parts, entry)) return false;
-        await custody.annotate(entry, mergeAbout(entry.about, { oauth: { ...grant, begunAt: clock.now() } }));
+        await credentials.changes.annotate(
+          entry,
+          mergeAbout(entry.about, { oauth: { ...grant, begunAt: clock.now() } }),
+        );
         return true;
       });
       if (!isNoted) return { status: 'refreshed' };
@@ -237,9 +240,9 @@ export class Refresher {
     answer: UpstreamAnswer<OAuthReply>,
     before: Secrets & Required<Pick<Secrets, 'refreshToken'>>,
   ): Promise<RefreshOutcome> {
-    const { custody } = this.#parts;
-    return custody.inTurn(asked, async () => {
-      const entry = custody.at(asked);
+    const { credentials } = this.#parts;
+    return credentials.queue.run(asked, async () => {
+      const entry = credentials.entries.at(asked);
       const now = entry?.about?.oauth;
       // Signed in again, or replaced, meanwhile: what stands there is newer than what we have.
       if (entry?.id !== asked.id || now?.round !== grant.round || now.begunAt === undefined) {
@@ -258,11 +261,14 @@ export class Refresher {
       }
       const { begunAt, ...rest } = grant;
       if (verdict.kind === 'ended') {
-        await custody.annotate(entry, mergeAbout(entry.about, { oauth: { ...rest, ended: verdict.why } }), true);
+        await credentials.changes.noteOutcome(
+          entry,
+          mergeAbout(entry.about, { oauth: { ...rest, ended: verdict.why } }),
+        );
         return { status: 'failed', ...outcomeOf(entry, verdict.why) };
       }
       if (verdict.kind === 'unknown') return { status: 'failed', ...outcomeOf(entry, 'unknown') };
-      await custody.annotate(entry, mergeAbout(entry.about, { oauth: rest }), true);
+      await credentials.changes.noteOutcome(entry, mergeAbout(entry.about, { oauth: rest }));
       return { status: 'failed', ...outcomeOf(entry, verdict.why, this.#backOff(grant, verdict.retryAfter)) };
     });
   }
@@ -298,7 +304,7 @@ export class Refresher {
     before: Secrets,
     why: string,
   ): Promise<RefreshOutcome> {
-    const { custody, emit } = this.#parts;
+    const { credentials, emit } = this.#parts;
     emit({ kind: 'refresh-failed', id: entry.id, outcome: 'unfit' });
     if (unfit?.has('refreshToken') && grant.rotates !== false) {
       return { status: 'failed', ...outcomeOf(entry, 'unfit-token', undefined, why) };
@@ -307,8 +313,8 @@ export class Refresher {
     const about = mergeAbout(entry.about, { oauth: { ...grant, round: grant.round + (fresh ? 1 : 0) } });
     if (fresh && before.secret) {
       const held = { ...heldOf(entry), about };
-      await custody.renew(entry, held, { secret: before.secret, refreshToken: fresh });
-    } else await custody.annotate(entry, about, true);
+      await credentials.changes.renew(entry, held, { secret: before.secret, refreshToken: fresh });
+    } else await credentials.changes.noteOutcome(entry, about);
     return { status: 'failed', ...outcomeOf(entry, 'unfit-token', this.#backOff(grant), why) };
   }
 
@@ -320,7 +326,7 @@ export class Refresher {
     secrets: Secrets,
     isRotated: boolean,
   ): Promise<RefreshOutcome> {
-    const { custody, clock, marks, emit } = this.#parts;
+    const { credentials, clock, marks, emit } = this.#parts;
     const lifetime = lifetimeOf(expiresIn);
     const { about: seen } = await marks.note(secrets.secret!, entry, entry.about, entry.resting !== undefined);
     const earlier = [entry.about?.fingerprint, ...(grant.earlier ?? [])].filter((one) => one !== undefined);
@@ -341,11 +347,11 @@ export class Refresher {
       shown: about?.prefix,
     };
     // Where a value and what is known of it do not come to rest in one stroke, the mark of the refresh goes last.
-    const isOneStroke = !entry.resting || custody.backend?.name !== 'keyring';
+    const isOneStroke = !entry.resting || credentials.lifecycle.backend?.name !== 'keyring';
     const marked = { ...held, about: mergeAbout(about, { oauth: { ...oauth, begunAt: begunAt ?? clock.now() } }) };
-    await custody.renew(entry, isOneStroke ? held : marked, secrets);
-    const kept = custody.at(held);
-    if (!isOneStroke && kept) await custody.annotate(kept, about, true);
+    await credentials.changes.renew(entry, isOneStroke ? held : marked, secrets);
+    const kept = credentials.entries.at(held);
+    if (!isOneStroke && kept) await credentials.changes.noteOutcome(kept, about);
     if (kept) {
       const family = this.#learn(kept, this.#families.get(kept.id));
       if (family.life) this.#sweeper.by(family.life.dueAt);
@@ -356,10 +362,10 @@ export class Refresher {
 
   /** Begins what is due and in use. Answers when to look again. */
   #sweep(now: Seconds): Seconds | undefined {
-    const { custody, usedWithin } = this.#parts;
-    if (!custody.isServing) return undefined;
+    const { credentials, usedWithin } = this.#parts;
+    if (!credentials.lifecycle.isServing) return undefined;
     let next: Seconds | undefined;
-    for (const entry of [...custody.held()]) {
+    for (const entry of [...credentials.entries.all()]) {
       const family = this.#families.get(entry.id);
       if (!family?.life || family.flight || !this.canRefresh(entry) || !isInUse(family.askedAt, now, usedWithin))
         continue;

@@ -67,8 +67,8 @@ export class SignIn {
 
   /** Begins a login: says where the person has to go; with `way` client it is done at once. */
   async authorize(wanted: LoginWanted): Promise<CredentialReply> {
-    const { custody, keep } = this.#parts;
-    await custody.ready();
+    const { credentials, keep } = this.#parts;
+    await credentials.lifecycle.ready();
     const { way, password, redirect = '' } = wanted;
     const meant = await this.#meant(wanted);
     if ('status' in meant) return meant;
@@ -136,7 +136,7 @@ export class SignIn {
 
   /** Ends a login that was begun: by what the browser brought, or by asking whether the device was let in. */
   async authorized(back: WayBack): Promise<CredentialReply> {
-    await this.#parts.custody.ready();
+    await this.#parts.credentials.lifecycle.ready();
     const { login: handle } = back;
     const login = this.#waiting.get(handle);
     if (!login && this.#withheld.has(handle)) return this.#withheld.end(handle, back);
@@ -266,7 +266,7 @@ export class SignIn {
 
   /** The login that is kept for a target, ended or not. */
   #loginAt(target: Target): Entry | undefined {
-    return this.#parts.custody.find(target, ({ about }) => about?.oauth !== undefined);
+    return this.#parts.credentials.entries.find(target, ({ about }) => about?.oauth !== undefined);
   }
 
   #run(

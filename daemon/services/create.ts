@@ -57,7 +57,7 @@ export type Wanted = {
  */
 export async function create(desk: Desk, asked: CreateRequest): Promise<CredentialReply> {
   const { place, label, account, tenant, scopes, limit } = asked;
-  await desk.parts.custody.ready();
+  await desk.parts.credentials.lifecycle.ready();
   const manifest = desk.manifestOf(place, asked.service);
   const kind = kindOf(manifest, asked.kind);
   if (!kind) {
@@ -200,8 +200,12 @@ function takenReply(desk: Desk, place: Target, label: string): CredentialReply |
 }
 
 /** What stands where a new token of that name would be kept. */
-function namesakeAt({ parts: { custody } }: Desk, { protocol, host, path }: Target, label: string): Entry | undefined {
-  return custody.at(slotOf(custody, { target: { protocol, host, path }, about: { label } }));
+function namesakeAt(
+  { parts: { credentials } }: Desk,
+  { protocol, host, path }: Target,
+  label: string,
+): Entry | undefined {
+  return credentials.entries.at(slotOf(credentials.entries, { target: { protocol, host, path }, about: { label } }));
 }
 
 function checkWish(

@@ -21,7 +21,7 @@ import type { Secrets } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Agent } from '../credentials/agent.ts';
-import type { Custody } from '../credentials/custody.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import { preferenceOf } from '../credentials/profiles.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Emit } from '../events/agent-event.ts';
@@ -36,7 +36,7 @@ import { Rechecks } from './recheck.ts';
 import { endedBy, sightOf, Verdicts } from './verdicts.ts';
 
 export type DeskParts = {
-  readonly custody: Custody;
+  readonly credentials: CredentialStore;
   readonly tombstones: Tombstones;
   /** Keeps what a service gave out, as any other store. */
   readonly agent: Agent;
@@ -140,12 +140,12 @@ export class Desk {
 
   /** What is held for an entry, copied, for a call of its service or a purpose beside that. The taker disposes of it. */
   release(entry: Entry, purpose: 'call' | 'compare' | 'move' = 'call'): Promise<Secrets | undefined> {
-    return release(this.parts.custody, entry, this.caller, purpose);
+    return release(this.parts.credentials.values, entry, this.caller, purpose);
   }
 
   /** The held credential of an id, which a request names in its attribute `key`. Throws `not_found`. */
   entryOf(id: string | undefined, key = 'id'): Entry {
-    const entry = id === undefined ? undefined : this.parts.custody.byId(id);
+    const entry = id === undefined ? undefined : this.parts.credentials.entries.byId(id);
     if (entry) return entry;
     throw new KeyholdError('not_found', `cannot find the token: nothing with that ${key} is held`);
   }
@@ -176,8 +176,8 @@ export class Desk {
 
   /** The held credentials of one service at one place, the newest first. */
   heldAt(manifest: Manifest, { protocol, host }: Target): Entry[] {
-    const { custody } = this.parts;
-    const all = [...custody.held()].filter((entry) => entry.protocol === protocol && entry.host === host);
+    const { credentials } = this.parts;
+    const all = [...credentials.entries.all()].filter((entry) => entry.protocol === protocol && entry.host === host);
     const own = all.filter(({ about }) => about?.service === undefined || about.service === manifest.id);
     return own.sort((one, other) => other.storedAt - one.storedAt);
   }
@@ -295,7 +295,7 @@ export class Desk {
   }
 
   #used(entry: Entry): void {
-    if (this.parts.custody.at(entry) === entry && entry.lease) this.parts.custody.touch(entry);
+    if (this.parts.credentials.entries.at(entry) === entry && entry.lease) this.parts.credentials.leases.touch(entry);
   }
 
   #note({ id: service }: Manifest, operation: Operation, outcome: string): void {

@@ -30,7 +30,7 @@ export async function keepGiven(desk: Desk, manifest: Manifest, given: Given): P
   const { target, secret, refreshToken, read, made, onlyOver } = given;
   const about = { service: manifest.id, ...given.about, ...aboutIn(read) };
   const kind = kindOf(manifest, about.kind);
-  const { agent, custody } = desk.parts;
+  const { agent, credentials } = desk.parts;
   const reply = await agent.store(
     {
       target,
@@ -48,7 +48,9 @@ export async function keepGiven(desk: Desk, manifest: Manifest, given: Given): P
   );
   if (reply.status !== 'ok') throw unkept(reply);
   const id = reply.ids?.[0];
-  const entry = [...custody.held()].find((one) => (id === undefined ? isAt(one, target, about.label) : one.id === id));
+  const entry = [...credentials.entries.all()].find((one) =>
+    id === undefined ? isAt(one, target, about.label) : one.id === id,
+  );
   if (!entry) throw new KeyholdError('locked', 'cannot keep the token: the credentials were locked meanwhile');
   return entry;
 }
@@ -121,7 +123,7 @@ export type Value = Pick<Given, 'secret' | 'refreshToken' | 'about'> & { readonl
  */
 export async function putValue(desk: Desk, entry: Entry, value: Value, before: Secret): Promise<Entry> {
   const { protocol, host, path, username, front, authtype } = entry;
-  const { agent, custody } = desk.parts;
+  const { agent, credentials } = desk.parts;
   const reply = await agent.store(
     {
       target: { protocol, host, path, username, front },
@@ -135,7 +137,7 @@ export async function putValue(desk: Desk, entry: Entry, value: Value, before: S
     desk.caller,
   );
   if (reply.status !== 'ok') throw unkept(reply);
-  const fresh = custody.at(entry);
+  const fresh = credentials.entries.at(entry);
   if (!fresh) throw new KeyholdError('locked', 'cannot keep the token: the credentials were locked meanwhile');
   return fresh;
 }

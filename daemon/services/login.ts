@@ -72,7 +72,7 @@ export class Logins {
   /** Begins a login. */
   async begin(desk: Desk, asked: LoginRequest): Promise<CredentialReply> {
     const { place, account: username, password, tenant } = asked;
-    await desk.parts.custody.ready();
+    await desk.parts.credentials.lifecycle.ready();
     const manifest = desk.manifestOf(place, asked.service);
     const choice = callOf(manifest, 'login');
     if (choice.status !== 'ok') return refused('unsupported', 'login', choice.why);
@@ -102,7 +102,7 @@ export class Logins {
 
   /** Goes on with a login that was begun. */
   async goOn(desk: Desk, { handle, code, replaces, isDropped }: LoginAnswer): Promise<CredentialReply> {
-    await desk.parts.custody.ready();
+    await desk.parts.credentials.lifecycle.ready();
     const pending = this.#pending.get(handle);
     if (!pending) return refused('not-found', 'challenge', 'its time is over; begin again: keyhold auth login');
     if ('staged' in pending) {
@@ -146,7 +146,7 @@ export class Logins {
       const about = { account, origin: 'signed in with keyhold', ...(kind && { kind }), ...(tenant && { tenant }) };
       const refreshToken = heard.secrets.get('refreshToken');
       const given = { target, secret, refreshToken, read: heard.read, about, made: 'login' } as const;
-      const before = desk.parts.custody.at(target);
+      const before = desk.parts.credentials.entries.at(target);
       if (before && !isEarlierLogin(before, account)) {
         return this.#stage(desk, before, { manifest, target, account, given });
       }
@@ -180,7 +180,7 @@ export class Logins {
     replaces: string,
   ): Promise<CredentialReply> {
     const { manifest, target, given, account } = staged;
-    const before = desk.parts.custody.at(target);
+    const before = desk.parts.credentials.entries.at(target);
     if (before && before.id !== replaces && !isEarlierLogin(before, account)) {
       const why = `another token was stored for ${account} meanwhile, and that one stays`;
       return refused('denied', 'login', `${why}; sign in again: keyhold auth login`);

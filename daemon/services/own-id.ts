@@ -54,11 +54,12 @@ export async function noteTokenId(
   seen: Sight,
   tokenId: string | undefined,
 ): Promise<void> {
-  const { custody } = desk.parts;
+  const { credentials } = desk.parts;
   if (tokenId === undefined) return;
-  await custody.inTurn(place, async () => {
-    const now = custody.at(place);
+  await credentials.queue.run(place, async () => {
+    const now = credentials.entries.at(place);
     const isSame = now?.id === id && sightOf(now).fingerprint === seen.fingerprint;
-    if (isSame && now.about?.tokenId === undefined) await custody.annotate(now, mergeAbout(now.about, { tokenId }));
+    if (isSame && now.about?.tokenId === undefined)
+      await credentials.changes.annotate(now, mergeAbout(now.about, { tokenId }));
   });
 }

@@ -50,8 +50,8 @@ export async function introspectLogin(desk: Desk, entry: Entry): Promise<Introsp
  * refresh that is under way, so that it is the newest token that ends.
  */
 export function revokeLogin(desk: Desk, asked: Entry, how: RevokeHow): Promise<CredentialReply> {
-  return desk.parts.custody.inTurn(turnOf(asked), async () => {
-    const entry = desk.parts.custody.at(asked);
+  return desk.parts.credentials.queue.run(turnOf(asked), async () => {
+    const entry = desk.parts.credentials.entries.at(asked);
     if (entry?.id !== asked.id || !entry.about?.oauth) {
       return refused('not-found', 'revoke', 'another token has taken its place meanwhile');
     }

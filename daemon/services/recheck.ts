@@ -3,7 +3,7 @@ import type { Secret } from '../../protocol/secret.ts';
 import { type Manifest, secondsOf } from '../../protocol/services/index.ts';
 import type { Degradation, Held } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
-import type { Custody } from '../credentials/custody.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import { HOUR } from '../credentials/unlocked/lease.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import { Sweeper } from '../credentials/unlocked/sweeper.ts';
@@ -25,7 +25,7 @@ import type { Tombstones } from '../history/tombstones/tombstones.ts';
 /** What looking again needs of the desk. */
 export type Looking = {
   readonly parts: {
-    readonly custody: Custody;
+    readonly credentials: Pick<CredentialStore, 'lifecycle' | 'own'>;
     readonly tombstones: Tombstones;
     readonly clock: Clock;
     readonly emit: Emit;
@@ -61,13 +61,13 @@ export class Rechecks {
    * Answers whether it did. The secret is borrowed.
    */
   async keep(manifest: Manifest, tombstone: Tombstone, secret: Secret, isAlive?: boolean): Promise<boolean> {
-    const { custody, clock, emit } = this.#desk.parts;
+    const { credentials, clock, emit } = this.#desk.parts;
     const planned = this.#plan(manifest, tombstone);
     const recheck = planned && isAlive ? afterLook(planned, true, clock.now()) : planned;
     const target = ownTarget('recheck', tombstone.id);
     try {
-      if (recheck) await custody.own.putAside(recordOf(tombstone, recheck, clock.now()), secret);
-      else await this.#forget(custody.own.at(target));
+      if (recheck) await credentials.own.putAside(recordOf(tombstone, recheck, clock.now()), secret);
+      else await this.#forget(credentials.own.at(target));
     } catch (error) {
       // The token is dead and buried all the same.
       emit({ kind: 'recheck-failed', id: tombstone.credential, code: asFault(error).code });
@@ -84,8 +84,8 @@ export class Rechecks {
 
   /** Sets the timer for what is due next. */
   watch(): void {
-    const { custody, clock } = this.#desk.parts;
-    if (this.#disposed || this.#looking || !custody.isServing) return;
+    const { credentials, clock } = this.#desk.parts;
+    if (this.#disposed || this.#looking || !credentials.lifecycle.isServing) return;
     const next = Math.min(...this.#all().map((watched) => this.#nextAt(watched)));
     if (next < Number.POSITIVE_INFINITY) this.#sweeper.by(clock.sinceBoot() + Math.max(next - clock.now(), 0));
   }
@@ -106,8 +106,8 @@ export class Rechecks {
   }
 
   #all(): Watched[] {
-    const { custody, tombstones } = this.#desk.parts;
-    const records = custody.own.of('recheck').flatMap((record) => recheckIn(record) ?? []);
+    const { credentials, tombstones } = this.#desk.parts;
+    const records = credentials.own.of('recheck').flatMap((record) => recheckIn(record) ?? []);
     if (records.length === 0) return [];
     const byId = new Map(tombstones.all().map((tombstone) => [tombstone.id, tombstone]));
     return records.flatMap((record) => {
@@ -141,10 +141,10 @@ export class Rechecks {
 
   /** Looks at all that are due, one after the other. Answers whether everything that was seen could be kept. */
   async #lookAtAll(): Promise<boolean> {
-    const { custody, clock, emit } = this.#desk.parts;
+    const { credentials, clock, emit } = this.#desk.parts;
     let isWhole = true;
     for (const watched of this.#all()) {
-      if (this.#disposed || !custody.isServing) break;
+      if (this.#disposed || !credentials.lifecycle.isServing) break;
       if (this.#nextAt(watched) > clock.now()) continue;
       await this.#lookAt(watched).catch((error) => {
         isWhole = false;
@@ -155,22 +155,22 @@ export class Rechecks {
   }
 
   async #lookAt(watched: Watched): Promise<void> {
-    const { custody, clock } = this.#desk.parts;
+    const { credentials, clock } = this.#desk.parts;
     const { record, tombstone } = watched;
     const { recheck } = record;
     if (!this.#desk.parts.mayRecheck || clock.now() >= endOf(recheck)) return this.#forget(record);
-    const secret = await custody.own.secretAside(record);
+    const secret = await credentials.own.secretAside(record);
     if (!secret) return this.#forget(record);
     const { manifest, isAlive } = await this.#probe(tombstone, secret);
     // Locked, revoked anew, or forgotten meanwhile.
-    if (this.#disposed || custody.own.at(record) !== record) return;
+    if (this.#disposed || credentials.own.at(record) !== record) return;
     this.#tell(tombstone, isAlive);
     const now = clock.now();
     // Somebody has ended it there: that may be forgotten as the first one was.
     const isEndedAnew = recheck.isAlive && isAlive === false;
     const next = isEndedAnew ? this.#plan(manifest!, tombstone) : afterLook(recheck, isAlive, now);
     const noted: RecheckRecord | undefined = next && { ...record, recheck: next };
-    if (noted) await custody.own.annotate(noted);
+    if (noted) await credentials.own.annotate(noted);
     else await this.#forget(record);
   }
 
@@ -201,7 +201,7 @@ export class Rechecks {
   }
 
   async #forget(record: Held | undefined): Promise<void> {
-    if (record) await this.#desk.parts.custody.own.remove(record);
+    if (record) await this.#desk.parts.credentials.own.remove(record);
   }
 }
 

@@ -40,7 +40,7 @@ export async function remoteList(
   desk: Desk,
   { place, service, user, kind, ...asked }: RemoteListRequest,
 ): Promise<CredentialReply> {
-  await desk.parts.custody.ready();
+  await desk.parts.credentials.lifecycle.ready();
   const manifest = desk.manifestOf(place, service);
   const as = asked.as === undefined ? undefined : desk.entryOf(asked.as, 'as');
   const listed = await listRemote(desk, manifest, { place, user, kind, as });
@@ -119,7 +119,7 @@ function isOf(desk: Desk, manifest: Manifest, entry: Entry, kind: string | undef
  * listed token alone begins like the value, and no other held one does.
  */
 async function learnIds(desk: Desk, remotes: readonly Remote[], held: readonly Entry[]): Promise<void> {
-  const { custody } = desk.parts;
+  const { credentials } = desk.parts;
   const known = new Set(held.map(({ about }) => about?.tokenId));
   const listed = remotes.filter(({ tokenId, prefix }) => tokenId !== undefined && !known.has(tokenId) && prefix);
   if (listed.length === 0) return;
@@ -134,8 +134,9 @@ async function learnIds(desk: Desk, remotes: readonly Remote[], held: readonly E
   }
   for (const [tokenId, entry] of found) {
     if (!entry) continue;
-    await custody.inTurn(entry, async () => {
-      if (custody.at(entry) === entry) await custody.annotate(entry, mergeAbout(entry.about, { tokenId }));
+    await credentials.queue.run(entry, async () => {
+      if (credentials.entries.at(entry) === entry)
+        await credentials.changes.annotate(entry, mergeAbout(entry.about, { tokenId }));
     });
   }
 }
@@ -147,7 +148,7 @@ const ASKED_MAX = 16;
 async function learnOwnIds(desk: Desk, manifest: Manifest, held: readonly Entry[]): Promise<void> {
   const now = desk.parts.clock.now();
   const unknown = held
-    .flatMap((entry) => desk.parts.custody.at(entry) ?? [])
+    .flatMap((entry) => desk.parts.credentials.entries.at(entry) ?? [])
     .filter(({ about, expiresAt }) => {
       const isAlive = about?.ended === undefined && (expiresAt === undefined || expiresAt > now);
       return about?.tokenId === undefined && isAlive;
@@ -212,7 +213,7 @@ const asked: readonly Operation[] = ['whoami', 'show', 'introspect', 'usage', 'a
  * have is left out where several are asked for.
  */
 export async function remoteShow(desk: Desk, { id, what }: RemoteShowRequest): Promise<CredentialReply> {
-  await desk.parts.custody.ready();
+  await desk.parts.credentials.lifecycle.ready();
   const entry = desk.entryOf(id);
   const isLogin = entry.about?.oauth !== undefined;
   // A login may be for a place that no service is known for: then its provider alone is asked.
@@ -255,11 +256,11 @@ export async function remoteShow(desk: Desk, { id, what }: RemoteShowRequest): P
 
 /** Its service has confirmed a token that it could not be asked about when it was stored. */
 export async function noteVerified(desk: Desk, entry: Entry | undefined): Promise<void> {
-  const { custody } = desk.parts;
+  const { credentials } = desk.parts;
   if (entry?.about?.unverified === undefined) return;
-  await custody.inTurn(entry, async () => {
-    const now = custody.at(entry);
-    if (now === entry) await custody.annotate(now, mergeAbout(now.about, { unverified: undefined }));
+  await credentials.queue.run(entry, async () => {
+    const now = credentials.entries.at(entry);
+    if (now === entry) await credentials.changes.annotate(now, mergeAbout(now.about, { unverified: undefined }));
   });
 }
 

@@ -35,7 +35,7 @@ export type RevokeRequest = { readonly as: string | undefined } & (
  * not confirm changes nothing here. With `token_id` in place of `id` it ends one that nobody here holds.
  */
 export async function revoke(desk: Desk, asked: RevokeRequest): Promise<CredentialReply> {
-  await desk.parts.custody.ready();
+  await desk.parts.credentials.lifecycle.ready();
   const as = asked.as === undefined ? undefined : desk.entryOf(asked.as, 'as');
   if ('id' in asked) {
     const how = { as, reason: asked.reason, actor: asked.actor };
@@ -122,7 +122,7 @@ async function revokeAgain(desk: Desk, watched: Watched, as: Entry | undefined):
   const { tombstone } = watched;
   const entry = formerEntry(tombstone);
   const manifest = desk.manifestOfEntry(entry);
-  const secret = await desk.parts.custody.own.secretAside(watched.record);
+  const secret = await desk.parts.credentials.own.secretAside(watched.record);
   try {
     const ended = await endUpstream(desk, manifest, entry, as, secret);
     if (ended.status !== 'ended') return ended.reply;

@@ -183,7 +183,7 @@ async function settleCreate(turn: Turn, rotation: Rotation): Promise<CredentialR
   if (rotation.before === undefined) return undefined;
   const listed = await namesakes(turn, rotation.label, true);
   if (!Array.isArray(listed)) return listed;
-  const held = new Set([...desk.parts.custody.held()].map(({ about }) => about?.tokenId));
+  const held = new Set([...desk.parts.credentials.entries.all()].map(({ about }) => about?.tokenId));
   const isNew = ({ tokenId }: Namesake) => !rotation.before!.includes(tokenId) && !held.has(tokenId);
   const lost = listed.filter((one) => isNew(one) && mayBeMadeAt(rotation.beganAt, one.createdAt));
   const [one, another] = lost;

@@ -121,7 +121,8 @@ export async function proved(
   if (isAlive === undefined) return mayNotAsk ? undefined : unproved(turn);
   const stranger = isAlive ? strangerIn(rotation, old.about, holder) : undefined;
   if (isAlive && stranger === undefined) {
-    if ((await standsIn(turn, fresh, old)) === 'new') await noteVerified(desk, desk.parts.custody.at(entry));
+    if ((await standsIn(turn, fresh, old)) === 'new')
+      await noteVerified(desk, desk.parts.credentials.entries.at(entry));
     return undefined;
   }
   if ((await standsIn(turn, fresh, old)) === 'new') await putOver(turn, restated(old), fresh.secret);

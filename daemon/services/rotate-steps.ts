@@ -149,7 +149,8 @@ async function finished(turn: Turn, fresh: Aside, old: Aside, upstream: string):
   const isAlive = await desk.isAlive(manifest, ghost, old.secret);
   const isWatched = await desk.rechecks.keep(manifest, tombstone, old.secret, isAlive);
   const serves = (await desk.probe(manifest, ghostOf(entry, fresh), fresh.secret)).isAlive;
-  if (serves && (await standsIn(turn, fresh, old)) === 'new') await noteVerified(desk, desk.parts.custody.at(entry));
+  if (serves && (await standsIn(turn, fresh, old)) === 'new')
+    await noteVerified(desk, desk.parts.credentials.entries.at(entry));
   await book.close(entry.id);
   if (serves !== false) return ended(turn, upstream, isAlive, isWatched, serves);
   const what = `the old token was ended, and ${manifest.title} does not take the new one any more, either`;
@@ -163,7 +164,7 @@ function ended(
   isWatched: boolean,
   serves?: boolean,
 ): CredentialReply {
-  const now = desk.parts.custody.at(entry);
+  const now = desk.parts.credentials.entries.at(entry);
   return {
     status: 'ok',
     ids: [entry.id],

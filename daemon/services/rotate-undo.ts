@@ -11,7 +11,7 @@ export async function goBack(turn: Turn, rotation: Rotation): Promise<Credential
   const { desk, book, entry, manifest, as } = turn;
   const fresh = await book.value('rotation-new', entry.id);
   const old = await book.value('rotation-old', entry.id);
-  const isThere = desk.parts.custody.at(entry)?.id === entry.id;
+  const isThere = desk.parts.credentials.entries.at(entry)?.id === entry.id;
   const stands = fresh && old && isThere ? await standsIn(turn, fresh, old) : undefined;
   // Where another value was stored meanwhile there is nothing to go back to, and the new token alone is taken back.
   const isOldDead = rotation.step === 'revoked' || (rotation.way === 'trade' && stands !== 'another');
@@ -26,7 +26,7 @@ export async function goBack(turn: Turn, rotation: Rotation): Promise<Credential
   }
   let rest = '';
   // What serves under the label is not taken away from it, and what a person has removed they have ended as they like.
-  const standing = desk.parts.custody.at(entry)?.about?.tokenId;
+  const standing = desk.parts.credentials.entries.at(entry)?.about?.tokenId;
   const isOneToken =
     fresh &&
     old &&

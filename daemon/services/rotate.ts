@@ -47,14 +47,14 @@ export class Rotations {
   readonly #running = new Set<string>();
 
   constructor(desk: Desk) {
-    const { custody, clock, keep } = desk.parts;
+    const { credentials, clock, keep } = desk.parts;
     this.#desk = desk;
-    this.#book = new RotationBook(custody.own, clock, keep);
+    this.#book = new RotationBook(credentials.own, clock, keep);
   }
 
   async answer(asked: RotateRequest, desk: Desk): Promise<CredentialReply> {
     const { id } = asked;
-    await this.#desk.parts.custody.ready();
+    await this.#desk.parts.credentials.lifecycle.ready();
     if (this.#running.has(id)) return refused('unavailable', 'rotate', 'it is being rotated right now; try again soon');
     this.#running.add(id);
     try {
@@ -66,8 +66,8 @@ export class Rotations {
 
   /** Rotations that stand somewhere between. */
   degradations(): Degradation[] {
-    const { custody } = this.#desk.parts;
-    if (custody.state !== 'open') return [];
+    const { credentials } = this.#desk.parts;
+    if (credentials.lifecycle.state !== 'open') return [];
     const open = this.#book.all().filter(({ credential }) => !this.#running.has(credential));
     return open.map((rotation) => ({
       code: 'rotation-open',
@@ -161,7 +161,7 @@ export class Rotations {
   }
 
   #held(id: string): Entry | undefined {
-    for (const entry of this.#desk.parts.custody.held()) if (entry.id === id) return entry;
+    for (const entry of this.#desk.parts.credentials.entries.all()) if (entry.id === id) return entry;
     return undefined;
   }
 }

@@ -2,13 +2,13 @@ import { type Ended, mergeAbout } from '../../protocol/about.ts';
 import { asFault } from '../../protocol/errors.ts';
 import { type Cause, isDead, type Read } from '../../protocol/services/index.ts';
 import type { Clock } from '../clock.ts';
-import type { Custody } from '../credentials/custody.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Emit } from '../events/agent-event.ts';
 import type { Audit } from '../history/audit/audit.ts';
 
 export type VerdictsParts = {
-  readonly custody: Custody;
+  readonly credentials: Pick<CredentialStore, 'changes' | 'entries' | 'queue'>;
   readonly clock: Clock;
   readonly emit: Emit;
   readonly audit: Pick<Audit, 'record'>;
@@ -46,8 +46,8 @@ export function endedIn(
 export class Verdicts {
   readonly #parts: VerdictsParts;
 
-  constructor({ custody, clock, emit, audit }: VerdictsParts) {
-    this.#parts = { custody, clock, emit, audit };
+  constructor({ credentials, clock, emit, audit }: VerdictsParts) {
+    this.#parts = { credentials, clock, emit, audit };
   }
 
   /**
@@ -55,17 +55,17 @@ export class Verdicts {
    * takes it; `unsaid`: nothing. It never throws: the answer itself is worth more than the note.
    */
   async note(entry: Entry, seen: Sight | undefined, said: Ended['status'] | 'unsaid' | undefined): Promise<void> {
-    const { custody, clock, emit, audit } = this.#parts;
+    const { credentials, clock, emit, audit } = this.#parts;
     if (said === 'unsaid' || entry.about?.ended?.status === said) return;
     const isThere = () => {
-      const now = custody.at(entry) === entry ? sightOf(entry) : undefined;
+      const now = credentials.entries.at(entry) === entry ? sightOf(entry) : undefined;
       return now !== undefined && now.fingerprint === seen?.fingerprint && now.round === seen?.round;
     };
     if (!isThere()) return;
     const ended: Ended | undefined = said && { status: said, at: Math.floor(clock.now()) };
     try {
-      await custody.inTurn(entry, async () => {
-        if (isThere()) await custody.annotate(entry, mergeAbout(entry.about, { ended }));
+      await credentials.queue.run(entry, async () => {
+        if (isThere()) await credentials.changes.annotate(entry, mergeAbout(entry.about, { ended }));
       });
       emit(ended ? { kind: 'ended', id: entry.id, outcome: ended.status } : { kind: 'taken-again', id: entry.id });
       const reason = ended ? 'its service said so' : 'its service takes it again';

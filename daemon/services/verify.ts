@@ -30,7 +30,7 @@ export async function verify(
   desk: Desk,
   { place, service, secret, ...asked }: VerifyRequest,
 ): Promise<CredentialReply> {
-  await desk.parts.custody.ready();
+  await desk.parts.credentials.lifecycle.ready();
   const manifest = desk.manifestOf(place, service);
   if (!secret) return refused('bad-request', 'whoami', 'there is no token to ask about');
   const kind = kindOf(manifest, asked.kind) ?? manifest.kinds[0]!;

@@ -179,7 +179,7 @@ async function earlierAgent(backend: Backend) {
   const clock = new FakeClock();
   const log = () => {};
   const lockMark = { isSet: () => false, set: () => {}, clear: () => {} };
-  const custody = new earlier.Custody({ keep: earlier.heapSecret, clock, log, lockMark, onRest: () => {} } as never);
+  const custody = new earlier.Custody({ keep: earlier.heapSecret, clock, log, lockMark, onRest: () => {} });
   const marks = new earlier.Marks({ custody, keep: earlier.heapSecret, clock, services: () => [] });
   const tombstones = new earlier.Tombstones(custody, marks, clock);
   const waiters = new earlier.Waiters(clock, log as never);

@@ -5,7 +5,7 @@ import { Core } from '../fakes/core.ts';
 import { RotationRig } from './services/rotation-rig.ts';
 
 /** What is held for ada. */
-const held = (core: Core) => core.custody.at({ protocol: 'https', host: 'example.com', username: 'ada' })!;
+const held = (core: Core) => core.credentials.entries.at({ protocol: 'https', host: 'example.com', username: 'ada' })!;
 
 describe('how a credential came to be held', () => {
   it('is a tool, where the store says nothing', async () => {
@@ -47,7 +47,7 @@ describe('how a credential came to be held', () => {
     const backend = new FakeBackend();
     const core = new Core({ backend });
     await core.store({ made: 'created' });
-    await core.custody.annotate(held(core), { label: 'renamed' });
+    await core.credentials.changes.annotate(held(core), { label: 'renamed' });
     expect(held(core)).toMatchObject({ made: 'created', fronts: [], about: { label: 'renamed' } });
     expect((await backend.list()).find(({ username }) => username === 'ada')).toMatchObject({ made: 'created' });
   });
@@ -56,7 +56,7 @@ describe('how a credential came to be held', () => {
     const rig = new RotationRig();
     const id = await rig.hold('ci', { life: 90 * 86_400, made: 'created' });
     expect(await rig.rotate(id)).toMatchObject({ status: 'ok', step: 'done' });
-    expect([...rig.core.custody.held()].find((one) => one.id === id)!.made).toBe('created');
+    expect([...rig.core.credentials.entries.all()].find((one) => one.id === id)!.made).toBe('created');
   });
 
   it('is "created" for what a service makes', async () => {
@@ -65,7 +65,7 @@ describe('how a credential came to be held', () => {
     expect(await rig.ask('create', { protocol: 'https', host: 'api.apkg.ai', label: 'web-staging' })).toMatchObject({
       status: 'ok',
     });
-    const made = [...rig.core.custody.held()].map(({ about, made }) => [about?.label, made]);
+    const made = [...rig.core.credentials.entries.all()].map(({ about, made }) => [about?.label, made]);
     expect(Object.fromEntries(made)).toEqual({ login: 'login', 'web-staging': 'created' });
   });
 

@@ -1,8 +1,9 @@
 import type { Backend } from '../../daemon/backends/backend.ts';
+import type { LockMark } from '../../daemon/backends/lock-mark.ts';
 import { migrate } from '../../daemon/backends/migrate.ts';
 import { Accounts } from '../../daemon/credentials/accounts.ts';
 import { Agent } from '../../daemon/credentials/agent.ts';
-import { Custody, type LockMark } from '../../daemon/credentials/custody.ts';
+import { type CredentialStore, openCredentialStore } from '../../daemon/credentials/held/credential-store.ts';
 import type { LeasePolicy } from '../../daemon/credentials/unlocked/lease.ts';
 import { Waiters } from '../../daemon/credentials/waiters.ts';
 import { Emitter } from '../../daemon/events/emitter.ts';
@@ -66,7 +67,7 @@ export class Core {
   readonly lockMark: LockMark & { marked: boolean };
   readonly log: string[] = [];
   readonly rested: string[] = [];
-  readonly custody: Custody;
+  readonly credentials: CredentialStore;
   readonly tombstones: Tombstones;
   readonly bin: RestoreBin;
   readonly agent: Agent;
@@ -106,7 +107,7 @@ export class Core {
     emitter.subscribe(({ kind, ...fields }) => this.log.push(`${kind} ${JSON.stringify(fields)}`));
     const { emit } = emitter;
     const waiters = new Waiters(this.clock, emitter);
-    this.custody = new Custody({
+    this.credentials = openCredentialStore({
       keep: heapSecret,
       clock: this.clock,
       emit,
@@ -114,16 +115,16 @@ export class Core {
       onRest: (name) => this.rested.push(name),
       lease,
     });
-    const { custody, clock } = this;
-    const marks = new Marks({ custody, keep: heapSecret, clock, services: () => services });
-    this.tombstones = new Tombstones(custody, marks, clock);
+    const { credentials, clock } = this;
+    const marks = new Marks({ credentials, keep: heapSecret, clock, services: () => services });
+    this.tombstones = new Tombstones(credentials, marks, clock);
     const { tombstones } = this;
-    const accounts = new Accounts({ custody, clock, emit });
-    this.bin = new RestoreBin({ custody, tombstones, clock, emit, keep: eraseKeep });
-    this.agent = new Agent({ custody, clock, emit, profiles, tombstones, waiters, bin: this.bin, accounts });
+    const accounts = new Accounts({ credentials, clock, emit });
+    this.bin = new RestoreBin({ credentials, tombstones, clock, emit, keep: eraseKeep });
+    this.agent = new Agent({ credentials, clock, emit, profiles, tombstones, waiters, bin: this.bin, accounts });
     this.migrate = (next, beforeFarewell) =>
-      migrate(this.custody, next, { begin() {}, commit: beforeFarewell, keep() {}, end() {} }, emit, agentItself);
-    void this.custody.open(open);
+      migrate(this.credentials, next, { begin() {}, commit: beforeFarewell, keep() {}, end() {} }, emit, agentItself);
+    void this.credentials.lifecycle.open(open);
   }
 
   async get(fields: Fields = {}): Promise<string> {

@@ -4,8 +4,8 @@ import type { openIndex } from '../../daemon/backends/keyring/held-index.ts';
 import type { itemOf } from '../../daemon/backends/keyring/names.ts';
 import type { openMemory } from '../../daemon/backends/memory.ts';
 import type { openVault } from '../../daemon/backends/vault/vault.ts';
+import type { Clock } from '../../daemon/clock.ts';
 import type { Agent } from '../../daemon/credentials/agent.ts';
-import type { Custody } from '../../daemon/credentials/custody.ts';
 import type { Waiters } from '../../daemon/credentials/waiters.ts';
 import type { Marks } from '../../daemon/history/tombstones/marks.ts';
 import type { Tombstones } from '../../daemon/history/tombstones/tombstones.ts';
@@ -13,6 +13,9 @@ import type { Log } from '../../daemon/log.ts';
 import type { Attributes } from '../../protocol/attributes.ts';
 import type { noProfiles } from '../../protocol/profiles.ts';
 import type { expose, heapSecret, secretFromText } from '../../protocol/secret.ts';
+
+/** What version 0.1 held its credentials in, as far as it is used here. */
+type Custody = { open(opening: () => Promise<Backend>): Promise<void>; dispose(): Promise<void> };
 
 /** The modules of version 0.1 that its bundle exports. Their types are today's, which have only grown since. */
 export type Earlier = {
@@ -23,10 +26,10 @@ export type Earlier = {
   readonly itemOf: typeof itemOf;
   readonly openMemory: typeof openMemory;
   readonly openVault: typeof openVault;
-  readonly Custody: typeof Custody;
+  readonly Custody: new (parts: object) => Custody;
   readonly migrate: (custody: Custody, next: Backend, beforeFarewell: () => void, log: Log) => Promise<unknown>;
-  readonly Marks: typeof Marks;
-  readonly Tombstones: typeof Tombstones;
+  readonly Marks: new (parts: object) => Marks;
+  readonly Tombstones: new (custody: Custody, marks: Marks, clock: Clock) => Tombstones;
   readonly Waiters: typeof Waiters;
   readonly Attributes: typeof Attributes;
   readonly noProfiles: typeof noProfiles;

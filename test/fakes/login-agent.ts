@@ -3,7 +3,7 @@ import { openVault } from '../../daemon/backends/vault/vault.ts';
 import { type Clock, openSystemClock } from '../../daemon/clock.ts';
 import { Accounts } from '../../daemon/credentials/accounts.ts';
 import { Agent } from '../../daemon/credentials/agent.ts';
-import { Custody } from '../../daemon/credentials/custody.ts';
+import { openCredentialStore } from '../../daemon/credentials/held/credential-store.ts';
 import { Waiters } from '../../daemon/credentials/waiters.ts';
 import type { Emit } from '../../daemon/events/agent-event.ts';
 import { Emitter } from '../../daemon/events/emitter.ts';
@@ -59,13 +59,13 @@ export async function openLoginAgent({
   const { emit } = emitter;
   const waiters = new Waiters(clock, emitter);
   const lockMark = { isSet: () => false, set() {}, clear() {} };
-  const custody = new Custody({ keep: heapSecret, clock, emit, lockMark, onRest() {} });
-  await custody.open(open);
+  const credentials = openCredentialStore({ keep: heapSecret, clock, emit, lockMark, onRest() {} });
+  await credentials.lifecycle.open(open);
   const services = () => manifests;
-  const marks = new Marks({ custody, keep: heapSecret, clock, services });
-  const tombstones = new Tombstones(custody, marks, clock);
+  const marks = new Marks({ credentials, keep: heapSecret, clock, services });
+  const tombstones = new Tombstones(credentials, marks, clock);
   const upstream = { run: runHere as never };
-  const parts = { custody, marks, clock, emit, upstream, route: () => ({ deadline }) };
+  const parts = { credentials, marks, clock, emit, upstream, route: () => ({ deadline }) };
   const refresher = new Refresher({ ...parts, random: () => 0, usedWithin: 86_400 });
   const signIn = new SignIn({
     ...parts,
@@ -74,21 +74,21 @@ export async function openLoginAgent({
     keep: heapSecret,
     whoseToken: asked ?? ((...token) => whoseToken(calls.desk, ...token)),
   });
-  const bin = new RestoreBin({ custody, tombstones, clock, emit, keep: 86_400 });
+  const bin = new RestoreBin({ credentials, tombstones, clock, emit, keep: 86_400 });
   const agent = new Agent({
-    custody,
+    credentials,
     clock,
     emit,
     profiles: () => noProfiles,
     tombstones,
     waiters,
     bin,
-    accounts: new Accounts({ custody, clock, emit }),
+    accounts: new Accounts({ credentials, clock, emit }),
     refresher,
     isSigningIn: (target) => signIn.isUnderWay(target),
   });
   const calls = new Services({
-    custody,
+    credentials,
     tombstones,
     agent,
     upstream: { ...upstream, dispose() {} } as never,
@@ -101,18 +101,18 @@ export async function openLoginAgent({
     mayRecheck: true,
   });
   return {
-    custody,
+    credentials,
     refresher,
     signIn,
     agent,
     calls,
     /** Answers a request as the agent does. */
-    handler: answers({ custody, agent, services: calls, signIn }),
+    handler: answers({ credentials, agent, services: calls, signIn }),
     async [Symbol.asyncDispose]() {
       waiters.dispose();
       refresher.dispose();
       signIn.dispose();
-      await custody.dispose();
+      await credentials.lifecycle.dispose();
     },
   };
 }

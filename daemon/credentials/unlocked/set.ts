@@ -22,6 +22,9 @@ export type Entry = Held & {
   lease: Lease | undefined;
 };
 
+/** What is held, to look at. Nothing here reads a backend or changes anything. */
+export type Entries = Pick<UnlockedSet, 'counts' | 'all' | 'byId' | 'at' | 'find' | 'findAll'>;
+
 /**
  * What the agent knows: every credential that rests anywhere, and the secrets of those that are unlocked. It owns these
  * secrets and wipes them when they are replaced, removed or past their lease. No I/O; time is an argument.
@@ -33,11 +36,12 @@ export class UnlockedSet {
   #unlocked = 0;
 
   /** How many credentials are known, and of how many the secrets are in memory. */
-  get size(): { readonly held: number; readonly unlocked: number } {
+  get counts(): { readonly held: number; readonly unlocked: number } {
     return { held: this.#byIdentity.size, unlocked: this.#unlocked };
   }
 
-  entries(): Iterable<Entry> {
+  /** All of them, in the order in which they were taken in. */
+  all(): Iterable<Entry> {
     return this.#byIdentity.values();
   }
 
@@ -67,14 +71,8 @@ export class UnlockedSet {
   }
 
   /** Takes in a credential with its secrets, in place of what was held for the same target. The secrets become ours. */
-  add(held: Held, resting: boolean, secrets: Secrets, now: Seconds, forgetAt?: Seconds): Entry {
-    const entry = this.#put({
-      ...held,
-      resting: resting ? held : undefined,
-      forgetAt,
-      inMemory: undefined,
-      lease: undefined,
-    });
+  add(held: Held, resting: Held | undefined, secrets: Secrets, now: Seconds, forgetAt?: Seconds): Entry {
+    const entry = this.#put({ ...held, resting, forgetAt, inMemory: undefined, lease: undefined });
     this.unlock(entry, secrets, now);
     return entry;
   }

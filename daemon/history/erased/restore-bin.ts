@@ -3,7 +3,7 @@ import type { Seconds, Target } from '../../../protocol/credential.ts';
 import { asFault, KeyholdError } from '../../../protocol/errors.ts';
 import { ERASED, type Held, heldOf } from '../../backends/backend.ts';
 import type { Clock } from '../../clock.ts';
-import type { Custody } from '../../credentials/custody.ts';
+import type { CredentialStore } from '../../credentials/held/credential-store.ts';
 import { newestDate } from '../../credentials/slot.ts';
 import { HOUR } from '../../credentials/unlocked/lease.ts';
 import type { Entry } from '../../credentials/unlocked/set.ts';
@@ -23,7 +23,7 @@ const WRITE_CLOCK_AFTER: Seconds = HOUR;
 type ClockRecord = Held & { readonly elapsed: Elapsed };
 
 export type RestoreBinParts = {
-  readonly custody: Custody;
+  readonly credentials: Pick<CredentialStore, 'changes' | 'entries' | 'lifecycle' | 'own' | 'queue'>;
   readonly tombstones: Tombstones;
   readonly clock: Clock;
   readonly emit: Emit;
@@ -68,7 +68,7 @@ export class RestoreBin {
   async erase(entry: Entry, tool?: string): Promise<void> {
     const erased = this.#takes(entry) ? await this.take(entry, tool) : undefined;
     if (!erased) {
-      await this.#parts.custody.remove(entry);
+      await this.#parts.credentials.changes.remove(entry);
       return;
     }
     await this.#tidy((one) => one.name !== erased.name && isSameTarget(one, erased));
@@ -76,11 +76,11 @@ export class RestoreBin {
 
   /** The same without a look at what the bin holds for this target already, for one that makes room for another value. */
   async take(entry: Entry, tool?: string): Promise<Erased | undefined> {
-    const { custody, clock } = this.#parts;
+    const { credentials, clock } = this.#parts;
     const since = (await this.#writeClock()).passed;
     const name = randomBytes(10).toString('hex');
     const erased: Erased = { ...heldOf(entry), name, erasedAt: clock.now(), tool, since };
-    await custody.setAside(entry, recordOf(erased));
+    await credentials.changes.setAside(entry, recordOf(erased));
     this.#sweeper.by(clock.sinceBoot() + this.left(erased));
     return erased;
   }
@@ -90,7 +90,7 @@ export class RestoreBin {
    * place and `mayReplace` is false; with it that one goes into the bin. Throws `token_revoked` where it has been revoked since.
    */
   async restore(id: string, mayReplace: boolean): Promise<Held> {
-    const { custody, clock } = this.#parts;
+    const { credentials, clock } = this.#parts;
     const found = this.all().find((one) => one.id === id || one.name === id);
     if (!found) {
       throw new KeyholdError(
@@ -99,24 +99,24 @@ export class RestoreBin {
       );
     }
     await this.#refuseRevoked(found);
-    return custody.inTurn(found, async () => {
-      custody.refuseLocked('restore');
-      const record = custody.own.at(recordOf(found));
+    return credentials.queue.run(found, async () => {
+      credentials.lifecycle.refuseLocked('restore');
+      const record = credentials.own.at(recordOf(found));
       if (!record) throw new KeyholdError('not_found', 'cannot restore: it was taken out of the restore bin meanwhile');
-      const there = custody.at(found);
+      const there = credentials.entries.at(found);
       if (there && !mayReplace) {
         throw new KeyholdError(
           'interaction_required',
           `cannot restore: another token is kept in its place; to replace it: keyhold token restore ${found.id} --yes`,
         );
       }
-      const isFree = ![...custody.held()].some((entry) => entry.id === found.id && entry !== there);
+      const isFree = ![...credentials.entries.all()].some((entry) => entry.id === found.id && entry !== there);
       const held: Held = {
         ...heldOf(found),
         id: isFree ? found.id : randomBytes(10).toString('hex'),
-        storedAt: newestDate(custody, clock, found),
+        storedAt: newestDate(credentials.entries, clock, found),
       };
-      await this.replacing(there, () => custody.bringBack(record, held));
+      await this.replacing(there, () => credentials.changes.bringBack(record, held));
       return held;
     });
   }
@@ -126,12 +126,12 @@ export class RestoreBin {
    * throws. Cut in between, both values rest. In the turn of their target.
    */
   async replacing(there: Entry | undefined, keep: () => Promise<void>): Promise<void> {
-    const { custody } = this.#parts;
+    const { credentials } = this.#parts;
     const replaced = there && this.#takes(there) ? await this.take(there) : undefined;
     try {
       await keep();
     } catch (error) {
-      if (replaced) await custody.bringBack(recordOf(replaced), heldOf(replaced));
+      if (replaced) await credentials.changes.bringBack(recordOf(replaced), heldOf(replaced));
       throw error;
     }
     if (replaced) await this.#tidy((one) => one.name !== replaced.name && isSameTarget(one, replaced));
@@ -139,7 +139,7 @@ export class RestoreBin {
 
   /** Removes for good what a request names: its target, and the id where it has one. Answers how many that were. */
   async purge(target: Target, id?: string): Promise<number> {
-    const { own } = this.#parts.custody;
+    const { own } = this.#parts.credentials;
     const isNamed = (one: Erased) =>
       (id === undefined || one.id === id || one.name === id) &&
       one.protocol === target.protocol &&
@@ -153,7 +153,7 @@ export class RestoreBin {
 
   /** Takes what has lain here long enough away, and looks again later; runs on opening. */
   watch(): void {
-    if (!this.#disposed && this.#parts.custody.own.of(ERASED).length > 0) this.#begin();
+    if (!this.#disposed && this.#parts.credentials.own.of(ERASED).length > 0) this.#begin();
   }
 
   dispose(): void {
@@ -163,8 +163,8 @@ export class RestoreBin {
 
   /** Whether an erased entry goes into the bin. */
   #takes({ resting, expiresAt, about }: Entry): boolean {
-    const { custody, tombstones, clock, keep } = this.#parts;
-    if (keep === 0 || resting === undefined || !custody.backend?.durable) return false;
+    const { credentials, tombstones, clock, keep } = this.#parts;
+    if (keep === 0 || resting === undefined || !credentials.lifecycle.backend?.durable) return false;
     if (expiresAt !== undefined && expiresAt <= clock.now() && about?.oauth === undefined) return false;
     if (about?.ended !== undefined) return false;
     const fingerprint = about?.fingerprint;
@@ -172,10 +172,10 @@ export class RestoreBin {
   }
 
   async #refuseRevoked(erased: Erased): Promise<void> {
-    const { custody, tombstones } = this.#parts;
+    const { credentials, tombstones } = this.#parts;
     const keys = tombstones.keys();
     if (keys.size === 0) return;
-    const secret = await custody.own.secretAside(recordOf(erased));
+    const secret = await credentials.own.secretAside(recordOf(erased));
     if (!secret) return;
     try {
       const tombstone = tombstones.of(await tombstones.marks.marksOf(secret, erased, erased.about, keys));
@@ -187,7 +187,7 @@ export class RestoreBin {
 
   /** Oldest first. */
   #records(): Erased[] {
-    return this.#parts.custody.own.of(ERASED).flatMap((record) => erasedIn(record) ?? []);
+    return this.#parts.credentials.own.of(ERASED).flatMap((record) => erasedIn(record) ?? []);
   }
 
   #left({ since }: Erased, now: Seconds): Seconds {
@@ -204,10 +204,10 @@ export class RestoreBin {
   }
 
   async #sweep(): Promise<void> {
-    const { custody, clock, emit } = this.#parts;
+    const { credentials, clock, emit } = this.#parts;
     try {
-      if (!custody.isServing) return;
-      if (custody.own.of(ERASED).length === 0) return;
+      if (!credentials.lifecycle.isServing) return;
+      if (credentials.own.of(ERASED).length === 0) return;
       await this.#tidy(() => false);
       const next = this.#records()[0];
       if (next) this.#sweeper.by(clock.sinceBoot() + Math.max(this.left(next), 1));
@@ -219,14 +219,14 @@ export class RestoreBin {
 
   /** Removes for good what is due, what is beyond the bound, and what else is named. */
   async #tidy(isOver: (erased: Erased) => boolean): Promise<void> {
-    const { custody } = this.#parts;
+    const { credentials } = this.#parts;
     const now = (await this.#writeClock()).passed;
     const all = this.#records();
     const beyond = all.length - ERASED_MAX;
     for (const [at, erased] of all.entries()) {
       if (at >= beyond && this.#left(erased, now) > 0 && !isOver(erased)) continue;
-      const record = custody.own.at(recordOf(erased));
-      if (record) await custody.own.remove(record);
+      const record = credentials.own.at(recordOf(erased));
+      if (record) await credentials.own.remove(record);
     }
   }
 
@@ -239,19 +239,19 @@ export class RestoreBin {
   }
 
   #written(): Elapsed | undefined {
-    const { elapsed } = (this.#parts.custody.own.at(CLOCK) ?? {}) as Partial<ClockRecord>;
+    const { elapsed } = (this.#parts.credentials.own.at(CLOCK) ?? {}) as Partial<ClockRecord>;
     return typeof elapsed?.passed === 'number' ? elapsed : undefined;
   }
 
   /** The same, written where what is written is old. */
   async #writeClock(): Promise<Elapsed> {
-    const { custody, clock } = this.#parts;
+    const { credentials, clock } = this.#parts;
     const now = this.#now();
     const written = this.#written();
     const isFresh = written && now.passed - written.passed < WRITE_CLOCK_AFTER && now.boot >= written.boot;
     if (!isFresh) {
       const record: ClockRecord = { ...CLOCK, id: 'erased-clock', storedAt: clock.now(), elapsed: now };
-      await custody.own.put(record);
+      await credentials.own.put(record);
     }
     return now;
   }

@@ -7,7 +7,7 @@ import { type Manifest, serviceFor, shownOf } from '../../../protocol/services/i
 import type { Held } from '../../backends/backend.ts';
 import { withBytes } from '../../backends/secrets.ts';
 import type { Clock } from '../../clock.ts';
-import type { Custody } from '../../credentials/custody.ts';
+import type { CredentialStore } from '../../credentials/held/credential-store.ts';
 import { ownTarget } from './own-records.ts';
 
 /** Hexadecimal digits of a mark: 128 bits, so that no two values ever share one. */
@@ -24,7 +24,7 @@ export type Mark = { readonly key: string; readonly digits: string };
 export type Noted = { readonly about: About; readonly mark: Mark | undefined };
 
 export type MarksParts = {
-  readonly custody: Custody;
+  readonly credentials: Pick<CredentialStore, 'own'>;
   readonly keep: SecretKeeper;
   readonly clock: Clock;
   /** The services of the moment. */
@@ -36,14 +36,14 @@ export type MarksParts = {
  * backend. Who has the marks and not the key can tell nothing from them, not even that a guess is right.
  */
 export class Marks {
-  readonly #custody: Custody;
+  readonly #credentials: Pick<CredentialStore, 'own'>;
   readonly #keep: SecretKeeper;
   readonly #clock: Clock;
   readonly #services: () => readonly Manifest[];
   #making: Promise<void> | undefined;
 
-  constructor({ custody, keep, clock, services }: MarksParts) {
-    this.#custody = custody;
+  constructor({ credentials, keep, clock, services }: MarksParts) {
+    this.#credentials = credentials;
     this.#keep = keep;
     this.#clock = clock;
     this.#services = services;
@@ -99,16 +99,16 @@ export class Marks {
 
   /** The key that new marks are made with: the oldest, so that it stays the same when others are restored beside it. */
   async #key(): Promise<{ readonly name: string; readonly secret: Secret } | undefined> {
-    for (const held of this.#custody.own.of('mark-key')) {
-      const secret = await this.#custody.own.secretOf(held);
+    for (const held of this.#credentials.own.of('mark-key')) {
+      const secret = await this.#credentials.own.secretOf(held);
       if (secret) return { name: held.path!, secret };
     }
     return undefined;
   }
 
   async #keyNamed(name: string): Promise<Secret | undefined> {
-    const held = this.#custody.own.of('mark-key').find(({ path }) => path === name);
-    return held && (await this.#custody.own.secretOf(held));
+    const held = this.#credentials.own.of('mark-key').find(({ path }) => path === name);
+    return held && (await this.#credentials.own.secretOf(held));
   }
 
   async #makeKey(): Promise<{ readonly name: string; readonly secret: Secret } | undefined> {
@@ -125,7 +125,7 @@ export class Marks {
     const digits = randomDigits(KEY_DIGITS);
     const secret = this.#keep(digits);
     digits.fill(0);
-    await this.#custody.own.put(held, secret);
+    await this.#credentials.own.put(held, secret);
   }
 }
 

@@ -6,7 +6,7 @@ import { release } from '../../access/release.ts';
 import type { Held } from '../../backends/backend.ts';
 import { disposeSecrets } from '../../backends/secrets.ts';
 import type { Clock } from '../../clock.ts';
-import type { Custody } from '../../credentials/custody.ts';
+import type { CredentialStore } from '../../credentials/held/credential-store.ts';
 import { TargetIndex } from '../../credentials/unlocked/match.ts';
 import type { Entry } from '../../credentials/unlocked/set.ts';
 import { agentItself } from '../../socket/caller.ts';
@@ -24,15 +24,19 @@ export const TOMBSTONES_MAX = 4_096;
  */
 export class Tombstones {
   readonly marks: Marks;
-  readonly #custody: Custody;
+  readonly #credentials: Pick<CredentialStore, 'changes' | 'entries' | 'lifecycle' | 'own' | 'queue' | 'values'>;
   readonly #clock: Clock;
   /** Drawn from the records, and how many changes these had seen then. */
   #drawn = -1;
   #all: readonly Tombstone[] = [];
   #byTarget = new TargetIndex<Tombstone>();
 
-  constructor(custody: Custody, marks: Marks, clock: Clock) {
-    this.#custody = custody;
+  constructor(
+    credentials: Pick<CredentialStore, 'changes' | 'entries' | 'lifecycle' | 'own' | 'queue' | 'values'>,
+    marks: Marks,
+    clock: Clock,
+  ) {
+    this.#credentials = credentials;
     this.marks = marks;
     this.#clock = clock;
   }
@@ -66,7 +70,7 @@ export class Tombstones {
    * removed or replaced meanwhile, and what the backend throws; without a tombstone nothing is removed.
    */
   bury(entry: Entry, obituary: Obituary = {}): Promise<Tombstone> {
-    return this.#custody.inTurn(entry, () => this.#bury(entry, obituary));
+    return this.#credentials.queue.run(entry, () => this.#bury(entry, obituary));
   }
 
   /** Notes durably that a value is dead which stands in no credential any more, and was that of `held`. The secret is borrowed. */
@@ -85,15 +89,15 @@ export class Tombstones {
 
   /** Forgets that a value is dead, and what was kept to look at it again: somebody insists that it lives. */
   async exhume(tombstone: Tombstone): Promise<void> {
-    const { own } = this.#custody;
+    const { own } = this.#credentials;
     const recheck = own.at(ownTarget('recheck', tombstone.id));
     if (recheck) await own.remove(recheck);
     await own.remove(recordOf(tombstone));
   }
 
   async #bury(entry: Entry, { reason, actor }: Obituary): Promise<Tombstone> {
-    this.#custody.refuseLocked('bury');
-    const now = this.#custody.at(entry);
+    this.#credentials.lifecycle.refuseLocked('bury');
+    const now = this.#credentials.entries.at(entry);
     if (now?.id !== entry.id) {
       throw new KeyholdError('not_found', 'cannot bury: the credential was removed meanwhile');
     }
@@ -103,7 +107,7 @@ export class Tombstones {
       ...this.#born(),
       mark: await this.#markOf(now),
     };
-    await this.#keepStone(tombstone, () => this.#custody.remove(now));
+    await this.#keepStone(tombstone, () => this.#credentials.changes.remove(now));
     return tombstone;
   }
 
@@ -112,15 +116,15 @@ export class Tombstones {
   }
 
   async #keepStone(tombstone: Tombstone, then = async () => {}): Promise<void> {
-    await this.#custody.own.put(recordOf(tombstone));
+    await this.#credentials.own.put(recordOf(tombstone));
     await then();
     // A value that is dead is not brought back by mistake. If the backend fails, restoring it is refused by the tombstone.
-    await purgeErased(this.#custody.own, tombstone).catch(() => {});
+    await purgeErased(this.#credentials.own, tombstone).catch(() => {});
     for (const old of this.all().slice(0, -TOMBSTONES_MAX)) await this.exhume(old);
   }
 
   async #markOf(entry: Entry): Promise<Mark | undefined> {
-    const secrets = await release(this.#custody, entry, agentItself, 'mark');
+    const secrets = await release(this.#credentials.values, entry, agentItself, 'mark');
     try {
       if (!secrets?.secret) return undefined;
       return (await this.marks.note(secrets.secret, entry, entry.about, true)).mark;
@@ -130,7 +134,7 @@ export class Tombstones {
   }
 
   #draw(): void {
-    const { own } = this.#custody;
+    const { own } = this.#credentials;
     if (own.changes === this.#drawn) return;
     this.#drawn = own.changes;
     this.#all = own.of('tombstone').flatMap((record) => tombstoneIn(record) ?? []);

@@ -9,7 +9,7 @@ it('a migrate names what stays where it was, and why', async () => {
   const before = new Core();
   for (const username of ['ada', 'bob']) await before.store({ username, password: `${username}-EXAMPLE` });
   const core = new Core({ backend: before.backend });
-  await core.custody.settled();
+  await core.credentials.lifecycle.settled();
   core.backend.damaged.add('bob');
   core.backend.faults.set('remove', 'backend_failed');
   const next = Object.assign(new FakeBackend(), { name: 'keyring' as 'vault' });
@@ -21,7 +21,7 @@ it('a migrate names what stays where it was, and why', async () => {
   const backends = { survey: async () => [{ name: 'keyring', usable: true, what: '' }], open: async () => next };
   const attributes = new Attributes();
   attributes.add('name', 'keyring');
-  const parts = { custody: core.custody, backends, recovery, emit() {} } as unknown as Partial<Parts>;
+  const parts = { credentials: core.credentials, backends, recovery, emit() {} } as unknown as Partial<Parts>;
   const reply = await answers(parts)({ action: 'backend-migrate', capabilities: ours, attributes });
   const left = (reply.details ?? []).filter(([key]) => key === 'left[]').map(([, line]) => JSON.parse(line));
   expect(left).toMatchObject([

@@ -5,7 +5,7 @@ import { aRequest, Core } from '../../fakes/core.ts';
 
 /** What `same` answers: `true of 2`, or its status. */
 async function asked(core: Core, fields: Parameters<typeof aRequest>[1]): Promise<string> {
-  const reply = await answers({ custody: core.custody })(aRequest('same', fields));
+  const reply = await answers({ credentials: core.credentials })(aRequest('same', fields));
   if (reply.status !== 'ok') return reply.status;
   const details = Object.fromEntries(reply.details ?? []);
   return `${details['same']} of ${details['compared']}`;
@@ -16,30 +16,30 @@ describe('same', () => {
     const core = new Core();
     await core.store({ password: 'one-EXAMPLE' });
     core.clock.advance(9 * 3_600);
-    const [entry] = core.custody.findAll({ protocol: 'https', host: 'example.com' });
-    expect(core.custody.leaseLeft(entry!)).toBeUndefined();
+    const [entry] = core.credentials.entries.findAll({ protocol: 'https', host: 'example.com' });
+    expect(core.credentials.leases.left(entry!)).toBeUndefined();
     const before = core.backend.calls.get;
     expect(await asked(core, { password: 'one-EXAMPLE' })).toBe('true of 1');
     expect(await asked(core, { password: 'two-EXAMPLE' })).toBe('false of 1');
     expect(core.backend.calls.get).toBe(before + 2);
-    expect(core.custody.leaseLeft(entry!)).toBeUndefined();
+    expect(core.credentials.leases.left(entry!)).toBeUndefined();
   });
 
   it('extends no lease of what is in memory', async () => {
     const core = new Core();
     await core.store({ password: 'one-EXAMPLE' });
-    const [entry] = core.custody.findAll({ protocol: 'https', host: 'example.com' });
+    const [entry] = core.credentials.entries.findAll({ protocol: 'https', host: 'example.com' });
     core.clock.advance(600);
-    const left = core.custody.leaseLeft(entry!);
+    const left = core.credentials.leases.left(entry!);
     expect(await asked(core, { password: 'one-EXAMPLE' })).toBe('true of 1');
-    expect(core.custody.leaseLeft(entry!)).toBe(left);
+    expect(core.credentials.leases.left(entry!)).toBe(left);
   });
 
   it('names to the audit log only what it said yes to', async () => {
     const core = new Core();
     await core.store({ password: 'one-EXAMPLE' });
     const ids = async (password: string) => {
-      const reply = await answers({ custody: core.custody })(aRequest('same', { password }));
+      const reply = await answers({ credentials: core.credentials })(aRequest('same', { password }));
       return reply.status === 'ok' && !reply.isUnrecorded ? reply.ids : undefined;
     };
     expect(await ids('one-EXAMPLE')).toHaveLength(1);
@@ -57,7 +57,7 @@ describe('same', () => {
   it('is refused wherever a get is', async () => {
     const core = new Core();
     await core.store({ password: 'one-EXAMPLE' });
-    await core.custody.lock();
+    await core.credentials.lifecycle.lock();
     expect(await asked(core, { password: 'one-EXAMPLE' })).toBe('locked');
   });
 

@@ -18,9 +18,9 @@ async function holding(many: number) {
     await before.store({ username: `u${at}`, password: `${at}-${'x'.repeat(LARGE)}EXAMPLE` });
   }
   const core = new Core({ backend: before.backend });
-  await core.custody.settled();
+  await core.credentials.lifecycle.settled();
   const backupCost = { memory: 8, passes: 1, parallelism: 1 };
-  const answer = answers({ custody: core.custody, keep: heapSecret, backupCost });
+  const answer = answers({ credentials: core.credentials, keep: heapSecret, backupCost });
   const ask = async (fields: Record<string, string>) => {
     const attributes = new Attributes();
     for (const [key, value] of Object.entries(fields)) {
@@ -78,8 +78,8 @@ describe('a backup in pages', () => {
     const { header, lines, pages } = await allOf(first, next);
     expect(pages).toBeGreaterThan(3);
     expect(await usernamesIn(header, lines)).toHaveLength(30);
-    expect(core.custody.counts.unlocked).toBe(0);
-    expect(core.custody.progress).toBeUndefined();
+    expect(core.credentials.entries.counts.unlocked).toBe(0);
+    expect(core.credentials.lifecycle.progress).toBeUndefined();
   });
 
   it('begins anew where one is erased or found damaged meanwhile: the file is of what is there at the end', async () => {
@@ -100,7 +100,7 @@ describe('a backup in pages', () => {
     const first = await begin();
     const second = await begin();
     await expect(next(first.handle)).rejects.toMatchObject({ code: 'bad_request' });
-    await core.custody.lock();
+    await core.credentials.lifecycle.lock();
     await expect(next(second.handle)).rejects.toMatchObject({ code: 'locked' });
     await expect(next(second.handle)).rejects.toMatchObject({ code: 'bad_request' });
   });

@@ -35,9 +35,9 @@ function aMachine(found?: string) {
         emit() {},
       });
       const core = new Core({ open: () => recovery.open() });
-      const { custody } = core;
-      await custody.settled();
-      const answer = answers({ custody, backends, recovery, emit() {} });
+      const { credentials } = core;
+      await credentials.lifecycle.settled();
+      const answer = answers({ credentials, backends, recovery, emit() {} });
       const ask = (action: string, fields: Record<string, string> = {}): Promise<CredentialReply> => {
         const attributes = new Attributes();
         for (const [key, value] of Object.entries(fields)) attributes.add(key, value);
@@ -51,7 +51,7 @@ function aMachine(found?: string) {
         undo: (fields = {}) => ask('backend-undo', fields),
         end: async () => {
           await recovery.dispose();
-          await custody.dispose();
+          await credentials.lifecycle.dispose();
         },
       };
     },
@@ -65,7 +65,7 @@ async function inMemory() {
   for (const username of ['ada', 'bob', 'cyd']) await agent.core.store({ username, password: `${username}-EXAMPLE` });
   const reply = await agent.toMemory();
   expect(reply).toMatchObject({ status: 'ok', details: [['carried', '3']] });
-  expect(agent.core.custody.backend?.name).toBe('memory');
+  expect(agent.core.credentials.lifecycle.backend?.name).toBe('memory');
   return { machine, agent, reply };
 }
 
@@ -76,7 +76,7 @@ describe('a migrate to the memory', () => {
     await agent.core.store({ username: 'dan', password: 'dan-EXAMPLE' });
     await agent.end();
     const next = await machine.start();
-    expect(next.core.custody.backend?.name).toBe('vault');
+    expect(next.core.credentials.lifecycle.backend?.name).toBe('vault');
     expect(await Promise.all(['ada', 'bob', 'cyd', 'dan'].map(next.get))).toEqual([
       'ada ada-EXAMPLE',
       'bob bob-EXAMPLE',
@@ -106,12 +106,12 @@ describe('a migrate to the memory', () => {
     for (const username of ['ada', 'cyd']) await agent.core.store({ username, password: `${username}-EXAMPLE` });
     await agent.core.erase({ username: 'ada' });
     await agent.toMemory();
-    const { custody, bin } = agent.core;
-    const cyd = custody.find({ protocol: 'https', host: 'example.com', username: 'cyd' }, () => true)!;
-    await custody.inTurn(cyd, () => custody.annotate(cyd, { ...cyd.about, label: 'renamed' }));
+    const { credentials, bin } = agent.core;
+    const cyd = credentials.entries.find({ protocol: 'https', host: 'example.com', username: 'cyd' }, () => true)!;
+    await credentials.queue.run(cyd, () => credentials.changes.annotate(cyd, { ...cyd.about, label: 'renamed' }));
     await bin.restore(bin.all()[0]!.id, false);
     const next = await machine.killed().start();
-    const labels = [...next.core.custody.held()].map(({ username, about }) => [username, about?.label]);
+    const labels = [...next.core.credentials.entries.all()].map(({ username, about }) => [username, about?.label]);
     expect(labels.sort()).toEqual([
       ['ada', undefined],
       ['cyd', 'renamed'],
@@ -126,7 +126,7 @@ describe('a migrate to the memory', () => {
     await agent.core.store({ username: 'bob', password: 'newer-EXAMPLE' });
     await agent.core.erase({ username: 'ada' });
     expect(await agent.undo()).toEqual({ status: 'ok' });
-    expect(agent.core.custody.backend?.name).toBe('vault');
+    expect(agent.core.credentials.lifecycle.backend?.name).toBe('vault');
     await agent.end();
     const next = await machine.start();
     expect(next.recovery.degradations()).toEqual([]);
@@ -144,13 +144,13 @@ describe('a migrate to the memory', () => {
     expect(await agent.get('cyd')).toBe('cyd cyd-EXAMPLE');
     await expect(agent.undo()).rejects.toMatchObject({ code: 'unsupported' });
     const next = await machine.killed().start();
-    expect([...next.core.custody.held()]).toEqual([]);
+    expect([...next.core.credentials.entries.all()]).toEqual([]);
   });
 
   it('drops no copy whose value a lock has taken out of memory, and serves from the copies then', async () => {
     const { agent } = await inMemory();
-    await agent.core.custody.lock();
-    await agent.core.custody.unlock({ mayPrompt: false });
+    await agent.core.credentials.lifecycle.lock();
+    await agent.core.credentials.lifecycle.unlock({ mayPrompt: false });
     expect(await agent.get('cyd')).toBe('cyd cyd-EXAMPLE');
     await expect(agent.undo({ drop: '1' })).rejects.toMatchObject({ code: 'backend_failed' });
     expect(await agent.undo()).toEqual({ status: 'ok' });

@@ -57,11 +57,11 @@ class Machine {
       recovery,
       /** Settles when the migrate is over, or the process died. */
       async migrate(name: BackendName) {
-        await core.custody.ready();
+        await core.credentials.lifecycle.ready();
         await recovery.settleFirst();
-        const from = core.custody.backend!.name;
+        const from = core.credentials.lifecycle.backend!.name;
         const work = migrate(
-          core.custody,
+          core.credentials,
           await backends.open(name),
           recovery.steps(from, name),
           () => {},
@@ -157,7 +157,7 @@ describe('a migrate that is cut', () => {
 
     const { core, recovery } = machine.start();
     expect(await served(core)).toEqual(HOSTS);
-    expect(core.custody.backend!.name).toBe('keyring');
+    expect(core.credentials.lifecycle.backend!.name).toBe('keyring');
     expect(recovery.degradations()).toMatchObject([
       {
         code: 'migrate-leftovers',
@@ -191,7 +191,7 @@ describe('a migrate that is cut', () => {
         expect(await core.erase({ host: erased })).toBe('ok');
         await recovery.settle();
         const rest = HOSTS.filter((host) => host !== erased);
-        const other = core.custody.backend!.name === from ? to : from;
+        const other = core.credentials.lifecycle.backend!.name === from ? to : from;
         expect(await countIn(other)).toBe(0);
         expect(existsSync(machine.file)).toBe(false);
         await migrate(other);
@@ -208,7 +208,7 @@ describe('a migrate that is cut', () => {
     for (let tries = 0; existsSync(machine.file); tries++) {
       expect(tries).toBeLessThan(10);
       const { core, recovery } = machine.start(3);
-      await core.custody.ready();
+      await core.credentials.lifecycle.ready();
       await Promise.race([recovery.settle(), new Promise((resolve) => setTimeout(resolve, 100))]);
     }
     expect([await countIn('vault'), await countIn('keyring')]).toEqual([0, 7]);
@@ -217,7 +217,7 @@ describe('a migrate that is cut', () => {
 
   it('leaves what the other backend held before', async () => {
     const { core } = machine.start();
-    await core.custody.ready();
+    await core.credentials.lifecycle.ready();
     machine.note = 'keyring';
     const elsewhere = machine.start().core;
     await elsewhere.store({ host: 'before.test' });

@@ -21,7 +21,7 @@ const reject = (core: Core, username: string, where = HERE) =>
   core.erase({ username, password: `${username}-EXAMPLE`, ...where });
 const again = (core: Core, username: string) => core.store({ username, password: `${username}-EXAMPLE` });
 /** Settles what is written behind an answer. */
-const written = (core: Core) => expect.poll(() => core.custody.own.of('approved').length).toBeGreaterThan(0);
+const written = (core: Core) => expect.poll(() => core.credentials.own.of('approved').length).toBeGreaterThan(0);
 
 describe('two accounts of one host', () => {
   it('after a 401 the next get from the same folder is answered with the other one, and nothing is lost', async () => {
@@ -79,9 +79,9 @@ describe('two accounts of one host', () => {
     await written(core);
     const next = new Core({ backend: core.backend });
     expect(await next.get(HERE)).toBe('ada ada-EXAMPLE');
-    await next.custody.lock();
+    await next.credentials.lifecycle.lock();
     expect(await next.get(HERE)).toBe('locked');
-    await next.custody.unlock({ mayPrompt: false });
+    await next.credentials.lifecycle.unlock({ mayPrompt: false });
     expect(await next.get(HERE)).toBe('ada ada-EXAMPLE');
   });
 
@@ -89,10 +89,10 @@ describe('two accounts of one host', () => {
     const core = await twoUsers();
     await approve(core, 'ada');
     await written(core);
-    const { changes } = core.custody.own;
+    const { changes } = core.credentials.own;
     for (let round = 0; round < 5; round++) await approve(core, 'ada');
     await new Promise(setImmediate);
-    expect(core.custody.own.changes).toBe(changes);
+    expect(core.credentials.own.changes).toBe(changes);
   });
 });
 
@@ -138,7 +138,7 @@ describe('what has no part in it', () => {
     await approve(core, 'ada');
     await written(core);
     const { isBackedUp } = await import('../../../daemon/history/tombstones/own-records.ts');
-    expect(core.custody.own.of('approved').filter(isBackedUp)).toEqual([]);
+    expect(core.credentials.own.of('approved').filter(isBackedUp)).toEqual([]);
   });
 });
 
@@ -148,7 +148,7 @@ it(`remembers ${APPROVED_MAX} folders and hosts; beyond that the oldest go`, { t
     await core.store({ username: 'ada', ...from(`/src/${number}`) });
     core.clock.advance(1);
   }
-  await expect.poll(() => core.custody.own.of('approved').length).toBe(APPROVED_MAX);
+  await expect.poll(() => core.credentials.own.of('approved').length).toBe(APPROVED_MAX);
   await core.store({ username: 'bob' });
   expect(await core.get(from('/src/0'))).toBe('bob pass-EXAMPLE');
   expect(await core.get(from(`/src/${APPROVED_MAX}`))).toBe('ada pass-EXAMPLE');

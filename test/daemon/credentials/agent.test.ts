@@ -70,10 +70,10 @@ describe('get', () => {
   it('forgets what was taken out of the backend by others', async () => {
     const { backend } = await stored();
     const core = new Core({ backend });
-    await core.custody.settled();
+    await core.credentials.lifecycle.settled();
     await backend.remove((await backend.credentials())[0]!);
     expect(await core.get()).toBe('not-found');
-    expect(core.custody.counts.held).toBe(0);
+    expect(core.credentials.entries.counts.held).toBe(0);
   });
 
   it('gives an authtype only to who can use it, and the next best to who cannot', async () => {
@@ -103,10 +103,10 @@ describe('a backup', () => {
     const before = await stored();
     await before.store({ username: 'bob', password: 'bob-EXAMPLE' });
     const core = new Core({ backend: before.backend });
-    await core.custody.settled();
+    await core.credentials.lifecycle.settled();
     core.backend.damaged.add('bob');
     const management = {
-      custody: core.custody,
+      credentials: core.credentials,
       keep: heapSecret,
       backupCost: { memory: 8, passes: 1, parallelism: 1 },
     };
@@ -114,9 +114,9 @@ describe('a backup', () => {
     const details = reply.status === 'ok' ? (reply.details ?? []) : [];
     const named = details.filter(([key]) => key === 'damaged[]').map(([, line]) => JSON.parse(line).username);
     expect(named).toEqual(['bob']);
-    const credentials = details.filter(([key]) => key === 'record[]').length - core.custody.own.all().length;
+    const credentials = details.filter(([key]) => key === 'record[]').length - core.credentials.own.all().length;
     expect(credentials).toBe(1);
-    expect(core.custody.counts).toEqual({ held: 2, unlocked: 0 });
+    expect(core.credentials.entries.counts).toEqual({ held: 2, unlocked: 0 });
   });
 });
 
@@ -136,10 +136,10 @@ describe('while the backend is being opened', () => {
     const { core, release } = await opening();
     expect(await core.get()).toBe('bob bob-EXAMPLE');
     expect(await core.get({ username: 'ada' })).toBe('ada pass-EXAMPLE');
-    expect(core.custody.state).toBe('opening');
+    expect(core.credentials.lifecycle.state).toBe('opening');
     release();
-    await core.custody.settled();
-    expect(core.custody.counts.held).toBe(3);
+    await core.credentials.lifecycle.settled();
+    expect(core.credentials.entries.counts.held).toBe(3);
     expect(await core.get()).toBe('bob bob-EXAMPLE');
     expect(await core.get({ host: 'other.test' })).toBe('ada other-EXAMPLE');
   });
@@ -171,12 +171,12 @@ describe('while the backend is being opened', () => {
   it('a lock ends the serving at once', async () => {
     const { core, release } = await opening();
     expect(await core.get()).toBe('bob bob-EXAMPLE');
-    const locked = core.custody.lock();
+    const locked = core.credentials.lifecycle.lock();
     const asked = core.get();
     release();
     await locked;
     expect(await asked).toBe('locked');
-    expect(core.custody.state).toBe('locked');
+    expect(core.credentials.lifecycle.state).toBe('locked');
   });
 });
 
@@ -235,7 +235,7 @@ describe('store', () => {
     for (let time = 0; time < 20; time++) expect(await core.store()).toBe('ok');
     expect(core.backend.calls.put).toBe(1);
     expect(await core.get()).toBe('ada pass-EXAMPLE refresh refresh-EXAMPLE');
-    expect(core.custody.held()[Symbol.iterator]().next().value?.expiresAt).toBe(expiresAt);
+    expect(core.credentials.entries.all()[Symbol.iterator]().next().value?.expiresAt).toBe(expiresAt);
   });
 
   it('writes what was in memory only when it is stored for good', async () => {
@@ -273,7 +273,7 @@ describe('store', () => {
     expect(await core.get()).toBe('ada pass-EXAMPLE');
     core.clock.advance(2);
     expect(await core.get()).toBe('not-found');
-    expect(core.custody.counts).toEqual({ held: 0, unlocked: 0 });
+    expect(core.credentials.entries.counts).toEqual({ held: 0, unlocked: 0 });
     expect(core.backend.calls.put).toBe(0);
   });
 
@@ -380,7 +380,7 @@ describe('leases', () => {
     const core = new Core({ lease: { idle: 0.02, max: 1 } });
     await core.store();
     core.clock.advance(1);
-    await expect.poll(() => core.custody.counts).toEqual({ held: 1, unlocked: 0 });
+    await expect.poll(() => core.credentials.entries.counts).toEqual({ held: 1, unlocked: 0 });
   });
 });
 
@@ -400,11 +400,11 @@ describe('a passphrase', () => {
     core.clock.advance(HOUR);
     expect(await core.get()).toBe('locked');
     expect(core.backend.locked).toBe(true);
-    expect(core.custody.counts).toEqual({ held: 0, unlocked: 0 });
+    expect(core.credentials.entries.counts).toEqual({ held: 0, unlocked: 0 });
     expect(await core.store()).toBe('locked');
-    expect(await fault(core.custody.unlock({ mayPrompt: false }))).toBe('interaction_required');
+    expect(await fault(core.credentials.lifecycle.unlock({ mayPrompt: false }))).toBe('interaction_required');
     const { secret } = aRequest('unlock', { password: 'phrase-EXAMPLE' });
-    await core.custody.unlock({ passphrase: secret, mayPrompt: false });
+    await core.credentials.lifecycle.unlock({ passphrase: secret, mayPrompt: false });
     expect(await core.get()).toBe('ada pass-EXAMPLE');
   });
 
@@ -434,14 +434,14 @@ describe('a passphrase', () => {
     expect(await core.get()).toBe('locked');
     release();
     expect(await stored).toBe('ok');
-    expect(core.custody.counts).toEqual({ held: 0, unlocked: 0 });
+    expect(core.credentials.entries.counts).toEqual({ held: 0, unlocked: 0 });
   });
 
   it('set while the agent runs begins its lease then', async () => {
     const core = await stored();
     core.clock.advance(5 * HOUR);
     core.backend.needsPassphrase = true;
-    core.custody.rekeyed();
+    core.credentials.leases.beginKey();
     expect(await core.get()).toBe('ada pass-EXAMPLE');
     core.clock.advance(HOUR);
     expect(await core.get()).toBe('locked');
@@ -451,16 +451,16 @@ describe('a passphrase', () => {
 describe('a get that may wait', () => {
   it('is answered once somebody unlocks, and not before', async () => {
     const core = await stored();
-    await core.custody.lock();
+    await core.credentials.lifecycle.lock();
     const asked = core.get({ wait: 60 });
     expect(await hasSettled(asked)).toBe(false);
-    await core.custody.unlock({ mayPrompt: true });
+    await core.credentials.lifecycle.unlock({ mayPrompt: true });
     expect(await asked).toBe('ada pass-EXAMPLE');
   });
 
   it('is refused when its time is over, and at once where nobody is there', async () => {
     const core = await stored();
-    await core.custody.lock();
+    await core.credentials.lifecycle.lock();
     expect(await core.get({ wait: 60, interactive: false })).toBe('locked');
     const asked = core.get({ wait: 10_000 });
     expect(await hasSettled(asked)).toBe(false);
@@ -472,30 +472,30 @@ describe('a get that may wait', () => {
 describe('lock', () => {
   it('forgets everything and serves nothing until unlock', async () => {
     const core = await stored();
-    await core.custody.lock();
-    expect(core.custody.counts).toEqual({ held: 0, unlocked: 0 });
+    await core.credentials.lifecycle.lock();
+    expect(core.credentials.entries.counts).toEqual({ held: 0, unlocked: 0 });
     for (const ask of [core.get(), core.store(), core.erase()]) expect(await ask).toBe('locked');
-    await core.custody.unlock({ mayPrompt: true });
+    await core.credentials.lifecycle.unlock({ mayPrompt: true });
     expect(await core.get()).toBe('ada pass-EXAMPLE');
   });
 
   it('outlives a restart', async () => {
     const core = await stored();
-    await core.custody.lock();
+    await core.credentials.lifecycle.lock();
     const again = new Core({ backend: core.backend, marked: core.lockMark.marked });
     expect(await again.get()).toBe('locked');
     again.clock.advance(HOUR);
     expect(await again.get()).toBe('locked');
-    await again.custody.unlock({ mayPrompt: true });
+    await again.credentials.lifecycle.unlock({ mayPrompt: true });
     expect(again.lockMark.marked).toBe(false);
     expect(await again.get()).toBe('ada pass-EXAMPLE');
   });
 
   it('stays locked when the backend does not unlock', async () => {
     const core = await stored();
-    await core.custody.lock();
+    await core.credentials.lifecycle.lock();
     core.backend.faults.set('unlock', 'backend_dismissed');
-    expect(await fault(core.custody.unlock({ mayPrompt: true }))).toBe('backend_dismissed');
+    expect(await fault(core.credentials.lifecycle.unlock({ mayPrompt: true }))).toBe('backend_dismissed');
     expect(core.lockMark.marked).toBe(true);
     expect(await core.get()).toBe('locked');
   });
@@ -505,14 +505,14 @@ describe('lock', () => {
     const release = core.backend.hold('put');
     const begun = core.store({ username: 'bob' });
     await hasSettled(begun);
-    const locked = core.custody.lock();
+    const locked = core.credentials.lifecycle.lock();
     await hasSettled(locked);
     expect(await core.store({ username: 'eve' })).toBe('locked');
     expect(await core.get()).toBe('locked');
     release();
     expect(await begun).toBe('ok');
     await locked;
-    expect(core.custody.counts).toEqual({ held: 0, unlocked: 0 });
+    expect(core.credentials.entries.counts).toEqual({ held: 0, unlocked: 0 });
   });
 
   it('locks although its mark cannot be written', async () => {
@@ -520,7 +520,7 @@ describe('lock', () => {
     core.lockMark.set = () => {
       throw new Error('no space');
     };
-    await expect(core.custody.lock()).rejects.toThrow('no space');
+    await expect(core.credentials.lifecycle.lock()).rejects.toThrow('no space');
     expect(await core.get()).toBe('locked');
   });
 });
@@ -550,19 +550,19 @@ describe('a backend that does not open', () => {
       status: 'unavailable',
       message: expect.stringContaining('backend_hung'),
     });
-    expect(core.custody.state).toBe('failed');
+    expect(core.credentials.lifecycle.state).toBe('failed');
   });
 
   it('is opened by unlock', async () => {
     const core = new Core();
     await core.store();
     let tries = 0;
-    await core.custody.open(async () => {
+    await core.credentials.lifecycle.open(async () => {
       if (++tries === 1) throw new Error('not yet');
       return core.backend;
     });
     expect(await core.get()).toBe('unavailable');
-    await core.custody.unlock({ mayPrompt: true });
+    await core.credentials.lifecycle.unlock({ mayPrompt: true });
     expect(await core.get()).toBe('ada pass-EXAMPLE');
   });
 });
@@ -616,7 +616,7 @@ describe('migrate', () => {
     const before = await stored();
     await before.store({ username: 'bob', password: 'bob-EXAMPLE' });
     const core = new Core({ backend: before.backend });
-    await core.custody.settled();
+    await core.credentials.lifecycle.settled();
     core.backend.damaged.add('bob');
     const next = new FakeBackend();
     expect(await core.migrate(next, () => {})).toMatchObject({
@@ -633,7 +633,7 @@ describe('migrate', () => {
     const before = await stored();
     await before.store({ host: 'other.test', password: 'other-EXAMPLE' });
     const core = new Core({ backend: before.backend });
-    await core.custody.settled();
+    await core.credentials.lifecycle.settled();
     const next = new FakeBackend();
     const release = next.hold('put');
     const migrated = core.migrate(next, () => {});
@@ -653,11 +653,11 @@ describe('migrate', () => {
     const release = next.hold('get');
     const migrated = core.migrate(next, () => {}).catch((error) => error);
     await hasSettled(migrated);
-    const locked = core.custody.lock();
-    expect(core.custody.isServing).toBe(false);
+    const locked = core.credentials.lifecycle.lock();
+    expect(core.credentials.lifecycle.isServing).toBe(false);
     release();
     await Promise.all([migrated, locked]);
-    expect(core.custody.state).toBe('locked');
+    expect(core.credentials.lifecycle.state).toBe('locked');
   });
 
   it.each(['put', 'get'] as const)('leaves everything as it was when %s fails there', async (call) => {
@@ -671,7 +671,7 @@ describe('migrate', () => {
     expect(await fault(migrated)).toBe('backend_hung');
     expect({ farewell, rest: await next.credentials() }).toEqual({ farewell: false, rest: [] });
     expect(await core.get()).toBe('ada pass-EXAMPLE');
-    expect(core.custody.backend).toBe(core.backend);
+    expect(core.credentials.lifecycle.backend).toBe(core.backend);
   });
 
   it('leaves everything as it was when the choice cannot be noted', async () => {
@@ -748,16 +748,16 @@ describe('a backup', () => {
   it('is refused rather than told without what was locked away while it was made', async () => {
     const { backend } = await stored();
     const core = new Core({ backend });
-    await core.custody.settled();
+    await core.credentials.lifecycle.settled();
     const release = backend.hold('get');
     const passphrase = new Attributes();
     passphrase.add('passphrase', secretFromText('phrase-EXAMPLE'));
-    const backup = answers({ custody: core.custody, keep: heapSecret })({
+    const backup = answers({ credentials: core.credentials, keep: heapSecret })({
       ...aRequest('backup'),
       attributes: passphrase,
     });
     expect(await hasSettled(backup)).toBe(false);
-    await core.custody.lock();
+    await core.credentials.lifecycle.lock();
     release();
     await expect(backup).rejects.toMatchObject({ code: 'locked' });
   });
@@ -767,10 +767,10 @@ describe('secretsOf', () => {
   it('answers what stands there when it was replaced while it was read', async () => {
     const { backend } = await stored();
     const core = new Core({ backend });
-    await core.custody.settled();
-    const [entry] = [...core.custody.held()];
+    await core.credentials.lifecycle.settled();
+    const [entry] = [...core.credentials.entries.all()];
     const release = backend.hold('get');
-    const asked = core.custody.secretsOf(entry!);
+    const asked = core.credentials.values.secretsOf(entry!);
     await core.store({ password: 'newer-EXAMPLE' });
     release();
     const secrets = await asked;
@@ -782,7 +782,7 @@ it('logs no host, no user and no value', async () => {
   const core = await stored();
   await core.get();
   await core.erase();
-  await core.custody.lock();
+  await core.credentials.lifecycle.lock();
   expect(core.log.join('\n')).not.toMatch(/example|ada|pass/i);
 });
 

@@ -86,10 +86,10 @@ describe('the first start', () => {
   }
   async function start(backend: FakeBackend, log: readonly AuditEntry[]) {
     const core = new Core({ backend });
-    await core.custody.settled();
+    await core.credentials.lifecycle.settled();
     const recorded: AuditEntry[] = [];
     const decider = new Decider({
-      custody: core.custody,
+      credentials: core.credentials,
       clock: core.clock,
       emit: () => {},
       services: (): readonly Manifest[] => builtIn,
@@ -105,7 +105,7 @@ describe('the first start', () => {
     });
     decider.begin();
     expect(await decider.settled()).toBe(true);
-    const held = new Map([...core.custody.held()].map((one) => [one.id, one]));
+    const held = new Map([...core.credentials.entries.all()].map((one) => [one.id, one]));
     return { held, recorded, core };
   }
 

@@ -160,7 +160,7 @@ describe('explain', () => {
   it('says what a person would be asked where all is locked', async () => {
     const core = new Core();
     await core.store();
-    await core.custody.lock();
+    await core.credentials.lifecycle.lock();
     const { facts } = await explained(core);
     expect(facts).toMatchObject({ outcome: 'locked', state: 'locked', human: 'to run: keyhold unlock' });
   });

@@ -23,7 +23,7 @@ const host = { protocol: 'https', host: 'example.com' };
 
 /** Ids, values and marks of everything that is held for the host, the oldest first. */
 function kept(core: Core) {
-  return core.custody.findAll(host).map(({ username, front, fronts, frontOnly, made }) => ({
+  return core.credentials.entries.findAll(host).map(({ username, front, fronts, frontOnly, made }) => ({
     username,
     front,
     fronts,
@@ -40,7 +40,7 @@ async function listed(core: Core, tool = 'docker'): Promise<string[] | string> {
     tool,
     front: frontOf(tool),
   };
-  const reply: CredentialReply = await answers({ custody: core.custody })(request);
+  const reply: CredentialReply = await answers({ credentials: core.credentials })(request);
   if (reply.status !== 'ok') return reply.status;
   return (reply.details ?? []).map(([, item]) => JSON.parse(item).host);
 }
@@ -127,11 +127,11 @@ describe('a front', () => {
   it('keeps its value under its id when another tool stores another one', async () => {
     const core = new Core();
     await core.store({ ...docker, password: 'docker-EXAMPLE' });
-    const [before] = core.custody.findAll(host);
+    const [before] = core.credentials.entries.findAll(host);
     await core.store({ ...git, password: 'git-EXAMPLE' });
-    const own = core.custody.findAll(host).find(({ front }) => front === 'docker')!;
+    const own = core.credentials.entries.findAll(host).find(({ front }) => front === 'docker')!;
     expect(own.id).toBe(before!.id);
-    expect(core.custody.at({ ...host, username: 'ada' })!.id).not.toBe(before!.id);
+    expect(core.credentials.entries.at({ ...host, username: 'ada' })!.id).not.toBe(before!.id);
   });
 
   it('is not the owner any more of what another tool has stored, too', async () => {

@@ -6,7 +6,7 @@ import { Core } from '../../fakes/core.ts';
 const host = 'git.example';
 
 function held(core: Core) {
-  return [...core.custody.held()].find((entry) => entry.host === host);
+  return [...core.credentials.entries.all()].find((entry) => entry.host === host);
 }
 
 describe('a store that replaces only what its caller has seen', () => {

@@ -122,7 +122,7 @@ describe('gets that wait for a login, on a socket', () => {
       };
       const held = { ...target, id: 'a1', storedAt: clock.now(), expiresAt: clock.now() + 1, about: { oauth } };
       const secrets = { secret: secretFromText('one-EXAMPLE'), refreshToken: secretFromText('r-one-EXAMPLE') };
-      await login.custody.put(held, secrets, true, undefined);
+      await login.credentials.changes.put(held, secrets);
       clock.advance(HOUR);
     }
     let asking = 0;
@@ -140,7 +140,7 @@ describe('gets that wait for a login, on a socket', () => {
     };
     return {
       clock,
-      custody: login.custody,
+      credentials: login.credentials,
       provider,
       wanted: () => said.filter((line) => line.startsWith('wanted')),
       wait: (...more: string[]) => exchange(listener.socket, get(host, ...more)),
@@ -209,17 +209,17 @@ describe('gets that wait for a login, on a socket', () => {
     await login.asked(MANY);
     await expect.poll(login.wanted).toHaveLength(1);
     const held = { ...target, username: 'bob', id: 'b2', storedAt: login.clock.now() + 1 };
-    await login.custody.put(held, { secret: secretFromText('stored-EXAMPLE') }, true, undefined);
+    await login.credentials.changes.put(held, { secret: secretFromText('stored-EXAMPLE') });
     for (const answer of await Promise.all(asked)) expect(answer).toContain('password=stored-EXAMPLE');
   });
 
   test('have one time for all that comes in the way', async () => {
     const login = await aLogin(() => aPair('two'), { ended: true });
-    await login.custody.lock();
+    await login.credentials.lifecycle.lock();
     const asked = login.wait('wait=100');
     await expect.poll(login.wanted).toEqual(['wanted ']);
     login.clock.advance(60);
-    await login.custody.unlock({ mayPrompt: false });
+    await login.credentials.lifecycle.unlock({ mayPrompt: false });
     await expect.poll(login.wanted).toEqual(['wanted ', 'wanted a1']);
     expect(await hasSettled(asked)).toBe(false);
     login.clock.advance(41);

@@ -37,12 +37,12 @@ async function aLogin(said: Said, more: Partial<Grant> = {}) {
   const start = clock.now();
   const held = { ...target, id: 'a1', storedAt: start, expiresAt: start + HOUR, about: { oauth } };
   const secrets = { secret: secretFromText('one-EXAMPLE'), refreshToken: secretFromText('r-one-EXAMPLE') };
-  await login.custody.put(held, secrets, true, undefined);
+  await login.credentials.changes.put(held, secrets);
   return {
     clock,
     start,
     asked: provider.asked,
-    refresh: () => login.refresher.refresh(login.custody.at(target)!),
+    refresh: () => login.refresher.refresh(login.credentials.entries.at(target)!),
     get: async () => shown(await login.agent.get(aRequest('get', target), agentItself)),
     async explained() {
       const reply = await login.agent.explain(aRequest('explain', target));

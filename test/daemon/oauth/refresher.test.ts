@@ -3,7 +3,7 @@ import type { Backend } from '../../../daemon/backends/backend.ts';
 import { openMemory } from '../../../daemon/backends/memory.ts';
 import { Accounts } from '../../../daemon/credentials/accounts.ts';
 import { Agent } from '../../../daemon/credentials/agent.ts';
-import { Custody } from '../../../daemon/credentials/custody.ts';
+import { openCredentialStore } from '../../../daemon/credentials/held/credential-store.ts';
 import { Waiters } from '../../../daemon/credentials/waiters.ts';
 import { Emitter } from '../../../daemon/events/emitter.ts';
 import { RestoreBin } from '../../../daemon/history/erased/restore-bin.ts';
@@ -46,21 +46,21 @@ afterEach(() => {
   for (const one of open.splice(0)) one.dispose();
 });
 
-/** A refresher whose provider answers what the test says, over a custody that holds one login. */
+/** A refresher whose provider answers what the test says, over a store that holds one login. */
 async function aRefresher(change: Partial<Grant> = {}, backend?: Backend) {
   const clock = new FakeClock();
-  const custody = new Custody({
+  const credentials = openCredentialStore({
     keep: heapSecret,
     clock,
     emit() {},
     lockMark: { isSet: () => false, set() {}, clear() {} },
     onRest() {},
   });
-  await custody.open(async () => backend ?? openMemory({ keep: heapSecret }));
+  await credentials.lifecycle.open(async () => backend ?? openMemory({ keep: heapSecret }));
   const about = { oauth: { ...grant, ...change } };
   const held = { ...target, id: 'a1', storedAt: clock.now(), expiresAt: clock.now() + 3_600, about };
   const secrets = { secret: secretFromText('one-EXAMPLE'), refreshToken: secretFromText('r-one-EXAMPLE') };
-  await custody.put(held, secrets, true, undefined);
+  await credentials.changes.put(held, secrets);
   const calls: { readonly spent: string | undefined; answer(answer: Answer): void }[] = [];
   const upstream = {
     run: vi.fn(
@@ -79,7 +79,7 @@ async function aRefresher(change: Partial<Grant> = {}, backend?: Backend) {
     ),
   };
   const refresher = new Refresher({
-    custody,
+    credentials,
     marks: { note: async () => ({ about: {}, mark: undefined }) },
     upstream: upstream as never,
     route: () => ({ deadline: 1_000 }),
@@ -89,16 +89,16 @@ async function aRefresher(change: Partial<Grant> = {}, backend?: Backend) {
     usedWithin: 86_400,
   });
   open.push(refresher);
-  const marks = new Marks({ custody, keep: heapSecret, clock, services: () => [] });
-  const tombstones = new Tombstones(custody, marks, clock);
+  const marks = new Marks({ credentials, keep: heapSecret, clock, services: () => [] });
+  const tombstones = new Tombstones(credentials, marks, clock);
   const emitter = new Emitter();
   const { emit } = emitter;
   const waiters = new Waiters(clock, emitter);
-  const bin = new RestoreBin({ custody, tombstones, clock, emit, keep: 86_400 });
-  const accounts = new Accounts({ custody, clock, emit });
+  const bin = new RestoreBin({ credentials, tombstones, clock, emit, keep: 86_400 });
+  const accounts = new Accounts({ credentials, clock, emit });
   const agent = new Agent({
     accounts,
-    custody,
+    credentials,
     clock,
     emit,
     profiles: () => noProfiles,
@@ -107,33 +107,33 @@ async function aRefresher(change: Partial<Grant> = {}, backend?: Backend) {
     bin,
     refresher,
   });
-  const entry = custody.at(target)!;
+  const entry = credentials.entries.at(target)!;
   const call = async (at: number) => {
     await expect.poll(() => calls.length).toBeGreaterThan(at);
     return calls[at]!;
   };
-  return { clock, custody, refresher, agent, entry, calls, call };
+  return { clock, credentials, refresher, agent, entry, calls, call };
 }
 
 describe('a refresh', () => {
   test('is one however many ask; what is new is kept before they are told', async () => {
-    const { custody, refresher, entry, calls, call } = await aRefresher();
+    const { credentials, refresher, entry, calls, call } = await aRefresher();
     const asked = Array.from({ length: 50 }, () => refresher.refresh(entry));
     (await call(0)).answer(given('two-EXAMPLE', 'r-two-EXAMPLE'));
     expect(new Set((await Promise.all(asked)).map(({ status }) => status))).toEqual(new Set(['refreshed']));
     expect(calls).toHaveLength(1);
     expect(calls[0]!.spent).toBe('r-one-EXAMPLE');
-    const kept = await custody.backend!.get(custody.at(target)!.resting!);
+    const kept = await credentials.lifecycle.backend!.get(credentials.entries.at(target)!.resting!);
     expect([text(kept?.secret), text(kept?.refreshToken)]).toEqual(['two-EXAMPLE', 'r-two-EXAMPLE']);
-    expect(custody.at(target)?.about?.oauth).toMatchObject({ round: 1, rotates: true });
-    expect(custody.at(target)?.about?.oauth).not.toHaveProperty('begunAt');
+    expect(credentials.entries.at(target)?.about?.oauth).toMatchObject({ round: 1, rotates: true });
+    expect(credentials.entries.at(target)?.about?.oauth).not.toHaveProperty('begunAt');
   });
 
   test('is noted at rest before it begins, and found cut off by who comes after', async () => {
-    const { custody, refresher, entry, call } = await aRefresher();
+    const { credentials, refresher, entry, call } = await aRefresher();
     void refresher.refresh(entry);
     await call(0);
-    const [resting] = await custody.backend!.list();
+    const [resting] = await credentials.lifecycle.backend!.list();
     expect(resting?.about?.oauth?.begunAt).toBeDefined();
     expect(refresher.isUnknown(entry)).toBe(false);
     // The next agent finds the note, and no refresh under way.
@@ -167,19 +167,19 @@ describe('a refresh', () => {
   });
 
   test('brings nothing over what came in its place meanwhile', async () => {
-    const { custody, clock, refresher, entry, call } = await aRefresher();
+    const { credentials, clock, refresher, entry, call } = await aRefresher();
     const asked = refresher.refresh(entry);
     const one = await call(0);
     const newer = { ...target, id: 'b2', storedAt: clock.now(), about: { oauth: grant } };
-    await custody.put(newer, { secret: secretFromText('new-EXAMPLE') }, true, undefined);
+    await credentials.changes.put(newer, { secret: secretFromText('new-EXAMPLE') });
     one.answer(given('two-EXAMPLE', 'r-two-EXAMPLE'));
     await asked;
-    expect(text(custody.at(target)?.inMemory?.secret)).toBe('new-EXAMPLE');
+    expect(text(credentials.entries.at(target)?.inMemory?.secret)).toBe('new-EXAMPLE');
   });
 
   test('begins behind an erase that is under way, and is kept', async () => {
     const backend = new FakeBackend();
-    const { custody, refresher, entry, agent, calls, call } = await aRefresher({}, backend);
+    const { credentials, refresher, entry, agent, calls, call } = await aRefresher({}, backend);
     const release = backend.hold('put');
     const refused = { ...target, password: 'one-EXAMPLE' };
     const erased = agent.erase(aRequest('erase', refused), agentItself);
@@ -190,21 +190,21 @@ describe('a refresh', () => {
     release();
     (await call(0)).answer(given('two-EXAMPLE', 'r-two-EXAMPLE'));
     expect([(await erased).status, (await asked).status]).toEqual(['ok', 'refreshed']);
-    const kept = await backend.get(custody.at(target)!.resting!);
+    const kept = await backend.get(credentials.entries.at(target)!.resting!);
     expect([text(kept?.secret), text(kept?.refreshToken)]).toEqual(['two-EXAMPLE', 'r-two-EXAMPLE']);
-    expect(custody.at(target)?.about?.oauth).toMatchObject({ round: 1 });
+    expect(credentials.entries.at(target)?.about?.oauth).toMatchObject({ round: 1 });
   });
 
   test('that a lock overtakes is kept all the same', async () => {
-    const { custody, refresher, entry, call } = await aRefresher();
+    const { credentials, refresher, entry, call } = await aRefresher();
     const asked = refresher.refresh(entry);
     const one = await call(0);
-    const put = vi.spyOn(custody.backend!, 'put');
-    const locked = custody.lock();
+    const put = vi.spyOn(credentials.lifecycle.backend!, 'put');
+    const locked = credentials.lifecycle.lock();
     one.answer(given('two-EXAMPLE', 'r-two-EXAMPLE'));
     expect(await asked).toEqual({ status: 'refreshed' });
     await locked;
-    expect(custody.state).toBe('locked');
+    expect(credentials.lifecycle.state).toBe('locked');
     expect(put).toHaveBeenCalledOnce();
     expect(put.mock.calls[0]![0].about?.oauth).toMatchObject({ round: 1 });
   });
@@ -225,21 +225,21 @@ describe('a refresh', () => {
   });
 
   test('without a new refresh token keeps the old one', async () => {
-    const { custody, refresher, entry, call } = await aRefresher();
+    const { credentials, refresher, entry, call } = await aRefresher();
     const asked = refresher.refresh(entry);
     (await call(0)).answer(given('two-EXAMPLE'));
     await asked;
-    const kept = await custody.secretsOf(custody.at(target)!);
+    const kept = await credentials.values.secretsOf(credentials.entries.at(target)!);
     expect([text(kept?.secret), text(kept?.refreshToken)]).toEqual(['two-EXAMPLE', 'r-one-EXAMPLE']);
   });
 
   test.each([0, -1, 'x', 1e12])('with a lifetime of %j is kept, and no end of it is known', async (expiresIn) => {
-    const { custody, refresher, entry, call } = await aRefresher();
+    const { credentials, refresher, entry, call } = await aRefresher();
     const asked = refresher.refresh(entry);
     (await call(0)).answer(given('two-EXAMPLE', 'r-two-EXAMPLE', { expiresIn }));
     expect(await asked).toEqual({ status: 'refreshed' });
-    expect(custody.at(target)?.expiresAt).toBeUndefined();
-    expect(refresher.look(custody.at(target)!)).toBe('fresh');
+    expect(credentials.entries.at(target)?.expiresAt).toBeUndefined();
+    expect(refresher.look(credentials.entries.at(target)!)).toBe('fresh');
   });
 });
 
@@ -278,16 +278,16 @@ describe('a provider that answers what cannot be kept', () => {
     'as an access token with %s: the one until now stays, and its refresh token is taken over',
     async (...row) => {
       const [, value, said] = row;
-      const { custody, refresher, entry, call } = await aRefresher();
+      const { credentials, refresher, entry, call } = await aRefresher();
       const refreshed = refresher.refresh(entry);
       (await call(0)).answer(given(value, 'r-two-EXAMPLE'));
       const outcome = await refreshed;
       expect(outcome).toMatchObject({ status: 'failed', reply: { status: 'unavailable' } });
       expect(JSON.stringify(outcome)).toContain(said);
-      const kept = await custody.backend!.get(custody.at(target)!.resting!);
+      const kept = await credentials.lifecycle.backend!.get(credentials.entries.at(target)!.resting!);
       expect([text(kept?.secret), text(kept?.refreshToken)]).toEqual(['one-EXAMPLE', 'r-two-EXAMPLE']);
-      expect(refresher.isUnknown(custody.at(target)!)).toBe(false);
-      const again = refresher.refresh(custody.at(target)!, true);
+      expect(refresher.isUnknown(credentials.entries.at(target)!)).toBe(false);
+      const again = refresher.refresh(credentials.entries.at(target)!, true);
       const second = await call(1);
       expect(second.spent).toBe('r-two-EXAMPLE');
       second.answer(given('three-EXAMPLE', 'r-three-EXAMPLE'));
@@ -296,28 +296,28 @@ describe('a provider that answers what cannot be kept', () => {
   );
 
   test('and no new refresh token: both stay, and the provider is left alone for a while', async () => {
-    const { custody, refresher, entry, calls, call } = await aRefresher();
+    const { credentials, refresher, entry, calls, call } = await aRefresher();
     const refreshed = refresher.refresh(entry);
     (await call(0)).answer(given('two\n-EXAMPLE'));
     expect(await refreshed).toMatchObject({ status: 'failed' });
-    const kept = await custody.backend!.get(custody.at(target)!.resting!);
+    const kept = await credentials.lifecycle.backend!.get(credentials.entries.at(target)!.resting!);
     expect([text(kept?.secret), text(kept?.refreshToken)]).toEqual(['one-EXAMPLE', 'r-one-EXAMPLE']);
     expect(await refresher.refresh(entry)).toMatchObject({ status: 'failed' });
     expect(calls).toHaveLength(1);
   });
 
   test('as a refresh token: nothing is replaced, and the spent one is not sent again by itself', async () => {
-    const { custody, refresher, entry, calls, call } = await aRefresher();
+    const { credentials, refresher, entry, calls, call } = await aRefresher();
     const refreshed = refresher.refresh(entry);
     (await call(0)).answer(given('two-EXAMPLE', 'r-two\n-EXAMPLE'));
     expect(await refreshed).toMatchObject({
       status: 'failed',
       reply: { message: expect.stringContaining('auth login') },
     });
-    const kept = await custody.backend!.get(custody.at(target)!.resting!);
+    const kept = await credentials.lifecycle.backend!.get(credentials.entries.at(target)!.resting!);
     expect(text(kept?.secret)).toBe('one-EXAMPLE');
-    expect(refresher.isUnknown(custody.at(target)!)).toBe(true);
-    await refresher.refresh(custody.at(target)!);
+    expect(refresher.isUnknown(credentials.entries.at(target)!)).toBe(true);
+    await refresher.refresh(credentials.entries.at(target)!);
     expect(calls).toHaveLength(1);
   });
 });

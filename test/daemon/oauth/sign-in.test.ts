@@ -38,7 +38,7 @@ async function atProvider(answer: (asked: Asked, count: number) => Said) {
     get: async () => shown(await login.agent.get(aRequest('get', target), agentItself)),
     begin: (way: string, more = {}) => step('authorize', { way, ...own, ...more }),
     poll: (handle: string) => step('authorized', { login: handle }),
-    refresh: () => login.refresher.refresh(login.custody.find(target, () => true)!, true),
+    refresh: () => login.refresher.refresh(login.credentials.entries.find(target, () => true)!, true),
   };
 }
 

@@ -59,7 +59,7 @@ async function atService(owners: Readonly<Record<string, string>>) {
       const { login: handle = '' } = await step('authorize', { way: 'device', service: service.id });
       return step('authorized', { login: handle });
     },
-    held: () => login.custody.find(target, () => true),
+    held: () => login.credentials.entries.find(target, () => true),
     get: async () => shown(await login.agent.get(aRequest('get', target), agentItself)),
   };
 }

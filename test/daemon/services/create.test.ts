@@ -28,7 +28,7 @@ describe('the number of active tokens', () => {
 
   it('does not count what has expired, or was revoked (D15)', async () => {
     const rig = await full();
-    const [first, second] = [...rig.core.custody.held()];
+    const [first, second] = [...rig.core.credentials.entries.all()];
     first!.expiresAt = rig.core.clock.now() - 1;
     const wish = { ...pogodoc, label: 'web-staging', check: '1' };
     expect(await rig.ask('create', wish)).toMatchObject({ status: 'ok', way: 'page' });
@@ -107,7 +107,7 @@ describe("a service user's key (G13, G19, G30)", () => {
       uses: 0,
     });
     expect(JSON.stringify(made)).not.toContain('pgl_pipeline');
-    const [, key] = [...rig.core.custody.held()];
+    const [, key] = [...rig.core.credentials.entries.all()];
     const ended = await rig.ask('revoke', { id: key!.id });
     expect(ended).toMatchObject({ status: 'ok', upstream: 'revoked', probe: 'dead' });
     expect(rig.service.asked).toEqual(['create', 'revoke', 'whoami']);

@@ -29,7 +29,8 @@ describe('the id of a token that was pasted', () => {
         when === 'before' && operation === 'list' ? { status: 200, read: {}, items } : undefined;
     };
     const list = () => rig.ask('remote-list', place);
-    const idOf = (id: string) => [...rig.core.custody.held()].find((entry) => entry.id === id)?.about?.tokenId;
+    const idOf = (id: string) =>
+      [...rig.core.credentials.entries.all()].find((entry) => entry.id === id)?.about?.tokenId;
     return { rig, one, two, prefixOf, lists, list, idOf };
   }
 
@@ -95,7 +96,7 @@ describe('the id of a pasted token whose service tells it to the token itself', 
     const id = await rig.hold('robot', { kind: 'service-key', host, isListed: false });
     const [, key] = rig.service.tokens;
     rig.service.holderOf = (value) => (value === key!.value ? { user: 'robot', tokenId: key!.id } : { user: 'admin' });
-    const held = () => [...rig.core.custody.held()].find((entry) => entry.id === id)?.about;
+    const held = () => [...rig.core.credentials.entries.all()].find((entry) => entry.id === id)?.about;
     return { rig, id, key: key!, held };
   }
 
@@ -107,7 +108,7 @@ describe('the id of a pasted token whose service tells it to the token itself', 
     const pat = await gitlab.hold('pat', { kind: 'pat', host: 'gitlab.com', isListed: false });
     gitlab.service.holderOf = () => ({ user: 'ada', id: 4711 });
     await gitlab.ask('remote-show', { id: pat, what: 'whoami' });
-    expect([...gitlab.core.custody.held()][0]?.about?.tokenId).toBeUndefined();
+    expect([...gitlab.core.credentials.entries.all()][0]?.about?.tokenId).toBeUndefined();
   });
 
   test('is asked for by a list, which has the token once then', async () => {
@@ -135,7 +136,7 @@ describe('the id of a pasted token whose service tells it to the token itself', 
     rig.service.around = async (when, operation) =>
       when === 'before' && operation === 'introspect' ? { status: 200, read: { id: '4711', active: true } } : undefined;
     await rig.ask('remote-show', { id, what: 'introspect' });
-    expect([...rig.core.custody.held()][0]?.about?.tokenId).toBe('4711');
+    expect([...rig.core.credentials.entries.all()][0]?.about?.tokenId).toBe('4711');
   });
 
   test('is not noted of a value that was stored while the service was asked', async () => {

@@ -10,7 +10,7 @@ function aService() {
   rig.service.logins.set('ada@mail.example', 'ada').set('ada', 'ada');
   rig.service.holderOf = () => ({ user: 'ada' });
   const login = (account: string) => rig.ask('login', { ...at, account, password: 'password-EXAMPLE' });
-  const held = () => [...rig.core.custody.held()].map(({ username, made }) => [username, made]);
+  const held = () => [...rig.core.credentials.entries.all()].map(({ username, made }) => [username, made]);
   return { rig, login, held };
 }
 
@@ -29,7 +29,7 @@ describe('a login by another name than the service has for the account', () => {
     const { rig, login, held } = aService();
     rig.service.tellsUser = tellsUser;
     await rig.core.store({ host, username: 'ada', password: 'by-hand-EXAMPLE', made: 'set' });
-    const [before] = [...rig.core.custody.held()];
+    const [before] = [...rig.core.credentials.entries.all()];
     const said = await login('ada@mail.example');
     expect(said).toMatchObject({ status: 'interaction-required', replaces: before!.id, account: 'ada' });
     expect(await rig.get('ada', host)).toBe('ada by-hand-EXAMPLE');

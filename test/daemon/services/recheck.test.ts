@@ -33,7 +33,7 @@ class RecheckRig extends RotationRig {
   }
   /** The records with dead values, and those values as they rest. */
   async kept(): Promise<string[]> {
-    const { own } = this.core.custody;
+    const { own } = this.core.credentials;
     const secrets = await Promise.all(own.of('recheck').map((record) => own.secretAside(record)));
     return secrets.map((secret) => textOf(secret!));
   }
@@ -72,10 +72,10 @@ describe('a token that was revoked where that may be forgotten', () => {
   it('is kept at rest beside its tombstone, and nowhere else', async () => {
     const rig = await revokedRig();
     expect(await rig.kept()).toEqual(['apkg_ci-1-EXAMPLE']);
-    expect(rig.core.custody.own.of('recheck')).toMatchObject([{ id: rig.tombstone().id }]);
+    expect(rig.core.credentials.own.of('recheck')).toMatchObject([{ id: rig.tombstone().id }]);
     expect(await rig.get('ci')).toBe('revoked');
-    expect([...rig.core.custody.held()].map(({ about }) => about?.label)).toEqual(['other']);
-    expect(JSON.stringify(rig.core.custody.own.all())).not.toContain('apkg_ci');
+    expect([...rig.core.credentials.entries.all()].map(({ about }) => about?.label)).toEqual(['other']);
+    expect(JSON.stringify(rig.core.credentials.own.all())).not.toContain('apkg_ci');
   });
 
   it('is told of as watched, by revoke and by rotate', async () => {
@@ -130,7 +130,9 @@ describe('a token that was revoked where that may be forgotten', () => {
     attributes.add('passphrase', passphrase);
     const backupCost = { memory: 64, passes: 1, parallelism: 1 };
     const request = { action: 'backup', target: undefined, capabilities: ours, attributes };
-    const { details = [] } = (await answers({ custody: rig.core.custody, keep: heapSecret, backupCost })(request)) as {
+    const { details = [] } = (await answers({ credentials: rig.core.credentials, keep: heapSecret, backupCost })(
+      request,
+    )) as {
       details?: readonly Detail[];
     };
     const backup = await openBackup(passphrase, String(details[0]![1]), heapSecret);
@@ -170,7 +172,7 @@ describe('a token that was revoked where that may be forgotten', () => {
     const { value } = rig.service.add('brief');
     const about = { service: 'apkg', kind: 'ci', label: 'brief', tokenId: 'id-0' };
     await rig.core.store({ host: 'api.apkg.ai', username: 'brief', password: value, about, timeout: 900 });
-    const [entry] = [...rig.core.custody.held()];
+    const [entry] = [...rig.core.credentials.entries.all()];
     expect(entry!.resting).toBeUndefined();
     expect(await rig.revoke(entry!.id)).toMatchObject({ status: 'ok', probe: 'dead' });
     expect(await rig.kept()).toEqual([]);
@@ -203,19 +205,19 @@ describe('an agent', () => {
     before.rechecks.dispose();
     const rig = new RecheckRig(before);
     rig.core.clock.advance(8 * DAY);
-    await rig.core.custody.ready();
+    await rig.core.credentials.lifecycle.ready();
     rig.rechecks.watch();
     await rig.pass(0);
     expect(rig.looks()).toBe(1);
-    expect(rig.core.custody.own.of('recheck')).toMatchObject([{ recheck: { dueAt: [expect.any(Number)] } }]);
+    expect(rig.core.credentials.own.of('recheck')).toMatchObject([{ recheck: { dueAt: [expect.any(Number)] } }]);
   });
 
   it('that is locked looks at nothing, and on opening catches up', async () => {
     const rig = await revokedRig();
-    await rig.core.custody.lock();
+    await rig.core.credentials.lifecycle.lock();
     await rig.pass(2 * DAY);
     expect(rig.looks()).toBe(0);
-    await rig.core.custody.unlock({ mayPrompt: false });
+    await rig.core.credentials.lifecycle.unlock({ mayPrompt: false });
     rig.rechecks.watch();
     await rig.pass(0);
     expect(rig.looks()).toBe(1);
@@ -225,13 +227,13 @@ describe('an agent', () => {
     const rig = await revokedRig();
     rig.revive();
     rig.service.around = async (when) => {
-      if (when === 'after') await rig.core.custody.lock();
+      if (when === 'after') await rig.core.credentials.lifecycle.lock();
       return undefined;
     };
     await rig.pass(DAY);
-    await vi.waitFor(() => expect(rig.core.custody.state).toBe('locked'));
+    await vi.waitFor(() => expect(rig.core.credentials.lifecycle.state).toBe('locked'));
     rig.service.around = async () => undefined;
-    await rig.core.custody.unlock({ mayPrompt: false });
+    await rig.core.credentials.lifecycle.unlock({ mayPrompt: false });
     expect(rig.rechecks.degradations()).toEqual([]);
     rig.rechecks.watch();
     await rig.pass(0);
@@ -241,11 +243,11 @@ describe('an agent', () => {
   it('that must keep nothing any more deletes what was kept', async () => {
     const before = await revokedRig();
     const rig = new RecheckRig(before, false);
-    await rig.core.custody.ready();
+    await rig.core.credentials.lifecycle.ready();
     rig.rechecks.watch();
     await rig.pass(0);
     expect([rig.looks(), await rig.kept()]).toEqual([0, []]);
-    const other = [...rig.core.custody.held()][0]!;
+    const other = [...rig.core.credentials.entries.all()][0]!;
     expect((await rig.revoke(other.id))['watched']).toBeUndefined();
     expect(await rig.kept()).toEqual([]);
   });
@@ -280,12 +282,12 @@ describe('a service', () => {
       throw new Error('upstream.offline is on');
     };
     const rig = new RotationRig('apkg', before, forgetful, offline);
-    await rig.core.custody.ready();
+    await rig.core.credentials.lifecycle.ready();
     rig.core.clock.advance(DAY);
     rig.services.desk.rechecks.watch();
     await vi.advanceTimersByTimeAsync(HOUR * 1_000 + 20);
     expect(rig.service.asked).toEqual([]);
-    expect(rig.core.custody.own.of('recheck')).toMatchObject([{ recheck: { failures: 1 } }]);
+    expect(rig.core.credentials.own.of('recheck')).toMatchObject([{ recheck: { failures: 1 } }]);
   });
 
   it('whose answer cannot be noted is not asked again at once', async () => {
@@ -324,7 +326,7 @@ describe('a token that works again', () => {
     await rig.pass(100 * DAY);
     expect(rig.rechecks.degradations()).toEqual(told);
     const next = new RecheckRig(rig);
-    await next.core.custody.ready();
+    await next.core.credentials.lifecycle.ready();
     expect(next.rechecks.degradations()).toEqual(told);
   });
 
@@ -359,7 +361,7 @@ describe('a token that works again', () => {
     rig.service.tokens[1]!.isAlive = false;
     await rig.pass(DAY);
     expect(rig.rechecks.degradations()).toEqual([]);
-    const [record] = rig.core.custody.own.of('recheck') as unknown as [{ recheck: { dueAt: number[] } }];
+    const [record] = rig.core.credentials.own.of('recheck') as unknown as [{ recheck: { dueAt: number[] } }];
     expect(record.recheck.dueAt.map((at) => at - rig.core.clock.now())).toEqual([DAY, 7 * DAY, 30 * DAY]);
   });
 

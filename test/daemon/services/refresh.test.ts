@@ -22,7 +22,7 @@ async function signedIn(manifests: readonly Manifest[]) {
   rig.service.refreshToken = 'refresh-EXAMPLE';
   const about = { service: 'apkg', kind: 'session', label: 'ada', account: 'ada' };
   await rig.core.store({ host, username: 'ada', password: value, refresh: 'refresh-EXAMPLE', about });
-  const [entry] = [...rig.core.custody.held()];
+  const [entry] = [...rig.core.credentials.entries.all()];
   return { rig, id: entry!.id };
 }
 
@@ -33,7 +33,7 @@ describe('a refresh by a call of the service', () => {
     const said = await rig.ask('refresh', { id });
     expect(said).toMatchObject({ status: 'ok', expires_at: String(rig.core.clock.now() + DAY) });
     expect(await rig.get('ada')).toBe('ada apkg_refreshed-1-EXAMPLE refresh refresh-EXAMPLE');
-    const [entry, ...others] = [...rig.core.custody.held()];
+    const [entry, ...others] = [...rig.core.credentials.entries.all()];
     expect(others).toEqual([]);
     expect(entry).toMatchObject({ id, about: { label: 'ada', account: 'ada', kind: 'session' } });
   });

@@ -54,7 +54,7 @@ async function aLogin({ revoke, lives }: Says) {
   };
   const held = { ...target, id: 'a1', storedAt: clock.now(), expiresAt: clock.now() + 3_600, about: { oauth } };
   const secrets = { secret: secretFromText(ACCESS), refreshToken: secretFromText(REFRESH) };
-  await login.custody.put(held, secrets, true, undefined);
+  await login.credentials.changes.put(held, secrets);
   const attributes = new Attributes();
   attributes.add('id', 'a1');
   const reply = (await login.handler(aRequest('revoke', { attributes })))!;

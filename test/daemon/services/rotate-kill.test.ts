@@ -113,9 +113,9 @@ describe('an agent that is killed in the middle of a rotation', () => {
 
   it('leaves a journal without a value', async () => {
     await atEveryMoment(aToken, async (rig) => {
-      const journal = rig.core.custody.own.of('rotation');
+      const journal = rig.core.credentials.own.of('rotation');
       for (const { value } of rig.service.tokens) expect(JSON.stringify(journal)).not.toContain(value);
-      for (const held of journal) expect(await rig.core.custody.own.secretOf(held)).toBeUndefined();
+      for (const held of journal) expect(await rig.core.credentials.own.secretOf(held)).toBeUndefined();
     });
   });
 });

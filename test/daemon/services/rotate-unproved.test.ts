@@ -28,11 +28,11 @@ async function aToken(answer: Reply) {
     };
   };
   whoamiAnswers(answer);
-  return { rig, id, whoamiAnswers, about: () => rig.core.custody.at(entryOf(rig, id))?.about };
+  return { rig, id, whoamiAnswers, about: () => rig.core.credentials.entries.at(entryOf(rig, id))?.about };
 }
 
 function entryOf(rig: RotationRig, id: string) {
-  return [...rig.core.custody.held()].find((entry) => entry.id === id)!;
+  return [...rig.core.credentials.entries.all()].find((entry) => entry.id === id)!;
 }
 
 describe('a new token about which its service gives no answer', () => {
@@ -86,7 +86,7 @@ describe('a new token about which its service gives no answer', () => {
     const { rig, id } = await aToken({ failure: 'late' });
     await rig.rotate(id);
     const next = rig.reborn();
-    await next.core.custody.settled();
+    await next.core.credentials.lifecycle.settled();
     expect(await next.rotate(id)).toMatchObject({ step: 'done', serves: 'alive' });
     expect(await next.get('ci')).toBe(`ci ${fresh}`);
     expect(entryOf(next, id).about?.unverified).toBeUndefined();
@@ -227,9 +227,9 @@ describe('a place that is stored over while a token is rotated', () => {
     const rig = new RotationRig();
     const id = await rig.hold('ci', { life: 90 * DAY });
     // The store of another value is asked for in the same moment as the swap reads what stands there.
-    const read = rig.core.custody.secretsAtRest.bind(rig.core.custody);
+    const read = rig.core.credentials.values.secretsAtRest.bind(rig.core.credentials.values);
     let other: Promise<string> | undefined;
-    rig.core.custody.secretsAtRest = async (entry) => {
+    rig.core.credentials.values.secretsAtRest = async (entry) => {
       other ??= rig.core.store(newer);
       return read(entry);
     };

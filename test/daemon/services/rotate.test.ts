@@ -10,7 +10,7 @@ describe('a rotation', () => {
     expect(await rig.rotate(id)).toMatchObject({ status: 'ok', step: 'done', upstream: 'revoked', probe: 'dead' });
     expect(rig.service.alive()).toEqual(['apkg_ci-1-EXAMPLE']);
     expect(await rig.get('ci')).toBe('ci apkg_ci-1-EXAMPLE');
-    const [held, ...others] = [...rig.core.custody.held()];
+    const [held, ...others] = [...rig.core.credentials.entries.all()];
     expect(others).toEqual([]);
     expect(held).toMatchObject({ id, about: { label: 'ci', kind: 'ci', tokenId: 'id-1', service: 'apkg' } });
     expect(held!.expiresAt).toBe(rig.core.clock.now() + 90 * DAY);
@@ -98,7 +98,7 @@ describe('a rotation', () => {
     const rig = new RotationRig();
     expect(await rig.rotate('nothing')).toMatchObject({ status: 'not-found' });
     const id = await rig.hold('ci');
-    const [entry] = [...rig.core.custody.held()];
+    const [entry] = [...rig.core.credentials.entries.all()];
     entry!.about = { ...entry!.about, oauth: {} as never };
     expect(await rig.rotate(id)).toMatchObject({ status: 'unsupported', message: expect.stringContaining('refresh') });
   });

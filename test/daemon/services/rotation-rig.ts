@@ -61,7 +61,7 @@ export class RotationRig {
     this.service = before?.service ?? new ScriptedService(manifest, () => core.clock.now());
     this.service.around = async () => undefined;
     this.services = new Services({
-      custody: core.custody,
+      credentials: core.credentials,
       tombstones: core.tombstones,
       agent: core.agent,
       upstream: this.service,
@@ -76,7 +76,8 @@ export class RotationRig {
   }
 
   /** Answers a request as the agent does. */
-  readonly handler: Handler = (request) => answers({ custody: this.core.custody, services: this.services })(request);
+  readonly handler: Handler = (request) =>
+    answers({ credentials: this.core.credentials, services: this.services })(request);
 
   /** The agent has died, and another has started over the same store. */
   reborn(): RotationRig {
@@ -90,7 +91,7 @@ export class RotationRig {
   ): Promise<string> {
     const { kind = 'ci', life, host = 'api.apkg.ai', isListed = true, made } = more;
     const { id, value } = this.service.add(label);
-    const { clock, custody } = this.core;
+    const { clock, credentials } = this.core;
     const about = { service: this.#name, kind, label, ...(isListed && { tokenId: id }), createdAt: clock.now() };
     await this.core.store({
       host,
@@ -100,7 +101,7 @@ export class RotationRig {
       made,
       ...(life !== undefined && { expiresAt: clock.now() + life }),
     });
-    return [...custody.held()].find((held) => held.about?.label === label)!.id;
+    return [...credentials.entries.all()].find((held) => held.about?.label === label)!.id;
   }
 
   /** What a tool gets for a label now. */
@@ -130,6 +131,6 @@ export class RotationRig {
 
   /** What of a rotation rests beside the credentials. */
   leftovers(): string[] {
-    return this.core.custody.own.all().flatMap(({ host }) => (host.startsWith('rotation') ? [host] : []));
+    return this.core.credentials.own.all().flatMap(({ host }) => (host.startsWith('rotation') ? [host] : []));
   }
 }

@@ -49,14 +49,14 @@ describe('what a service said of a token', () => {
     expect(git).not.toHaveProperty('credential');
     expect(rig.audited).toMatchObject([{ action: 'verdict', outcome: status, credential: id }]);
     expect(rig.core.log.at(-1)).toContain('ended');
-    expect([...rig.core.custody.held()]).toHaveLength(1);
+    expect([...rig.core.credentials.entries.all()]).toHaveLength(1);
   });
 
   it('rests, and is known to the next agent', async () => {
     const { rig, whoami } = await aToken('Token has been revoked');
     await whoami();
     const next = rig.reborn();
-    await next.core.custody.settled();
+    await next.core.credentials.lifecycle.settled();
     expect(await next.get('admin', host)).toBe('revoked');
   });
 

@@ -22,7 +22,7 @@ describe('a token that is not held yet', () => {
     const { value } = rig.service.add('fresh');
     expect(await asked(rig, value)).toMatchObject({ status: 'ok', details: [['item[]', expect.any(String)]] });
     expect((await asked(rig, 'apkg_unknown-EXAMPLE'))?.status).not.toBe('ok');
-    expect([...rig.core.custody.held()].map(({ about }) => about?.label)).toEqual(['held']);
+    expect([...rig.core.credentials.entries.all()].map(({ about }) => about?.label)).toEqual(['held']);
     expect(rig.service.asked).toEqual(['whoami', 'whoami']);
   });
 

@@ -76,8 +76,8 @@ async function aLogin(
   };
   const held = { ...target, id: 'a1', storedAt: clock.now(), expiresAt: clock.now() + lifetime, about: { oauth } };
   const secrets = { secret: secretFromText('one-EXAMPLE'), refreshToken: secretFromText(refresh) };
-  await login.custody.put(held, secrets, true, undefined);
-  const entry = () => login.custody.at(target)!;
+  await login.credentials.changes.put(held, secrets);
+  const entry = () => login.credentials.entries.at(target)!;
   return {
     ...login,
     clock,
@@ -210,7 +210,7 @@ describe('a provider', () => {
     const waiting = Promise.all(Array.from({ length: 8 }, () => login.get({ wait: 60 })));
     expect(await hasSettled(waiting)).toBe(false);
     const next = { ...target, id: 'b2', storedAt: login.clock.now(), expiresAt: login.clock.now() + HOUR };
-    await login.custody.put(next, { secret: secretFromText('new-EXAMPLE') }, true, undefined);
+    await login.credentials.changes.put(next, { secret: secretFromText('new-EXAMPLE') });
     expect(new Set(await waiting)).toEqual(new Set(['oauth2 new-EXAMPLE']));
     expect(server.families.get('ada')).toMatchObject({ spent: 1, reused: 1 });
   });

@@ -33,11 +33,11 @@ describe.skipIf(!needKeyring())('a newer access token that another program has p
     };
     const held = { ...target, id: 'a1', storedAt: clock.now(), expiresAt: clock.now() + HOUR, about: { oauth } };
     const secrets = { secret: secretFromText('one-EXAMPLE'), refreshToken: secretFromText(family.refresh) };
-    await login.custody.put(held, secrets, true, undefined);
+    await login.credentials.changes.put(held, secrets);
     const get = async () => shown(await login.agent.get(aRequest('get', target), agentItself));
     const rests = () => session.run('sh', '-c', `secret-tool lookup ${ITEM}`);
 
-    await login.refresher.refresh(login.custody.at(target)!);
+    await login.refresher.refresh(login.credentials.entries.at(target)!);
     expect(await get()).toBe(`oauth2 ${family.access}`);
     expect(await rests()).toBe(family.access);
     await session.run('sh', '-c', `printf theirs-EXAMPLE | secret-tool store --label=theirs ${ITEM}`);

@@ -23,18 +23,18 @@ describe('UnlockedSet', () => {
   it('counts what is held and what is unlocked', () => {
     const set = new UnlockedSet();
     set.know(held('ada'));
-    const bob = set.add(held('bob'), true, { secret: secretFromText('bob-EXAMPLE') }, 0);
-    expect(set.size).toEqual({ held: 2, unlocked: 1 });
+    const bob = set.add(held('bob'), held('bob'), { secret: secretFromText('bob-EXAMPLE') }, 0);
+    expect(set.counts).toEqual({ held: 2, unlocked: 1 });
     set.remove(bob);
     set.remove(bob);
-    expect(set.size).toEqual({ held: 1, unlocked: 0 });
+    expect(set.counts).toEqual({ held: 1, unlocked: 0 });
     set.clear();
-    expect(set.size).toEqual({ held: 0, unlocked: 0 });
+    expect(set.counts).toEqual({ held: 0, unlocked: 0 });
   });
 
   it('wipes a secret that is replaced, removed, cleared or past its lease', () => {
     const ends: ((set: UnlockedSet) => void)[] = [
-      (set) => set.add(held('ada'), true, { secret: secretFromText('other-EXAMPLE') }, 0),
+      (set) => set.add(held('ada'), held('ada'), { secret: secretFromText('other-EXAMPLE') }, 0),
       (set) => set.remove(set.at(held('ada'))!),
       (set) => set.clear(),
       (set) => set.forgetResting(),
@@ -45,7 +45,7 @@ describe('UnlockedSet', () => {
       const set = new UnlockedSet();
       const secret = secretFromText('first-EXAMPLE');
       const refreshToken = secretFromText('refresh-EXAMPLE');
-      set.add(held('ada'), true, { secret, refreshToken }, 0);
+      set.add(held('ada'), held('ada'), { secret, refreshToken }, 0);
       end(set);
       expect([isWiped(secret), isWiped(refreshToken)]).toEqual([true, true]);
     }
@@ -59,17 +59,17 @@ describe('UnlockedSet', () => {
     set.unlock(gone, { secret: late }, 0);
     expect(isWiped(late)).toBe(true);
     expect(now.inMemory).toBeUndefined();
-    expect(set.size).toEqual({ held: 1, unlocked: 0 });
+    expect(set.counts).toEqual({ held: 1, unlocked: 0 });
   });
 
   it('keeps knowing what rests when its lease ends, and forgets what lives in memory only', () => {
     const set = new UnlockedSet();
-    set.add(held('rests'), true, { secret: secretFromText('a-EXAMPLE') }, 0);
-    set.add(held('brief'), false, { secret: secretFromText('b-EXAMPLE') }, 0, 20);
+    set.add(held('rests'), held('rests'), { secret: secretFromText('a-EXAMPLE') }, 0);
+    set.add(held('brief'), undefined, { secret: secretFromText('b-EXAMPLE') }, 0, 20);
     expect(set.sweep(policy, 9)).toBe(10);
     expect(set.sweep(policy, 10)).toBe(20);
     expect(set.sweep(policy, 20)).toBeUndefined();
-    expect([...set.entries()].map(({ id }) => id)).toEqual(['rests']);
+    expect([...set.all()].map(({ id }) => id)).toEqual(['rests']);
   });
 });
 

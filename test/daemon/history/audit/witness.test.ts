@@ -40,12 +40,12 @@ function aWitness(handlerOf: (core: Core) => Handler = coreHandler) {
   return { core, audit, witness, ask, entries, looks: () => looks };
 }
 
-function coreHandler({ agent, custody }: Core): Handler {
+function coreHandler({ agent, credentials }: Core): Handler {
   return async (request) => {
     if (request.action === 'get') return agent.get(request, agentItself);
     if (request.action === 'store') return agent.store(request, agentItself);
     if (request.action === 'erase') return agent.erase(request, agentItself);
-    if (request.action === 'lock') await custody.lock();
+    if (request.action === 'lock') await credentials.lifecycle.lock();
     return { status: 'ok' };
   };
 }
@@ -56,7 +56,7 @@ describe('the witness', () => {
   test('records what was stored and erased, by id, tool, program and folder, and host and username of what was erased alone', async () => {
     const { core, ask, entries } = aWitness();
     await ask(aStore());
-    const { id } = [...core.custody.held()][0]!;
+    const { id } = [...core.credentials.entries.all()][0]!;
     await ask(aRequest('erase'));
     const by = {
       outcome: 'ok',
@@ -97,7 +97,7 @@ describe('the witness', () => {
       ['first-use', 'git'],
       ['first-use', 'cargo'],
     ]);
-    const { id } = [...core.custody.held()][0]!;
+    const { id } = [...core.credentials.entries.all()][0]!;
     expect(audit.useOf(id)).toMatchObject({ count: 101 });
   });
 

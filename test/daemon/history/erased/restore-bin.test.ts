@@ -11,7 +11,8 @@ import { aRequest, Core, hasSettled, plain } from '../../../fakes/core.ts';
 const DAY = 86_400;
 
 const rests = async (core: Core) => (await core.backend.list()).filter(isErased);
-const entryOf = (core: Core, username = 'ada') => [...core.custody.held()].find((one) => one.username === username)!;
+const entryOf = (core: Core, username = 'ada') =>
+  [...core.credentials.entries.all()].find((one) => one.username === username)!;
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
     () => undefined,
@@ -25,7 +26,7 @@ const purging = () => {
 /** The agent anew on the same backend, as after a restart. */
 async function restarted(core: Core): Promise<Core> {
   const again = new Core({ backend: core.backend });
-  await again.custody.settled();
+  await again.credentials.lifecycle.settled();
   return again;
 }
 
@@ -40,7 +41,7 @@ describe('what an erase takes away', () => {
     const { id } = entryOf(core);
     expect(await core.erase()).toBe('ok');
     expect(await core.get()).toBe('not-found');
-    expect(core.custody.counts).toEqual({ held: 0, unlocked: 0 });
+    expect(core.credentials.entries.counts).toEqual({ held: 0, unlocked: 0 });
     expect(core.bin.all()).toMatchObject([{ id, username: 'ada', about: { label: 'laptop' } }]);
     await core.bin.restore(id, false);
     expect(await core.get()).toBe('ada pass-EXAMPLE refresh refresh-EXAMPLE');
@@ -115,8 +116,8 @@ describe('what an erase takes away', () => {
     expect(await rests(core)).toEqual([]);
     const memory = await openMemory({ keep: heapSecret });
     const volatile = new Core();
-    await volatile.custody.settled();
-    await volatile.custody.open(async () => memory);
+    await volatile.credentials.lifecycle.settled();
+    await volatile.credentials.lifecycle.open(async () => memory);
     await volatile.store();
     await volatile.erase();
     expect(await memory.list()).toEqual([expect.objectContaining({ host: 'mark-key' })]);
@@ -221,10 +222,10 @@ describe('bringing back', () => {
     await core.store();
     const { id } = entryOf(core);
     await core.erase();
-    await core.custody.lock();
+    await core.credentials.lifecycle.lock();
     expect(core.bin.all()).toEqual([]);
     expect(await codeOf(core.bin.restore(id, false))).toBe('not_found');
-    await core.custody.unlock({ mayPrompt: false });
+    await core.credentials.lifecycle.unlock({ mayPrompt: false });
     await core.bin.restore(id, false);
     expect(await core.get()).toBe('ada pass-EXAMPLE');
   });
@@ -265,7 +266,7 @@ describe('the restore bin', () => {
     await core.erase();
     core.clock.advance(4 * DAY);
     const again = new Core({ backend: core.backend });
-    await again.custody.settled();
+    await again.credentials.lifecycle.settled();
     again.clock.advance(4 * DAY);
     expect(again.bin.left(again.bin.all()[0]!)).toBe(3 * DAY);
     again.clock.advance(3 * DAY);
@@ -278,7 +279,7 @@ describe('the restore bin', () => {
     await core.store();
     await core.erase();
     const off = new Core({ backend: core.backend, eraseKeep: 0 });
-    await off.custody.settled();
+    await off.credentials.lifecycle.settled();
     expect(off.bin.all()).toEqual([]);
     off.bin.watch();
     await expect.poll(() => rests(off)).toEqual([]);

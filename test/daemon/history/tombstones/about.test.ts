@@ -11,7 +11,7 @@ const GITHUB = { host: 'github.com', username: 'ada' };
 const TOKEN = `ghp_${'a'.repeat(29)}EXAMPLE`;
 
 function aboutOf(core: Core, username = 'ada'): About | undefined {
-  return [...core.custody.held()].find((entry) => entry.username === username)?.about;
+  return [...core.credentials.entries.all()].find((entry) => entry.username === username)?.about;
 }
 
 describe('what is known of a token', () => {
@@ -70,7 +70,7 @@ describe('what is known of a token', () => {
     await core.store({ ...GITHUB, password: TOKEN, about: { tokenId: '17' }, expiresAt });
     const again = new Core({ services, backend: core.backend });
     await again.store({ ...GITHUB, password: TOKEN, capabilities: plain });
-    expect([...again.custody.held()]).toMatchObject([{ about: { tokenId: '17' }, expiresAt }]);
+    expect([...again.credentials.entries.all()]).toMatchObject([{ about: { tokenId: '17' }, expiresAt }]);
   });
 
   it('of another value for the same target is only what is true of the place', async () => {
@@ -82,7 +82,7 @@ describe('what is known of a token', () => {
     const { origin: _o, tokenId: _t, createdAt: _c, fingerprint, ...place } = before;
     expect(aboutOf(core)).toEqual({ ...place, fingerprint: expect.any(String) });
     expect(aboutOf(core)?.fingerprint).not.toBe(fingerprint);
-    expect([...core.custody.held()][0]?.expiresAt).toBeUndefined();
+    expect([...core.credentials.entries.all()][0]?.expiresAt).toBeUndefined();
   });
 
   it('is carried to another backend and read after a restart', async () => {
@@ -92,7 +92,7 @@ describe('what is known of a token', () => {
     const next = new FakeBackend();
     expect(await core.migrate(next, () => {})).toEqual({ carried: 1, notRemoved: [], notCarried: [] });
     const again = new Core({ services, backend: next });
-    await again.custody.settled();
+    await again.credentials.lifecycle.settled();
     expect(aboutOf(again)).toEqual(known);
     // The key went along: the same value has the same fingerprint.
     await again.store({ host: 'other.example', username: 'copy', password: TOKEN });
@@ -105,35 +105,37 @@ describe('what is known of a token', () => {
     for (const label of ['ci', 'b\u00fcro']) {
       await core.store({ username: undefined, password: `${label}-EXAMPLE`, about: { label } });
     }
-    expect(core.custody.counts.held).toBe(2);
+    expect(core.credentials.entries.counts.held).toBe(2);
     expect(await core.get({ username: 'b\u00c3\u00bcro' })).toContain('ro-EXAMPLE');
     await core.store({ username: undefined, password: 'newer-EXAMPLE', about: { label: 'ci' } });
-    expect(core.custody.counts.held).toBe(2);
+    expect(core.credentials.entries.counts.held).toBe(2);
   });
 
   it('follows a label that was renamed', async () => {
     const core = new Core();
     await core.store({ username: undefined, password: 'one-EXAMPLE', about: { label: 'old' } });
-    const [entry] = [...core.custody.held()];
-    await core.custody.annotate(entry!, { ...entry!.about, label: 'new' });
+    const [entry] = [...core.credentials.entries.all()];
+    await core.credentials.changes.annotate(entry!, { ...entry!.about, label: 'new' });
     await core.store({ username: undefined, password: 'two-EXAMPLE', about: { label: 'new' } });
-    expect(core.custody.counts.held).toBe(1);
+    expect(core.credentials.entries.counts.held).toBe(1);
     expect(await core.get()).toBe('old two-EXAMPLE');
   });
 
   it('is changed without a look at the secret, durably, and the lease goes on', async () => {
     const core = new Core();
     await core.store();
-    const [entry] = [...core.custody.held()];
-    await core.custody.annotate(entry!, { label: 'laptop' });
+    const [entry] = [...core.credentials.entries.all()];
+    await core.credentials.changes.annotate(entry!, { label: 'laptop' });
     expect(core.backend.calls).toMatchObject({ put: 1, get: 0, annotate: 1 });
     expect(await core.get()).toBe('ada pass-EXAMPLE');
     expect((await core.backend.credentials())[0]?.about).toEqual({ label: 'laptop' });
     core.backend.faults.set('annotate', 'backend_full');
-    await expect(core.custody.annotate(entry!, { label: 'other' })).rejects.toMatchObject({ code: 'backend_full' });
+    await expect(core.credentials.changes.annotate(entry!, { label: 'other' })).rejects.toMatchObject({
+      code: 'backend_full',
+    });
     expect(aboutOf(core)).toEqual({ label: 'laptop' });
-    await core.custody.lock();
-    await expect(core.custody.annotate(entry!, {})).rejects.toMatchObject({ code: 'locked' });
+    await core.credentials.lifecycle.lock();
+    await expect(core.credentials.changes.annotate(entry!, {})).rejects.toMatchObject({ code: 'locked' });
   });
 
   it('costs a get nothing: no record of our own is read for it', async () => {
@@ -148,8 +150,8 @@ describe('what is known of a token', () => {
   it('is not counted among what is held, and no request can name what is ours', async () => {
     const core = new Core();
     await core.store();
-    expect(core.custody.counts).toEqual({ held: 1, unlocked: 1 });
+    expect(core.credentials.entries.counts).toEqual({ held: 1, unlocked: 1 });
     expect(await core.backend.list()).toHaveLength(2);
-    for (const own of core.custody.own.all()) expect(core.custody.at(own)).toBeUndefined();
+    for (const own of core.credentials.own.all()) expect(core.credentials.entries.at(own)).toBeUndefined();
   });
 });

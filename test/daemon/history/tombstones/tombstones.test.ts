@@ -10,7 +10,7 @@ const root = new URL('../../../..', import.meta.url).pathname;
 const services = gatherManifests(await compileServices(root), []).manifests;
 
 function entryOf(core: Core) {
-  return [...core.custody.held()][0]!;
+  return [...core.credentials.entries.all()][0]!;
 }
 
 async function buried(core = new Core(), password = 'dead-EXAMPLE'): Promise<Core> {
@@ -26,7 +26,7 @@ describe('a tombstone', () => {
     core.backend.faults.set('remove', 'backend_failed');
     await expect(core.tombstones.bury(entryOf(core))).rejects.toMatchObject({ code: 'backend_failed' });
     expect(core.tombstones.all()).toHaveLength(1);
-    expect(core.custody.counts.held).toBe(1);
+    expect(core.credentials.entries.counts.held).toBe(1);
   });
 
   it('that cannot be written removes nothing', async () => {
@@ -51,7 +51,7 @@ describe('a tombstone', () => {
       }),
     ]);
     expect(JSON.stringify(await core.backend.list())).not.toContain('dead');
-    expect(core.custody.counts.held).toBe(0);
+    expect(core.credentials.entries.counts.held).toBe(0);
   });
 
   it('is answered where a get finds nothing, with the date, until a newer token stands there', async () => {
@@ -73,7 +73,7 @@ describe('a tombstone', () => {
       expect(await core.store({ host, password: 'dead-EXAMPLE' })).toBe('revoked');
       expect(await core.store({ host, password: 'dead-EXAMPLE', capabilities: plain, timeout: 60 })).toBe('revoked');
     }
-    expect(core.custody.counts.held).toBe(0);
+    expect(core.credentials.entries.counts.held).toBe(0);
     expect(await core.store({ password: 'alive-EXAMPLE' })).toBe('ok');
   });
 
@@ -109,16 +109,16 @@ describe('a tombstone', () => {
     const again = new Core({ backend: next });
     expect(await again.get()).toBe('revoked');
     expect(await again.store({ password: 'dead-EXAMPLE' })).toBe('revoked');
-    expect(again.custody.counts.held).toBe(0);
+    expect(again.credentials.entries.counts.held).toBe(0);
   });
 
   it('serves nobody while all is locked, and comes back with it', async () => {
     const core = await buried();
-    await core.custody.lock();
+    await core.credentials.lifecycle.lock();
     expect(await core.get()).toBe('locked');
     expect(await core.store({ password: 'dead-EXAMPLE' })).toBe('locked');
     expect(core.tombstones.all()).toEqual([]);
-    await core.custody.unlock({ mayPrompt: false });
+    await core.credentials.lifecycle.unlock({ mayPrompt: false });
     expect(await core.get()).toBe('revoked');
     expect(await core.store({ password: 'dead-EXAMPLE' })).toBe('revoked');
   });
@@ -134,7 +134,7 @@ describe('a tombstone', () => {
 
   it('is one of so many at most, and the oldest go', async () => {
     const core = await buried();
-    const { own } = core.custody;
+    const { own } = core.credentials;
     const [first] = own.of('tombstone');
     for (let number = 1; number < TOMBSTONES_MAX; number++) {
       await own.put({ ...first!, id: `${number}`, path: `${number}`, storedAt: first!.storedAt + number });
