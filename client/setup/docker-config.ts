@@ -28,7 +28,7 @@ export function objectIn(value: unknown): Readonly<Record<string, unknown>> {
 
 /**
  * The registries of `file` for which docker asks keyhold by name (`credHelpers`) and whose answer may be what is kept for `target`.
- * docker asks for each of them in a classic build, whatever the helper's list says (docker/cli, GetAllCredentials).
+ * docker asks for each of them in a classic build, also for those that the helper does not list (docker/cli, GetAllCredentials).
  */
 export function registriesAskedFor(file: string, { protocol, host, path }: Target): string[] {
   const isMeant = (one: Target) => one.protocol === protocol && one.host === host && one.path === path;

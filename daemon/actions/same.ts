@@ -8,7 +8,7 @@ import type { Parts } from './parts.ts';
 export const SAME_MAX = 16;
 
 /**
- * Whether a value is one of those that are held for a target, for a program that found it elsewhere and needs to know whether it
+ * Whether a value is one of those that are held for a target, for a program that found it in another place and needs to know whether it
  * is a copy. It says no more than a `get` would, and that only to a caller that has the whole value: every candidate is compared,
  * each in constant time (PROTOCOL.md §3.4, ADR 0016).
  */

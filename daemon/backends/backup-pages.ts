@@ -20,7 +20,7 @@ export type BackingUp = Pick<Parts, 'credentials' | 'keep' | 'backupCost'>;
 
 /** Characters of records in one page: what is sealed for it is in memory, and an answer of a request is about as long. */
 const PAGE_MAX = 524_288;
-/** Milliseconds for which a backup waits for whoever makes it to ask for its next page. */
+/** Milliseconds for which a backup waits for its maker to ask for the next page. */
 const WAITS_FOR = 60_000;
 
 /** What is held or ours, and goes into a backup. */
@@ -97,7 +97,7 @@ class BackupRun {
       credentials.lifecycle.report({ what: 'backup', done: this.#at, total: this.#sources.length });
       await slices.next();
     }
-    // What was locked away meanwhile would be missing, and nobody would know.
+    // What was locked away meanwhile would be missing, and nothing would say so.
     credentials.lifecycle.refuseLocked('back up');
     return details;
   }
@@ -175,7 +175,7 @@ export async function beginBackup(parts: BackingUp, passphrase: Secret, caller: 
   return answerPage(parts, run, caller);
 }
 
-/** The next page of a backup. Throws `bad_request` where it has ended: another one began, or nobody asked for a minute. */
+/** The next page of a backup. Throws `bad_request` where it has ended: another one began, or none was asked for within a minute. */
 export async function continueBackup(parts: BackingUp, handle: string, caller: Caller): Promise<CredentialReply> {
   const { run } = running.get(parts.credentials) ?? {};
   if (run?.handle !== handle)

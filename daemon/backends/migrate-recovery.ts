@@ -101,14 +101,14 @@ export class MigrateRecovery {
 
   /** The steps of a migrate, written into the journal as it makes them. */
   steps(current: BackendName, to: BackendName): MigrateSteps {
-    // What is in memory over copies is, for whoever finds the journal, still where the copies are.
+    // What is in memory over copies is, for the reader of the journal, still where the copies are.
     const from = current === 'memory' && this.#over ? this.#over.before.name : current;
     const end = () => {
       this.#fault = undefined;
       if (this.#over) this.#forgetOver();
       else this.#journal.clear();
     };
-    // Back to the copies: until the end they serve whatever happens, as the journal says already.
+    // Back to the copies: until the end they serve in any case, as the journal says already.
     if (from === to) return { begin() {}, commit() {}, keep() {}, end };
     return {
       begin: (kept) => this.#journal.write({ from, to, phase: 'copying', kept }),

@@ -31,7 +31,7 @@ export type AgentParts = {
   readonly accounts: Accounts;
   /** Without it a login is served as long as it lives. */
   readonly refresher?: Refresher | undefined;
-  /** Whether somebody is signing in for a target. */
+  /** Whether a login is under way for a target. */
   readonly isSigningIn?: ((target: Target) => boolean) | undefined;
 };
 

@@ -62,7 +62,7 @@ export class Erase {
       .filter((entry) => mayErase(request, entry));
     const removed: Entry[] = [];
     for (const candidate of candidates) {
-      // Each waits for its turn and for the disk: meanwhile all may have been locked or carried elsewhere.
+      // Each waits for its turn and for the disk: meanwhile all may have been locked or carried to another backend.
       const refusedMeanwhile = await this.#credentials.lifecycle.refusal();
       if (refusedMeanwhile) return refusedMeanwhile;
       const wasErased = await this.#credentials.queue.run(candidate, () =>

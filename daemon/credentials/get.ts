@@ -157,7 +157,7 @@ export class Get {
     return this.#credentials.lifecycle.isServing || this.#credentials.lifecycle.isServingHost(target!);
   }
 
-  /** What only a person could do about an answer; undefined where that is nothing, or nobody is at it. */
+  /** What only a person could do about an answer; undefined where that is nothing, or no person is at it. */
   #needOf({ status }: CredentialReply, request: DecodedRequest): Need | undefined {
     if (status === 'locked') return 'unlock';
     const { target } = request;
@@ -193,7 +193,7 @@ export class Get {
       authtype,
       expiresAt,
       secret,
-      // What we refresh ourselves is nobody else's.
+      // What we refresh ourselves no other program refreshes.
       refreshToken: about?.oauth === undefined ? refreshToken : undefined,
     };
     const state = request.capabilities.state ? [this.#round.of(entry.id)] : undefined;

@@ -43,5 +43,5 @@ export type AgentEvent =
 
 export type EventKind = AgentEvent['kind'];
 
-/** Says that something has happened. It never throws, and nobody waits for it. */
+/** Says that something has happened. It never throws, and nothing waits for it. */
 export type Emit = (event: AgentEvent) => void;

@@ -34,7 +34,7 @@ export type HeraldParts = {
 };
 
 /**
- * Tells who listens on events.sock what happens. While nobody does, that is one comparison for each event, and
+ * Tells the listeners of events.sock what happens. While there is none, that is one comparison for each event, and
  * no timer runs. Expiry goes by the wall clock, so it is looked at again at least every minute: timers stand still in
  * suspend, and clocks are set.
  */

@@ -83,7 +83,7 @@ export function outcomeOf(entry: Held, why: Why, seconds: Seconds = 0, what = ''
   const soon = `it is tried again in ${Math.ceil(seconds)} s; the login is kept`;
   const texts: Record<Why, string> = {
     refused: `the provider no longer accepts the login: it has ended, was revoked, or was used elsewhere; ${login}`,
-    'other-subject': `the provider answered with a token of somebody else, which is not kept; ${login}`,
+    'other-subject': `the provider answered with a token of another person, which is not kept; ${login}`,
     unknown: `a refresh was cut off, and it is not known what the provider did; ${login}`,
     'unfit-token': `the provider answered a token that cannot be kept (${what}); the one until now is kept; ${
       seconds > 0 ? `it is tried again in ${Math.ceil(seconds)} s` : login

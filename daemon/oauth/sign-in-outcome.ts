@@ -1,7 +1,7 @@
 import type { Refusal } from '../../protocol/handler.ts';
 import type { OAuthReply } from './oauth-plan.ts';
 
-/** What somebody hears when a step of a login brought nothing: what the provider said, in words of ours. */
+/** What a person hears when a step of a login brought nothing: what the provider said, in words of ours. */
 export function failed(reply: OAuthReply): Refusal {
   if ('error' in reply) {
     const said: Record<string, [Refusal['status'], string]> = {

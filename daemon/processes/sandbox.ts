@@ -17,7 +17,7 @@ const HEAP = 64;
  * Node 24's permission model does not restrict the network (nodejs.org/api/permissions.html). Pure.
  */
 export function sandbox(program: string, { addons = false, anyFile = false }: Needs = {}): string[] {
-  // Run from the sources, a child reads packages and types from wherever they lie.
+  // Run from the sources, a child reads packages and types from the folders where they lie.
   const readable = anyFile || program.endsWith('.ts') ? '*' : `${dirname(program)}/*`;
   return [
     '--permission',

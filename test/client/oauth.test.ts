@@ -60,7 +60,7 @@ describe('keyhold auth login --way browser', () => {
     return running;
   };
 
-  test('hands on what the browser brings; whoever comes a second time changes nothing', async () => {
+  test('hands on what the browser brings; a second visit changes nothing', async () => {
     const held = Promise.withResolvers<void>();
     await using slow = await startScriptedAgent({
       list: ok([['item[]', item]]),
@@ -140,7 +140,7 @@ describe('keyhold auth login --way browser', () => {
     await expect(openWayBack(redirect)).rejects.toMatchObject({ exitCode: 2 });
   });
 
-  test('--no-input ends with 6 and the command that somebody runs', async () => {
+  test('--no-input ends with 6 and the command for a terminal', async () => {
     const { code, stderr } = await keyhold(['auth', 'login', '--way', 'browser', ...AT, '--no-input'], agent);
     expect(code).toBe(6);
     expect(stderr).toContain(
@@ -247,7 +247,7 @@ describe('a login by OAuth whose place has a token that no login made', () => {
   const byHand = { id: 'id-9', protocol: 'https', host: 'git.example', username: 'oauth2', storedAt: 1, made: 'set' };
   const began = (agent: ScriptedAgent) => agent.asked.some(({ action }) => action === 'authorize');
 
-  test('asks before the provider is asked, and ends with 6 where nobody can be asked', async () => {
+  test('asks before the provider is asked, and ends with 6 where no person can be asked', async () => {
     await using agent = await agentFor(() => signedIn, [byHand]);
     const ended = await keyhold(client, { ...agent, input: 'client-secret-EXAMPLE\n' });
     expect(ended).toMatchObject({

@@ -65,7 +65,7 @@ describe('auth switch, where no profile is in force', () => {
     }
   });
 
-  test('of three names all where nobody can be asked (6), and changes nothing', async () => {
+  test('of three names all where no person can be asked (6), and changes nothing', async () => {
     for (const name of ['ada', 'bob', 'eve'] as const) await signIn(name);
     const { code, stderr } = await run('auth', 'switch');
     expect(code).toBe(6);
@@ -139,7 +139,7 @@ describe('what cannot be switched to', () => {
     if (name !== undefined) expect(ended.stderr).toMatch(/(ada, bob|bob, ada) of github \(https:\/\/github\.com\)/);
   });
 
-  test('where nobody is signed in it says how to (6)', async () => {
+  test('without a login it says how to sign in (6)', async () => {
     expect(await run('auth', 'switch')).toMatchObject({
       code: 6,
       stderr: expect.stringContaining('keyhold auth login'),

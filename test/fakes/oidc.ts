@@ -73,7 +73,7 @@ export async function signInOn(page: string, userCode?: string, account = 'ada')
     const location = response.headers.get('location');
     if (location) {
       url = new URL(location, url).href;
-      // Back to the program that asked: nobody need listen there.
+      // Back to the program that asked: nothing need listen there.
       if (new URL(url).pathname === '/back') return url;
       continue;
     }

@@ -9,7 +9,7 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** The numbers that a seed decides for one part of a run, whatever the parts before it have drawn. */
+/** The numbers that a seed decides for one part of a run, independent of what the parts before it have drawn. */
 export function randomOf(seed: number, part: number): () => number {
   return randomFrom(Math.imul(seed, 0x9e3779b1) ^ Math.imul(part + 1, 0x85ebca6b));
 }

@@ -9,7 +9,7 @@ export type AuthOptions = ServicePlaceOptions & { readonly username?: string };
 export const oauthWays = ['browser', 'device', 'client'] as const;
 export type OAuthWay = (typeof oauthWays)[number];
 
-/** How somebody signs in: the ways of manifests, and a program's own id and secret. */
+/** How a person signs in: the ways of manifests, and a program's own id and secret. */
 export type Way = Login['way'] | OAuthWay;
 export type LoginOptions = AuthOptions &
   SecretOptions & {

@@ -50,7 +50,7 @@ export async function rebuildIndex(
     from = page.next;
     progress?.(Math.min(from, total), total);
   }
-  // Two items with one name: nobody can say which one is meant, and the keyring refuses to use either.
+  // Two items with one name: it cannot be told which one is meant, and the keyring refuses to use either.
   const [whole, ambiguous] = [
     [...found.values()],
     [...found.values()].filter(({ secret, refreshToken }) => secret > 1 || refreshToken > 1),

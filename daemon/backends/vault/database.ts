@@ -339,7 +339,7 @@ export function openDatabase(file: string): Database | undefined {
     const pragma = (name: string) => Object.values(sqlite!.prepare(`PRAGMA ${name}`).get() ?? {})[0];
     const tables = sqlite.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid').all();
     const sound =
-      // Exactly ours: a trigger that somebody added would run with every store.
+      // Exactly ours: a trigger that another program added would run with every store.
       JSON.stringify(tables.map((row) => Object.values(row))) === JSON.stringify(TABLES) &&
       pragma('journal_mode') === 'wal' &&
       pragma('application_id') === APPLICATION &&

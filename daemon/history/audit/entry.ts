@@ -9,7 +9,7 @@ import type { Status } from '../../../protocol/status.ts';
  */
 export type AuditEntry = {
   readonly at: EpochSeconds;
-  /** An action of the wire, or `first-use`, `connect` (somebody was turned away), `recheck`, `verdict`, `lost` and `prune`. */
+  /** An action of the wire, or `first-use`, `connect` (a caller was turned away), `recheck`, `verdict`, `lost` and `prune`. */
   readonly action: string;
   readonly outcome: Status;
   /** The credential's id. */

@@ -300,7 +300,7 @@ export function openAuditLog(file: string): AuditLog {
     if (tables().length === 0 && pragma('user_version') === 0) create(sqlite);
     refuseNewer(file, Number(pragma('user_version')));
     const isOurs =
-      // Exactly ours: a trigger that somebody added would run with every entry.
+      // Exactly ours: a trigger that another program added would run with every entry.
       JSON.stringify(tables().map(({ sql }) => sql)) === JSON.stringify(TABLES) &&
       pragma('application_id') === APPLICATION &&
       pragma('user_version') === SCHEMA;

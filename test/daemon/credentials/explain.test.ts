@@ -199,7 +199,7 @@ describe('explain', () => {
     expect((await explained(core)).line).toEqual(['bob given', 'ada next']);
   });
 
-  it('agrees with get for a front and for others, whatever each has brought', async () => {
+  it('agrees with get for a front and for others, in each order of what they brought', async () => {
     const core = new Core();
     const callers = [{}, { front: 'docker', tool: 'docker', exactPath: true }];
     let stored = 0;

@@ -23,7 +23,7 @@ describe('a child is kept out of swap', () => {
     expect(groups(`0::/${UNIT}\n`, { [UNIT]: '0' })).toBe(true);
   });
 
-  it('where a group above it may use none, whatever its own says', () => {
+  it('where a group above it may use none, also where its own may', () => {
     expect(groups(`0::/${UNIT}\n`, { [UNIT]: 'max', 'user.slice': '0' })).toBe(true);
     expect(groups(`0::/${UNIT}\n`, { [UNIT]: undefined, 'user.slice/user-1000.slice': '0' })).toBe(true);
   });

@@ -98,7 +98,7 @@ describe('a new token about which its service gives no answer', () => {
     expect(about()?.unverified).toBeUndefined();
   });
 
-  test('made on a page: nobody is asked to delete the old one before the new one is proved', async () => {
+  test('made on a page: the person is not asked to delete the old one before the new one is proved', async () => {
     const rig = new RotationRig('github');
     const id = await rig.hold('web', { kind: 'pat', host: 'github.com' });
     const pasted = rig.service.add('web').value;

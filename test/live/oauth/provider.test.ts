@@ -91,7 +91,7 @@ describe('a login by a code', () => {
     id = await byDevice(place);
   });
 
-  test('gives tools the access token, and nobody the refresh token', async () => {
+  test('gives tools the access token, and no program the refresh token', async () => {
     const answer = await agent.ask('action=get', CAPABLE, 'protocol=https', `host=${place.slice(8)}`);
     expect(oidc.isLive(valueIn(answer, 'password')!)).toBe(true);
     expect(answer).not.toContain('oauth_refresh_token');
@@ -130,7 +130,7 @@ describe('a login by a code', () => {
     expect(await passwordAt(place)).toBe(last);
   });
 
-  test('ends at its provider when somebody signs out (RFC 7009), which introspection shows', async () => {
+  test('ends at its provider when the person signs out (RFC 7009), which introspection shows', async () => {
     const token = (await passwordAt(place))!;
     const out = await json('auth', 'logout', '--for', place, '--yes');
     expect(out).toMatchObject({ revoked: true, removed: true });
@@ -181,7 +181,7 @@ test('a refresh token that was used elsewhere ends the login: that is told, and 
   expect(oidc.refusals()).toBe(calls);
 });
 
-test('ten programs wait for a login: somebody is wanted once, and one login serves them all', async () => {
+test('ten programs wait for a login: a person is wanted once, and one login serves them all', async () => {
   const place = aPlace();
   const id = await byDevice(place);
   await endsElsewhere();
