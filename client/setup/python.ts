@@ -96,51 +96,129 @@ function configHome({ environment, home }: Ground): string {
   return given?.startsWith('/') ? given : join(home, '.config');
 }
 
-/** What is neither a hit nor a plain miss is raised, so that nobody takes a locked keyhold for an empty one. */
+/**
+ * The backend is the default of every Python program once it is written, so it asks the backends that Python would have
+ * used without it for what keyhold does not hold, and leaves there what is there. What is neither a hit nor a plain miss is
+ * raised: a locked keyhold is not an empty one.
+ */
 function backendModule(helper: string): string {
   return `# keyhold for Python's keyring library. Written by: keyhold setup twine
 import json
 import subprocess
 
 from keyring import backend, credentials, errors
+from keyring.backends import chainer
 
 HELPER = ${JSON.stringify(helper)}
+# Bytes of a service or a username.
+NAME_MAX = 8192
+
+
+def unfit(service, username, password=""):
+    """Why keyhold cannot keep this; None if it can."""
+    for what, text in (("service", service), ("username", username or ""), ("password", password)):
+        try:
+            raw = text.encode("utf-8")
+        except UnicodeEncodeError:
+            return "the %s is not valid Unicode" % what
+        if any(byte < 0x20 or byte == 0x7F for byte in raw):
+            return "the %s holds a control character" % what
+        if what != "password" and len(raw) > NAME_MAX:
+            return "the %s is longer than %d bytes" % (what, NAME_MAX)
+    return None
 
 
 def run(*arguments, secret=None):
-    done = subprocess.run(
-        [HELPER, "keyring", *arguments],
-        input=b"" if secret is None else secret.encode("utf-8"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    """What the helper prints; None where nothing is held. Raises KeyringError with its reason for all else."""
+    try:
+        done = subprocess.run(
+            [HELPER, "keyring", *arguments],
+            input=b"" if secret is None else secret.encode("utf-8") + b"\\n",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except OSError as error:
+        raise errors.KeyringError("cannot run %s: %s" % (HELPER, error.strerror))
     why = done.stderr.decode("utf-8", "replace").strip()
     if done.returncode != 0 and why:
         raise errors.KeyringError(why)
     return done.stdout.decode("utf-8") if done.returncode == 0 else None
 
 
+def find(service, username):
+    """The credential that keyhold holds, or None."""
+    if unfit(service, username):
+        return None
+    user = [] if username is None else [username]
+    found = run("--mode=creds", "--output=json", "get", "--", service, *user)
+    if found is None:
+        return None
+    pair = json.loads(found)
+    return credentials.SimpleCredential(pair["username"], pair["password"])
+
+
+def forget(service, username):
+    """Whether keyhold held it."""
+    return unfit(service, username) is None and run("del", "--", service, username) is not None
+
+
 class Keyhold(backend.KeyringBackend):
     priority = 1
 
+    @property
+    def others(self):
+        """What Python would use without keyhold, the preferred one first."""
+        rings = backend.get_all_keyring()
+        usable = [ring for ring in rings if not isinstance(ring, (Keyhold, chainer.ChainerBackend)) and ring.priority > 0]
+        return sorted(usable, key=lambda ring: ring.priority, reverse=True)
+
     def get_password(self, service, username):
-        found = run("get", service, username)
-        return None if found is None else found[:-1]
+        found = self.look_up("get_password", service, username)
+        return found.password if isinstance(found, credentials.Credential) else found
 
     def get_credential(self, service, username):
-        user = [] if username is None else [username]
-        found = run("--mode=creds", "--output=json", "get", service, *user)
-        if found is None:
-            return None
-        pair = json.loads(found)
-        return credentials.SimpleCredential(pair["username"], pair["password"])
+        return self.look_up("get_credential", service, username)
+
+    def look_up(self, question, service, username):
+        fault = None
+        try:
+            found = find(service, username)
+            if found is not None:
+                return found
+        except errors.KeyringError as error:
+            fault = error
+        for ring in self.others:
+            found = getattr(ring, question)(service, username)
+            if found is not None:
+                return found
+        if fault is not None:
+            raise fault
+        return None
 
     def set_password(self, service, username, password):
-        if run("set", service, username, secret=password) is None:
+        why = unfit(service, username, password)
+        if why and not self.others:
+            raise errors.PasswordSetError("keyhold cannot keep this: " + why)
+        held = find(service, username) is not None
+        holder = None if held else self.holder(service, username)
+        if why or holder is not None:
+            # The older value would be found first.
+            if held:
+                forget(service, username)
+            (holder or self.others[0]).set_password(service, username, password)
+        elif run("set", "--", service, username, secret=password) is None:
             raise errors.PasswordSetError("keyhold keeps no such password")
 
     def delete_password(self, service, username):
-        if run("del", service, username) is None:
-            raise errors.PasswordDeleteError("keyhold holds no such password")
+        gone = forget(service, username)
+        ring = self.holder(service, username)
+        if ring is not None:
+            ring.delete_password(service, username)
+        elif not gone:
+            raise errors.PasswordDeleteError(unfit(service, username) or "keyhold holds no such password")
+
+    def holder(self, service, username):
+        """The other backend that holds it, or None."""
+        return next((ring for ring in self.others if ring.get_password(service, username) is not None), None)
 `;
 }

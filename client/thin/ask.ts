@@ -18,8 +18,8 @@ export type Ask = {
 export function encodeHeader({ program, arguments: words, adapter, environment, cwd, version }: Ask): Buffer {
   const lines = ['action=run', `name=${program}`];
   for (const word of words) {
-    if (isUnnameable(word))
-      throw new KeyholdError('bad_request', 'cannot ask the agent: an argument is empty or holds a control byte');
+    if (!isTellable(word))
+      throw new KeyholdError('bad_request', 'cannot ask the agent: an argument holds a control byte');
     lines.push(`argument[]=${word}`);
   }
   if (cwd !== undefined && isTellable(cwd)) lines.push(`cwd=${cwd}`);
@@ -46,7 +46,7 @@ export function encodeHeader({ program, arguments: words, adapter, environment, 
   return header;
 }
 
-/** Whether an argument can name nothing that is held: it is empty, which would clear the list on the wire, or no line. */
+/** Whether an argument can name nothing that is held: it is empty, or goes over no wire of lines. */
 export function isUnnameable(word: string): boolean {
   return word === '' || !isTellable(word);
 }

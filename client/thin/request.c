@@ -28,14 +28,13 @@ static void put_folder(void) {
   put("\n");
 }
 
-/* An empty argument would clear the list on the wire, so it cannot be told, just as a control byte cannot. */
+/* A control byte goes over no wire of lines. An empty argument names nothing, where the tool's protocol says what that means. */
 void put_header(const char *program, char **arguments, const struct row *row) {
   put_line("action=run\nname=", program);
   for (; *arguments; arguments++) {
-    if (!**arguments || !is_printable(*arguments)) {
-      if (operation->unnameable) pass_over();
-      refuse("cannot ask the agent: an argument is empty or holds a control byte", "");
-    }
+    int fits = is_printable(*arguments);
+    if (operation->unnameable && (!fits || !**arguments)) pass_over();
+    if (!fits) refuse("cannot ask the agent: an argument holds a control byte", "");
     put_line("argument[]=", *arguments);
   }
   put_folder();

@@ -42,18 +42,23 @@ export const keyring: Adapter = {
       return USAGE;
     }
     const target = targetOfService(call);
+    if (call.operation === 'get') return target ? get(call, target, invocation, handler) : FAILED;
     if (!target) {
-      invocation.warn('cannot tell what this service is: it is neither a URL nor a name');
+      invocation.warn(
+        `cannot ${call.operation}: the service is empty, or a URL with a password or with another username`,
+      );
       return FAILED;
     }
-    if (call.operation === 'get') return get(call, target, invocation, handler);
     return call.operation === 'set'
       ? set(target, invocation, handler)
       : ending(await ask(handler, { action: 'erase', target }), invocation);
   },
 };
 
-/** The command line; options stand before or behind the operation. Undefined where keyring would show its usage. */
+/**
+ * The command line; options stand before or behind the operation, and end at `--`. Undefined where keyring would show its
+ * usage.
+ */
 function readCall(args: readonly string[]): Call | undefined {
   const words: string[] = [];
   const options = new Map<string, string>([
@@ -62,6 +67,10 @@ function readCall(args: readonly string[]): Call | undefined {
   ]);
   for (let at = 0; at < args.length; at++) {
     const argument = args[at]!;
+    if (argument === '--') {
+      words.push(...args.slice(at + 1));
+      break;
+    }
     if (!argument.startsWith('-')) words.push(argument);
     else {
       const [name, value = args[++at]] = argument.split(/=(.*)/s) as [string, string | undefined];
@@ -81,19 +90,32 @@ function readCall(args: readonly string[]): Call | undefined {
 }
 
 /**
- * A URL is that target. A bare name has no scheme, and what is kept for https must not go out in the clear, so it is a
- * key of its own: `keyring://NAME`.
+ * A URL is that target. Any other name is opaque: it has no scheme, and what is kept for https must not go out in the
+ * clear, so it is a key of its own, `keyring://NAME`. Undefined for a name that must not become a key: an empty one, a URL
+ * with a password in it, and a URL with another username than the one that is asked for.
  */
 function targetOfService({ service, username }: Call): Target | undefined {
-  const target = targetOfUrl(service.includes('://') ? service : `keyring://${service}`);
-  if (!target || (target.username !== undefined && username !== undefined && target.username !== username)) {
-    return undefined;
-  }
+  if (service === '' || URL_WITH_PASSWORD.test(service)) return undefined;
+  const target = targetOfUrl(service) ?? targetOfUrl(`${OPAQUE}://${encodeName(service)}`)!;
+  if (target.username !== undefined && username !== undefined && target.username !== username) return undefined;
   return { ...target, username: username ?? target.username };
 }
 
+/** The protocol of the names that are no URLs. */
+const OPAQUE = 'keyring';
+const URL_WITH_PASSWORD = /^[^:/?#]+:\/\/[^/?#]*:[^/?#]*@/;
+
+/** A name as `HOST` or `HOST/PATH` of a target, by percent-encoding (RFC 3986, 2.1): two names never become one. */
+function encodeName(name: string): string {
+  return name.replace(
+    /^\/|\/$|[^A-Za-z0-9._~:[\]!$&'()*+,;=/-]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  );
+}
+
 async function get(call: Call, target: Target, invocation: Invocation, handler: Handler): Promise<number> {
-  const reply = await askForHost(handler, { target });
+  const asking = target.protocol === OPAQUE ? ask(handler, { action: 'get', target }) : askForHost(handler, { target });
+  const reply = await asking;
   if (reply.status !== 'ok' || !reply.credential?.secret) return ending(reply, invocation);
   write(call, reply.credential, invocation);
   return 0;
@@ -117,12 +139,13 @@ function write({ mode, output: format }: Call, { username, secret }: Credential,
   }
 }
 
-/** Keeps what stands on standard input, without the newline at its end. */
+/** Keeps what stands on standard input, without the newline at its end. An empty line is an empty password. */
 async function set(target: Target, invocation: Invocation, handler: Handler): Promise<number> {
   const input = invocation.input.all();
   const bytes = input.at(-1) === LF ? input.subarray(0, -1) : input;
-  if (bytes.length === 0 || bytes.length > SECRET_MAX) {
-    invocation.warn(`cannot set: a password has 1 to ${SECRET_MAX} bytes`);
+  if (input.length === 0 || bytes.length > SECRET_MAX) {
+    const rule = input.length === 0 ? 'standard input is empty' : `the password is longer than ${SECRET_MAX} bytes`;
+    invocation.warn(`cannot set: ${rule}`);
     return FAILED;
   }
   const secret = invocation.keep(bytes);

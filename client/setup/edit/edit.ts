@@ -46,8 +46,13 @@ export async function withdrawAll(text: string, made: readonly Made[]): Promise<
 
 /** True if both would stand at the same place, so that one takes the other's. */
 export function isSamePlace(one: Edit, other: Edit): boolean {
-  const placeOf = (edit: Edit) => JSON.stringify('value' in edit ? { ...edit, value: undefined } : edit);
   return placeOf(one) === placeOf(other);
+}
+
+/** A block that tolerates no other beside it takes the place of an older version of itself. */
+function placeOf(edit: Edit): string {
+  if ('value' in edit) return JSON.stringify({ ...edit, value: undefined });
+  return JSON.stringify(edit.unless === undefined ? edit : { ...edit, text: undefined });
 }
 
 function spliced(text: string, { at, removed, inserted }: Splice): string {

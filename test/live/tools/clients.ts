@@ -36,6 +36,16 @@ export function hasPip(): boolean {
   return false;
 }
 
+/** Whether Debian's Python has a module, as `need` has it. */
+export function hasPythonModule(module: string, howToGet: string): boolean {
+  const found = spawnSync('/usr/bin/python3', ['-c', `import ${module}`], { timeout: 20_000 });
+  if (found.status === 0) return true;
+  const message = `Python's module ${module} is missing; get it by: ${howToGet}`;
+  if (process.env['CI'] === 'true') throw new Error(message);
+  console.warn(`skipped: ${message}`);
+  return false;
+}
+
 /** Makes an environment below the desk, `venv`, that has Debian's pip, and no keyring library, which pip would ask first. */
 export async function aVirtualPip(person: Person): Promise<void> {
   await person.run('/usr/bin/python3', ['-m', 'venv', '--without-pip', 'venv']);

@@ -4,12 +4,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { basic } from '../../fakes/tools/http.ts';
 import { aWheel, type PythonIndex, startPythonIndex } from '../../fakes/tools/python-index.ts';
 import { need } from '../../need.ts';
-import { aVirtualPip, hasPip } from './clients.ts';
+import { aVirtualPip, hasPip, hasPythonModule } from './clients.ts';
 import { aWiredPerson, type Wired } from './wired.ts';
 
 const LOCKED = 'keyhold: the credentials are locked; run: keyhold unlock';
 const pip = hasPip();
 const twine = need('twine', 'apt-get install twine');
+const suite =
+  hasPythonModule('keyring.testing.backend', 'apt-get install python3-keyring python3-pytest') &&
+  hasPythonModule('pytest', 'apt-get install python3-pytest');
 
 let index: PythonIndex;
 let person: Wired;
@@ -107,6 +110,34 @@ describe.skipIf(!twine)('real twine, by what setup twine wrote', () => {
     expect(outputOf(await upload())).toContain('past its expiry');
     const { before, after } = await person.undo('twine');
     expect(after).toEqual(before);
+  });
+});
+
+describe.skipIf(!suite)("Debian's keyring library, by what setup twine wrote", () => {
+  beforeEach(begin);
+
+  const pytest = (file: string, names = '') =>
+    person.run(
+      '/usr/bin/python3',
+      ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', join(import.meta.dirname, 'python', file), '-k', names],
+      { env: { PYTHONDONTWRITEBYTECODE: '1' }, expect: 'any' },
+    );
+
+  it("passes keyring's own tests of a backend, but for control characters", { timeout: 180_000 }, async () => {
+    await person.setup('twine');
+    const ran = await pytest('test_conformance.py');
+    expect(ran, ran.stdout).toMatchObject({ code: 0 });
+    // None was skipped, and keyring's own are among them.
+    expect(ran.stdout).toMatch(/^\d+ passed in /m);
+    const own = await pytest('test_conformance.py', 'test_difficult_chars or test_credential or test_unicode_chars');
+    expect(own.stdout).toMatch(/^3 passed/m);
+    expect(await person.held()).toEqual([]);
+  });
+
+  it('leaves to the backend that was there before what is there', { timeout: 120_000 }, async () => {
+    await person.setup('twine');
+    const ran = await pytest('test_chain.py');
+    expect(ran, ran.stdout).toMatchObject({ code: 0 });
   });
 });
 
