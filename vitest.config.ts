@@ -9,6 +9,12 @@ const common = {
   expect: { poll: { timeout: 10_000 } },
 };
 
+/** The files whose tests start programs. `npm run check` leaves them out; test/no-process.ts holds the name. */
+const startsPrograms = 'test/**/*.process.test.ts';
+
+/** A process and all modules for each of 200 files take as long as the tests themselves. setup.ts runs for each all the same. */
+const together = { isolate: false, testTimeout: 30_000, hookTimeout: 60_000 };
+
 /**
  * Suites of `npm run test:integration`: other makers' clients, services, browsers and terminals, every form of the build, and what
  * kills and restarts again and again.
@@ -34,18 +40,27 @@ const timed = [
 export default defineConfig({
   test: {
     // Most tests wait for a program more than they compute: one worker, vitest's choice for two processors, idles.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    maxWorkers: availableParallelism() + 1,
+    // Transcripts are text, which no test imports.
+    watchTriggerPatterns: [{ pattern: /test\/transcripts\/.*\.txt$/, testsToRun: () => 'test/transcripts' }],
     projects: [
       {
         test: {
           ...common,
+          ...together,
           name: 'unit',
-          // A process and all modules for each of 150 files take as long as the tests themselves. setup.ts runs for each all the same.
-          isolate: false,
+          setupFiles: [...common.setupFiles, 'test/no-process.ts'],
           include: ['test/**/*.test.ts'],
+          exclude: ['test/live/**', 'test/faults/**', ...integration, startsPrograms],
+        },
+      },
+      {
+        test: {
+          ...common,
+          ...together,
+          name: 'processes',
+          include: [startsPrograms],
           exclude: ['test/live/**', 'test/faults/**', ...integration],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
         },
       },
       {

@@ -181,6 +181,7 @@ describe('programs', () => {
     'daemon/successor.ts': '/bin/sh, for the agent by its own path',
     'daemon/processes/child.ts': 'process.execPath, for every child',
     'scripts/build.ts': 'process.execPath',
+    'scripts/dev.ts': 'process.execPath',
     'scripts/build/warm.ts': 'process.execPath',
   };
   const all = [...ours, ...sourcesIn('scripts')];

@@ -28,15 +28,17 @@ type Options = {
 const PROGRAMS = new Set(['exec', 'install', 'uninstall', 'start', 'restart', 'watch']);
 
 /** The test files that have shown that the program does what `runCommand` does. */
-const shown = new Set<string | undefined>();
+const shown = new Set<string>();
 
 /**
- * Runs `keyhold` with an environment of only what it needs. The first of every file runs as the program that it is, and the
- * others here (in-process.ts): most of what a command takes is starting node. What is printed with --json fits docs/schemas.
+ * Runs `keyhold` with an environment of only what it needs. In files that may start programs the first runs as the program
+ * that it is; the others run here (in-process.ts), because most of what a command takes is starting node. What is printed
+ * with --json fits docs/schemas.
  */
 export function keyhold(args: readonly string[], options: Options): Promise<Ended> {
-  const { testPath } = expect.getState();
-  if (!shown.has(testPath) || options.third !== undefined || args.some((one) => PROGRAMS.has(one))) {
+  const { testPath = '' } = expect.getState();
+  const isFirst = testPath.endsWith('.process.test.ts') && !shown.has(testPath);
+  if (isFirst || options.third !== undefined || args.some((one) => PROGRAMS.has(one))) {
     shown.add(testPath);
     return keyholdProgram(args, options);
   }

@@ -10,6 +10,7 @@ import { expose, heapSecret, type Secret, secretFromText } from '../../protocol/
 import { ByteWriter, isControl } from '../../protocol/writer.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeStore } from '../fakes/store.ts';
+import { runs } from '../runs.ts';
 import { nearly, request, value } from './arbitraries.ts';
 import { converse } from './converse.ts';
 
@@ -57,7 +58,7 @@ describe('the codec', () => {
         expect(plain(second)).toEqual(plain(first));
         expect(encoded(second)).toEqual(bytes);
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     );
   });
 
@@ -113,7 +114,7 @@ describe('the codec', () => {
         expect(details(second)).toEqual(details(first));
         expect(plain({ ...second, details: undefined })).toEqual(plain({ ...first, details: undefined }));
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     );
   });
 
@@ -125,7 +126,7 @@ describe('the codec', () => {
         const whole = await converse([bytes], new FakeStore(new FakeClock()).handler);
         expect(await converse(pieces, new FakeStore(new FakeClock()).handler)).toEqual(whole);
       }),
-      { numRuns: 12_000 },
+      { numRuns: runs(12_000) },
     );
   });
 
@@ -136,7 +137,7 @@ describe('the codec', () => {
         const single = Array.from(bytes, (byte) => Buffer.from([byte]));
         expect(await converse(single, new FakeStore(new FakeClock()).handler)).toEqual(whole);
       }),
-      { numRuns: 3_000 },
+      { numRuns: runs(3_000) },
     );
   });
 });
@@ -169,7 +170,7 @@ describe('the writer', () => {
         expect(bytes.subarray(13, -1).some(isControl)).toBe(false);
         expect(bytes.length).toBe(9 + 4 + given.length + 1);
       }),
-      { numRuns: 40_000 },
+      { numRuns: runs(40_000) },
     );
   });
 
@@ -241,7 +242,7 @@ describe('the reader', () => {
       fc.property(bytes, (any) => {
         read(Buffer.from(any)).attributes.dispose();
       }),
-      { numRuns: 65_000 },
+      { numRuns: runs(65_000) },
     );
   });
 
@@ -267,7 +268,7 @@ describe('the reader', () => {
           .map(({ attributes, fault }) => (fault ? undefined : attributes.text(key)));
         if (texts[0] !== undefined && texts[0] === texts[1]) expect(Buffer.from(one)).toEqual(Buffer.from(other));
       }),
-      { numRuns: 40_000 },
+      { numRuns: runs(40_000) },
     );
   });
 

@@ -23,3 +23,8 @@ test('the README’s test command is run as a user without rights, too, and ends
   for (const part of command!.split(' && ')) expect(ci).toMatch(new RegExp(`^ +as_plain_user ${part}\\b`, 'm'));
   expect([...ci.matchAll(/^stage .*$/gm)].at(-1)?.[0]).toMatch(/ test_as_plain_user$/);
 });
+
+test('npm run check leaves out the files that start programs, and npm test runs them', () => {
+  expect(scripts['check']).toMatch(/--project unit$/);
+  expect(scripts['test']).toMatch(/--project unit --project processes\b/);
+});
