@@ -42,7 +42,7 @@ import { openServices } from './services/catalogue.ts';
 import { Services } from './services/index.ts';
 import { routeOf } from './services/route.ts';
 import { whoseToken } from './services/whose.ts';
-import type { Caller } from './socket/caller.ts';
+import { agentItself, type Caller } from './socket/caller.ts';
 import { Reception } from './socket/reception.ts';
 import { Upstream } from './upstream/upstream.ts';
 
@@ -163,7 +163,7 @@ export function compose({
     // What fell due while it was off or locked.
     onOpen: () => {
       decider.begin();
-      calls.desk.rechecks.watch();
+      calls.rechecks.watch();
       bin.watch();
       void recovery.settle();
     },
@@ -186,7 +186,7 @@ export function compose({
     refresher,
     services,
     keep: region.keep,
-    whoseToken: (...token) => whoseToken(calls.desk, ...token),
+    whoseToken: (...token) => whoseToken(calls.partsFor({}, agentItself), ...token),
   });
   const agent = new Agent({
     credentials,
@@ -273,7 +273,7 @@ export function compose({
       ...recovery.degradations(),
       ...refresher.degradations(),
       ...calls.rotations.degradations(),
-      ...calls.desk.rechecks.degradations(),
+      ...calls.rechecks.degradations(),
       ...wallsMissing(native, region.protection),
       ...walls.degradations(native !== undefined),
       ...audit.degradations(),

@@ -1,8 +1,8 @@
 import { mergeAbout, readAbout } from '../../protocol/about.ts';
 import type { Attributes } from '../../protocol/attributes.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
+import { entryById, notHeld } from '../credentials/entry-by-id.ts';
 import { action } from './action.ts';
-import { entryById, notHeld } from './entry-by-id.ts';
 import type { Parts } from './parts.ts';
 
 export const annotate = action(

@@ -1,6 +1,6 @@
 import { textIn } from '../../protocol/wire/reading.ts';
+import { entryById } from '../credentials/entry-by-id.ts';
 import { action } from './action.ts';
-import { entryById } from './entry-by-id.ts';
 import type { Parts } from './parts.ts';
 
 export const bury = action(

@@ -23,5 +23,5 @@ export const create = action(
     },
   }),
   ({ acting, asked }, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
-    underWay.add(createToken(services.desk.actingFor(acting, caller), asked)),
+    underWay.add(createToken(services.partsFor(acting, caller), asked)),
 );

@@ -25,8 +25,8 @@ export const login = action(
     };
   },
   (asked, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) => {
-    const desk = services.desk.actingFor({}, caller);
+    const parts = services.partsFor({}, caller);
     const { logins } = services;
-    return underWay.add('handle' in asked ? logins.goOn(desk, asked) : logins.begin(desk, asked));
+    return underWay.add('handle' in asked ? logins.goOn(parts, asked) : logins.begin(parts, asked));
   },
 );

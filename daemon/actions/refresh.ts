@@ -1,6 +1,6 @@
+import { entryById } from '../credentials/entry-by-id.ts';
 import { refresh as refreshByService } from '../services/refresh.ts';
 import { action } from './action.ts';
-import { entryById } from './entry-by-id.ts';
 import type { Parts } from './parts.ts';
 
 export const refresh = action(
@@ -15,7 +15,7 @@ export const refresh = action(
       await credentials.lifecycle.ready();
       const entry = entryById(credentials.entries, id, 'find the token');
       // A login by OAuth is refreshed at its provider, any other token by a call of its service.
-      return entry.about?.oauth ? signIn.refresh(entry) : refreshByService(services.desk.actingFor({}, caller), entry);
+      return entry.about?.oauth ? signIn.refresh(entry) : refreshByService(services.partsFor({}, caller), entry);
     };
     return underWay.add(one());
   },

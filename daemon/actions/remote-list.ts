@@ -17,5 +17,5 @@ export const remoteList = action(
     },
   }),
   ({ acting, asked }, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
-    underWay.add(listTokens(services.desk.actingFor(acting, caller), asked)),
+    underWay.add(listTokens(services.partsFor(acting, caller), asked)),
 );

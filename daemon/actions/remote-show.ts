@@ -11,5 +11,5 @@ export const remoteShow = action(
     asked: { id: attributes.text('id'), what: textIn(attributes, 'what') },
   }),
   ({ acting, asked }, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
-    underWay.add(showToken(services.desk.actingFor(acting, caller), asked)),
+    underWay.add(showToken(services.partsFor(acting, caller), asked)),
 );

@@ -24,5 +24,5 @@ export const revoke = action(
     return { acting: actingIn(attributes, id), asked };
   },
   ({ acting, asked }, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
-    underWay.add(revokeToken(services.desk.actingFor(acting, caller), asked)),
+    underWay.add(revokeToken(services.partsFor(acting, caller), asked)),
 );

@@ -22,5 +22,5 @@ export const rotate = action(
     },
   }),
   ({ acting, asked }, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
-    underWay.add(services.rotations.answer(asked, services.desk.actingFor(acting, caller))),
+    underWay.add(services.rotations.answer(asked, services.partsFor(acting, caller))),
 );

@@ -1,7 +1,7 @@
 import { type Target, whyNoTarget } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { AttributesNamed } from '../../protocol/wire/attribute-names.ts';
-import type { Acting } from '../services/desk.ts';
+import type { Acting } from '../services/actor.ts';
 
 /** Where a request says that the service is. Throws `bad_request` where it does not. */
 export function placeIn(attributes: AttributesNamed<'protocol' | 'host' | 'path'>): Target {

@@ -2,9 +2,9 @@ import { documentLine } from '../../protocol/document-line.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { readFront } from '../../protocol/fronts.ts';
 import { isSet } from '../../protocol/wire/reading.ts';
+import { entryById, notHeld } from '../credentials/entry-by-id.ts';
 import { heldItem } from '../credentials/held-item.ts';
 import { action } from './action.ts';
-import { entryById, notHeld } from './entry-by-id.ts';
 import type { Parts } from './parts.ts';
 
 export const share = action(

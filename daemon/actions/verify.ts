@@ -13,5 +13,5 @@ export const verify = action(
     secret: attributes.secret('password'),
   }),
   (asked, { services, underWay }: Pick<Parts, 'services' | 'underWay'>, caller) =>
-    underWay.add(verifyToken(services.desk.actingFor({}, caller), asked)),
+    underWay.add(verifyToken(services.partsFor({}, caller), asked)),
 );

@@ -12,15 +12,25 @@ import {
   type Values,
 } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
+import { entryById } from '../credentials/entry-by-id.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import { heldItem } from '../credentials/held-item.ts';
 import { slotOf } from '../credentials/slot.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
+import { type ActorParts, actorFor, heldAt } from './actor.ts';
 import { item, told } from './asking.ts';
-import { type Desk, disposeAll } from './desk.ts';
+import { type CallParts, call, disposeAll } from './call.ts';
 import { givenToken } from './given.ts';
-import { keepGiven } from './keep.ts';
+import { type KeepParts, keepGiven } from './keep.ts';
 import { refused } from './outcomes.ts';
 import { listRemote } from './remote.ts';
+import { type KnownServices, serviceAt } from './which-service.ts';
+
+/** What making a token needs. */
+export type CreateParts = CallParts &
+  ActorParts &
+  KeepParts &
+  KnownServices & { readonly credentials: Pick<CredentialStore, 'lifecycle'> };
 
 /** What a person asks for. Texts are text for people; `as` is the id of the credential that makes the call. */
 export type CreateRequest = {
@@ -55,10 +65,10 @@ export type Wanted = {
  * Makes a token at its service and keeps it. Name, lifetime and the number of tokens are checked first; with `check=1` nothing
  * else is done, and `way` says how it would be made: by a `call`, or on a `page`.
  */
-export async function create(desk: Desk, asked: CreateRequest): Promise<CredentialReply> {
+export async function create(parts: CreateParts, asked: CreateRequest): Promise<CredentialReply> {
   const { place, label, account, tenant, scopes, limit } = asked;
-  await desk.parts.credentials.lifecycle.ready();
-  const manifest = desk.manifestOf(place, asked.service);
+  await parts.credentials.lifecycle.ready();
+  const manifest = serviceAt(parts, place, asked.service);
   const kind = kindOf(manifest, asked.kind);
   if (!kind) {
     const names = manifest.kinds.map(({ name }) => name).join(', ');
@@ -66,7 +76,8 @@ export async function create(desk: Desk, asked: CreateRequest): Promise<Credenti
   }
   const checked = checkWish(manifest, kind, label, asked.expiresIn);
   if ('refusal' in checked) return checked.refusal;
-  const as = asked.as === undefined ? undefined : desk.entryOf(asked.as, 'as');
+  const as =
+    asked.as === undefined ? undefined : entryById(parts.credentials.entries, asked.as, 'find the token', 'as');
   const wanted: Wanted = {
     manifest,
     kind,
@@ -75,19 +86,19 @@ export async function create(desk: Desk, asked: CreateRequest): Promise<Credenti
     lifetime: checked.lifetime,
     warnings: checked.warnings,
     as,
-    values: valuesFor(label, checked.lifetime, desk.parts.clock.now(), {
+    values: valuesFor(label, checked.lifetime, parts.clock.now(), {
       scopes,
       limit,
       username: account,
       tenant,
     }),
   };
-  const taken = takenReply(desk, place, label);
+  const taken = takenReply(parts, place, label);
   if (taken) return taken;
   // The service takes its time: what is stored under that name meanwhile is newer, and stays.
-  const seen = { storedAt: namesakeAt(desk, place, label)?.storedAt ?? 0 };
+  const seen = { storedAt: namesakeAt(parts, place, label)?.storedAt ?? 0 };
   const choice = callOf(manifest, 'create', kind);
-  const full = await fullReply(desk, wanted, choice.status === 'ok');
+  const full = await fullReply(parts, wanted, choice.status === 'ok');
   if (full) return full;
   const way = choice.status === 'ok' ? 'call' : 'page';
   if (asked.isCheck) {
@@ -100,7 +111,7 @@ export async function create(desk: Desk, asked: CreateRequest): Promise<Credenti
     };
   }
   if (choice.status !== 'ok') return refused('unsupported', 'create', choice.why);
-  const made = await make(desk, wanted, seen);
+  const made = await make(parts, wanted, seen);
   if ('refusal' in made) return made.refusal;
   const { entry } = made;
   return {
@@ -114,14 +125,14 @@ export async function create(desk: Desk, asked: CreateRequest): Promise<Credenti
 }
 
 /** Has the service make a token: what it answered, and who asked. The secrets in it are the caller's to dispose of. */
-export async function askForToken(desk: Desk, wanted: Wanted) {
+export async function askForToken(parts: CallParts & ActorParts, wanted: Wanted) {
   const { manifest, kind, place, values } = wanted;
   const question = { manifest, operation: 'create', kind: kind.name, target: place, values } as const;
-  const actor = desk.actorFor(question, wanted.as);
+  const actor = actorFor(parts, question, wanted.as);
   const tenant = values.tenant ?? actor?.about?.tenant;
   const username = values.username ?? actor?.about?.account ?? (actor?.username && fromWire(actor.username));
   const whole = { ...values, ...(tenant && { tenant }), ...(username && { username }) };
-  return { heard: await desk.call({ ...question, values: whole, as: actor }), actor, tenant };
+  return { heard: await call(parts, { ...question, values: whole, as: actor }), actor, tenant };
 }
 
 /**
@@ -129,12 +140,12 @@ export async function askForToken(desk: Desk, wanted: Wanted) {
  * be done.
  */
 async function make(
-  desk: Desk,
+  parts: CallParts & ActorParts & KeepParts,
   wanted: Wanted,
   onlyOver: Standing,
 ): Promise<{ readonly entry: Entry; readonly warnings: readonly string[] } | { readonly refusal: CredentialReply }> {
   const { manifest, kind, place, label } = wanted;
-  const { heard, actor, tenant } = await askForToken(desk, wanted);
+  const { heard, actor, tenant } = await askForToken(parts, wanted);
   if (!heard.ok) return { refusal: heard.reply };
   try {
     const secret = givenToken(manifest, kind.name, heard, 'create');
@@ -146,11 +157,11 @@ async function make(
     };
     const target = { protocol: place.protocol, host: place.host, path: place.path };
     const given = { target, secret, read: heard.read, about, made: 'created', onlyOver } as const;
-    const entry = await keepGiven(desk, manifest, given);
+    const entry = await keepGiven(parts, manifest, given);
     return { entry, warnings: heard.unfitId === undefined ? [] : [noIdWarning(manifest, heard.unfitId)] };
   } catch (error) {
     const { message, status } = asFault(error);
-    const undone = await takeBack(desk, wanted, heard.read.id, actor);
+    const undone = await takeBack(parts, wanted, heard.read.id, actor);
     return { refusal: { status, message: `${message}; ${undone}` } };
   } finally {
     disposeAll(heard.secrets);
@@ -163,19 +174,24 @@ function noIdWarning({ title }: Manifest, why: string): string {
 
 /** Takes back what was made and cannot be kept. */
 export async function takeBack(
-  desk: Desk,
+  parts: CallParts,
   { manifest, kind, place }: Pick<Wanted, 'manifest' | 'kind' | 'place'>,
   id: unknown,
   actor: Entry | undefined,
 ): Promise<string> {
   if (typeof id !== 'string') return 'the new token lives on at the service: revoke it there';
   // A service that answers an id which it gave out before means that token, too.
-  const isHeld = desk.heldAt(manifest, place).some(({ about }) => about?.tokenId === id);
+  const isHeld = heldAt(parts, manifest, place).some(({ about }) => about?.tokenId === id);
   if (isHeld) return `nothing was revoked: ${manifest.title} gave it the id of a token that is held (${id})`;
   const target = { protocol: place.protocol, host: place.host };
-  const heard = await desk
-    .call({ manifest, operation: 'revoke', kind: kind.name, target, values: { id }, as: actor })
-    .catch(() => undefined);
+  const heard = await call(parts, {
+    manifest,
+    operation: 'revoke',
+    kind: kind.name,
+    target,
+    values: { id },
+    as: actor,
+  }).catch(() => undefined);
   return heard?.ok
     ? 'the new token was revoked again'
     : `the new token lives on at the service: revoke it there (${id})`;
@@ -185,9 +201,13 @@ export async function takeBack(
  * Why a new token of that name cannot be kept: another one stands in its place, whose value would be gone here and alive at the
  * service. One that has expired may be replaced.
  */
-function takenReply(desk: Desk, place: Target, label: string): CredentialReply | undefined {
-  const { clock } = desk.parts;
-  const before = namesakeAt(desk, place, label);
+function takenReply(
+  parts: Pick<ActorParts, 'credentials' | 'clock'>,
+  place: Target,
+  label: string,
+): CredentialReply | undefined {
+  const { clock } = parts;
+  const before = namesakeAt(parts, place, label);
   if (!before || (before.expiresAt !== undefined && before.expiresAt <= clock.now())) return undefined;
   const isNamesake = before.about?.label === label;
   return refused(
@@ -201,7 +221,7 @@ function takenReply(desk: Desk, place: Target, label: string): CredentialReply |
 
 /** What stands where a new token of that name would be kept. */
 function namesakeAt(
-  { parts: { credentials } }: Desk,
+  { credentials }: Pick<ActorParts, 'credentials'>,
   { protocol, host, path }: Target,
   label: string,
 ): Entry | undefined {
@@ -255,19 +275,19 @@ export function valuesFor(
 
 /** Why one more would be too many: as the service counts where it lists them, else as many as are held. */
 export async function fullReply(
-  desk: Desk,
+  parts: CallParts & ActorParts,
   { manifest, kind, place, as }: Pick<Wanted, 'manifest' | 'kind' | 'place' | 'as'>,
   mayAsk: boolean,
 ): Promise<CredentialReply | undefined> {
   const most = manifest.limits?.active;
   if (most === undefined) return undefined;
-  const now = desk.parts.clock.now();
-  const held = desk
-    .heldAt(manifest, place)
-    .filter(({ expiresAt, about }) => about?.kind !== 'session' && (expiresAt === undefined || expiresAt > now));
+  const now = parts.clock.now();
+  const held = heldAt(parts, manifest, place).filter(
+    ({ expiresAt, about }) => about?.kind !== 'session' && (expiresAt === undefined || expiresAt > now),
+  );
   const listed =
     mayAsk && callOf(manifest, 'list', kind).status === 'ok'
-      ? await listRemote(desk, manifest, { place, as })
+      ? await listRemote(parts, manifest, { place, as })
       : undefined;
   const remote = listed && 'remotes' in listed ? listed.remotes.filter(({ active }) => active !== false).length : 0;
   const count = Math.max(held.length, remote);

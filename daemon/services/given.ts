@@ -3,7 +3,7 @@ import type { Secret } from '../../protocol/secret.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
 import { withBytes } from '../backends/secrets.ts';
 import { whyUnfitForm } from '../upstream/incoming.ts';
-import type { Heard } from './desk.ts';
+import type { Heard } from './call.ts';
 
 /**
  * The token of an answer, once it is known that it can be kept: whole, without control characters, and in the form that the

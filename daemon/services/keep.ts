@@ -7,8 +7,22 @@ import type { Made } from '../../protocol/made.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { kindOf, type Manifest, type Read } from '../../protocol/services/index.ts';
 import { toWire } from '../../protocol/text.ts';
+import type { Clock } from '../clock.ts';
+import type { Agent } from '../credentials/agent.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
-import { type Desk, dateIn } from './desk.ts';
+import type { Caller } from '../socket/caller.ts';
+import { dateIn } from './dates.ts';
+
+/** What keeping a token needs. */
+export type KeepParts = {
+  /** Keeps what a service gave out, as any other store. */
+  readonly agent: Pick<Agent, 'store'>;
+  readonly credentials: Pick<CredentialStore, 'entries'>;
+  readonly clock: Pick<Clock, 'now'>;
+  /** For whom it is kept. */
+  readonly caller: Caller;
+};
 
 /** What a service gave out, to be kept. */
 export type Given = {
@@ -26,17 +40,17 @@ export type Given = {
  * Keeps a token that a service has just given out, as every other store is kept, and answers its entry. The secrets are
  * borrowed. Throws why it could not be kept; nothing has changed here then.
  */
-export async function keepGiven(desk: Desk, manifest: Manifest, given: Given): Promise<Entry> {
+export async function keepGiven(parts: KeepParts, manifest: Manifest, given: Given): Promise<Entry> {
   const { target, secret, refreshToken, read, made, onlyOver } = given;
   const about = { service: manifest.id, ...given.about, ...aboutIn(read) };
   const kind = kindOf(manifest, about.kind);
-  const { agent, credentials } = desk.parts;
+  const { agent, credentials } = parts;
   const reply = await agent.store(
     {
       target,
       secret,
       refreshToken,
-      expiresAt: expiryIn(read, desk.parts.clock.now()),
+      expiresAt: expiryIn(read, parts.clock.now()),
       about,
       made,
       onlyOver,
@@ -44,7 +58,7 @@ export async function keepGiven(desk: Desk, manifest: Manifest, given: Given): P
       timeout: kind?.memoryOnly ? MEMORY_ONLY : undefined,
       capabilities: { ...noCapabilities, keyhold: true },
     },
-    desk.caller,
+    parts.caller,
   );
   if (reply.status !== 'ok') throw unkept(reply);
   const id = reply.ids?.[0];
@@ -102,7 +116,7 @@ export function wired(text: string | undefined): string | undefined {
  * A new value in place of a held one: under the same id and label, with what the service says of the new one. Throws as `putValue`.
  */
 export function replaceValue(
-  desk: Desk,
+  parts: KeepParts,
   entry: Entry,
   { secret, refreshToken, read }: Pick<Given, 'secret' | 'refreshToken' | 'read'>,
   before: Secret,
@@ -110,8 +124,8 @@ export function replaceValue(
   const { service, kind, label, account, tenant, origin } = entry.about ?? {};
   const known = Object.entries({ service, kind, label, account, tenant }).filter(([, value]) => value !== undefined);
   const about = { ...Object.fromEntries(known), origin, ...aboutIn(read) };
-  const value = { secret, refreshToken, about, expiresAt: expiryIn(read, desk.parts.clock.now()) };
-  return putValue(desk, entry, value, before);
+  const value = { secret, refreshToken, about, expiresAt: expiryIn(read, parts.clock.now()) };
+  return putValue(parts, entry, value, before);
 }
 
 /** What stands in a credential's place from now on. */
@@ -121,9 +135,9 @@ export type Value = Pick<Given, 'secret' | 'refreshToken' | 'about'> & { readonl
  * Puts another value under the same id in the place of `before`, as any other store. The secrets are borrowed. Throws why it could
  * not be kept: `denied` where another value than `before` stands there by now, which stays; nothing has changed then.
  */
-export async function putValue(desk: Desk, entry: Entry, value: Value, before: Secret): Promise<Entry> {
+export async function putValue(parts: KeepParts, entry: Entry, value: Value, before: Secret): Promise<Entry> {
   const { protocol, host, path, username, front, authtype } = entry;
-  const { agent, credentials } = desk.parts;
+  const { agent, credentials } = parts;
   const reply = await agent.store(
     {
       target: { protocol, host, path, username, front },
@@ -134,7 +148,7 @@ export async function putValue(desk: Desk, entry: Entry, value: Value, before: S
       timeout: entry.resting ? undefined : MEMORY_ONLY,
       capabilities: { ...noCapabilities, keyhold: true },
     },
-    desk.caller,
+    parts.caller,
   );
   if (reply.status !== 'ok') throw unkept(reply);
   const fresh = credentials.entries.at(entry);

@@ -1,20 +1,27 @@
 import type { Target } from '../../protocol/credential.ts';
 import { asFault } from '../../protocol/errors.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
-import type { Secret } from '../../protocol/secret.ts';
+import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
 import { callOf, kindOf, type Manifest, type Values } from '../../protocol/services/index.ts';
 import { withBytes } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import { heldItem } from '../credentials/held-item.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import { HalfFinished } from '../half-finished.ts';
 import { item, told } from './asking.ts';
-import { type Desk, disposeAll, type Heard } from './desk.ts';
+import { type CallParts, call, disposeAll, type Heard } from './call.ts';
 import { givenToken } from './given.ts';
-import { type Given, keepGiven, wired } from './keep.ts';
+import { type Given, type KeepParts, keepGiven, wired } from './keep.ts';
 import { refused } from './outcomes.ts';
 import { unheldAt } from './unheld.ts';
+import { type KnownServices, serviceAt } from './which-service.ts';
 import { whoseToken } from './whose.ts';
+
+/** What signing in with a password needs. */
+export type LoginParts = CallParts &
+  KeepParts &
+  KnownServices & { readonly credentials: Pick<CredentialStore, 'lifecycle'>; readonly keep: SecretKeeper };
 
 /** Seconds that a half-finished login waits for its second factor or for the person's consent: services wait as long or less. */
 const CHALLENGE_LIFE = 300;
@@ -70,21 +77,21 @@ export class Logins {
   }
 
   /** Begins a login. */
-  async begin(desk: Desk, asked: LoginRequest): Promise<CredentialReply> {
+  async begin(parts: LoginParts, asked: LoginRequest): Promise<CredentialReply> {
     const { place, account: username, password, tenant } = asked;
-    await desk.parts.credentials.lifecycle.ready();
-    const manifest = desk.manifestOf(place, asked.service);
+    await parts.credentials.lifecycle.ready();
+    const manifest = serviceAt(parts, place, asked.service);
     const choice = callOf(manifest, 'login');
     if (choice.status !== 'ok') return refused('unsupported', 'login', choice.why);
     if (username === undefined || !password) {
       return refused('bad-request', 'login', 'it needs a user name and a password');
     }
     const values: Values = { username, ...(tenant !== undefined && { tenant }) };
-    const heard = await desk.call({ manifest, operation: 'login', target: place, values, secrets: { password } });
+    const heard = await call(parts, { manifest, operation: 'login', target: place, values, secrets: { password } });
     if (!heard.ok) return heard.reply;
     const challenge = heard.secrets.get('challenge');
-    if (!challenge) return this.#keep(desk, manifest, { place, username, tenant }, heard);
-    const kept = withBytes(challenge, desk.parts.keep);
+    if (!challenge) return this.#keep(parts, manifest, { place, username, tenant }, heard);
+    const kept = withBytes(challenge, parts.keep);
     disposeAll(heard.secrets);
     const login = this.#pending.add({ challenge: { manifest, place, username, tenant, secret: kept } });
     const factors = manifest.login?.find(({ way }) => way === 'password')?.secondFactor ?? ['totp'];
@@ -101,18 +108,18 @@ export class Logins {
   }
 
   /** Goes on with a login that was begun. */
-  async goOn(desk: Desk, { handle, code, replaces, isDropped }: LoginAnswer): Promise<CredentialReply> {
-    await desk.parts.credentials.lifecycle.ready();
+  async goOn(parts: LoginParts, { handle, code, replaces, isDropped }: LoginAnswer): Promise<CredentialReply> {
+    await parts.credentials.lifecycle.ready();
     const pending = this.#pending.get(handle);
     if (!pending) return refused('not-found', 'challenge', 'its time is over; begin again: keyhold auth login');
     if ('staged' in pending) {
-      if (isDropped) return this.#drop(desk, handle, pending);
+      if (isDropped) return this.#drop(parts, handle, pending);
       if (replaces === undefined) return refused('bad-request', 'login', 'it needs replace=ID, or drop=1');
-      return this.#keepStaged(desk, handle, pending, replaces);
+      return this.#keepStaged(parts, handle, pending, replaces);
     }
     if (!code) return refused('bad-request', 'challenge', 'it needs the code');
     const { manifest, place, secret } = pending.challenge;
-    const heard = await desk.call({
+    const heard = await call(parts, {
       manifest,
       operation: 'challenge',
       target: place,
@@ -121,12 +128,12 @@ export class Logins {
     // A wrong code may be tried again as long as the service lets it.
     if (!heard.ok) return heard.reply;
     this.#pending.end(handle);
-    return this.#keep(desk, manifest, pending.challenge, heard);
+    return this.#keep(parts, manifest, pending.challenge, heard);
   }
 
   /** Keeps a session under the name that the service has for its account, which may be another one than was typed. */
   async #keep(
-    desk: Desk,
+    parts: LoginParts,
     manifest: Manifest,
     { place, username, tenant }: Pick<Challenge, 'place' | 'username' | 'tenant'>,
     heard: Extract<Heard, { ok: true }>,
@@ -136,7 +143,7 @@ export class Logins {
       const secret = givenToken(manifest, kind, heard, 'sign in');
       const { user } = heard.read;
       const named = typeof user === 'string' ? { name: user, isRefused: false } : undefined;
-      const holder = named ?? (await whoseToken(desk, manifest, { place, kind, secret }));
+      const holder = named ?? (await whoseToken(parts, manifest, { place, kind, secret }));
       if (holder.isRefused) {
         const why = `${manifest.title} does not take the session that it has just given; what was held stays`;
         return refused('interaction-required', 'login', why);
@@ -146,12 +153,12 @@ export class Logins {
       const about = { account, origin: 'signed in with keyhold', ...(kind && { kind }), ...(tenant && { tenant }) };
       const refreshToken = heard.secrets.get('refreshToken');
       const given = { target, secret, refreshToken, read: heard.read, about, made: 'login' } as const;
-      const before = desk.parts.credentials.entries.at(target);
+      const before = parts.credentials.entries.at(target);
       if (before && !isEarlierLogin(before, account)) {
-        return this.#stage(desk, before, { manifest, target, account, given });
+        return this.#stage(parts, before, { manifest, target, account, given });
       }
       const seen = { storedAt: before?.storedAt ?? 0 };
-      return kept(await keepGiven(desk, manifest, { ...given, onlyOver: seen }));
+      return kept(await keepGiven(parts, manifest, { ...given, onlyOver: seen }));
     } catch (error) {
       const { status, message } = asFault(error);
       return { status, message: `${message}; sign in again: keyhold auth login` };
@@ -161,8 +168,8 @@ export class Logins {
   }
 
   /** Keeps copies of a session until the person has said whether it may replace what stands in its place. */
-  #stage(desk: Desk, before: Entry, { given, ...staged }: Staged): CredentialReply {
-    const copy = (secret: Secret) => withBytes(secret, desk.parts.keep);
+  #stage(parts: Pick<LoginParts, 'keep'>, before: Entry, { given, ...staged }: Staged): CredentialReply {
+    const copy = (secret: Secret) => withBytes(secret, parts.keep);
     const secret = copy(given.secret);
     const refreshToken = given.refreshToken && copy(given.refreshToken);
     const login = this.#pending.add({ staged: { ...staged, given: { ...given, secret, refreshToken } } });
@@ -174,20 +181,20 @@ export class Logins {
   }
 
   async #keepStaged(
-    desk: Desk,
+    parts: LoginParts,
     handle: string,
     { staged }: Extract<Pending, { staged: Staged }>,
     replaces: string,
   ): Promise<CredentialReply> {
     const { manifest, target, given, account } = staged;
-    const before = desk.parts.credentials.entries.at(target);
+    const before = parts.credentials.entries.at(target);
     if (before && before.id !== replaces && !isEarlierLogin(before, account)) {
       const why = `another token was stored for ${account} meanwhile, and that one stays`;
       return refused('denied', 'login', `${why}; sign in again: keyhold auth login`);
     }
     try {
       const seen = { storedAt: before?.storedAt ?? 0 };
-      return kept(await keepGiven(desk, manifest, { ...given, onlyOver: seen }));
+      return kept(await keepGiven(parts, manifest, { ...given, onlyOver: seen }));
     } catch (error) {
       const { status, message } = asFault(error);
       return { status, message: `${message}; sign in again: keyhold auth login` };
@@ -198,14 +205,14 @@ export class Logins {
 
   /** Ends a session at its service that is not going to be kept, where it has a call for that. */
   async #drop(
-    desk: Desk,
+    parts: CallParts,
     handle: string,
     { staged: { manifest, target, given } }: Extract<Pending, { staged: Staged }>,
   ): Promise<CredentialReply> {
     try {
       const ghost = unheldAt(manifest, target, given.about.kind ?? manifest.kinds[0]!.name);
       const question = { manifest, operation: 'revokeSelf', kind: given.about.kind, target } as const;
-      const heard = await desk.call({ ...question, as: ghost, token: given.secret });
+      const heard = await call(parts, { ...question, as: ghost, token: given.secret });
       if (heard.ok) disposeAll(heard.secrets);
       return { status: 'ok', details: [['upstream', heard.ok ? 'revoked' : 'kept']] };
     } finally {

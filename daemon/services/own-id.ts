@@ -1,10 +1,15 @@
 import { mergeAbout } from '../../protocol/about.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { callOf, type Manifest, type Operation, type Read } from '../../protocol/services/index.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
-import { type Desk, disposeAll, tokenIdIn } from './desk.ts';
-import { mayMake } from './planning.ts';
+import { type CallParts, call, disposeAll } from './call.ts';
+import { kindOfToken, mayMake } from './planning.ts';
+import { tokenIdIn } from './probe.ts';
 import { type Sight, sightOf } from './verdicts.ts';
+
+/** What it takes to note what is learned of a held token. */
+export type NoteParts = { readonly credentials: Pick<CredentialStore, 'changes' | 'entries' | 'queue'> };
 
 /** The calls by which a token tells its own id, and the fields in which they do: `id` of `whoami` may be the account's. */
 const tells: Partial<Record<Operation, readonly ('id' | 'tokenId')[]>> = {
@@ -26,22 +31,22 @@ export function ownIdIn(operation: Operation, read: Read): string | undefined {
  * such call, or gave no answer. The secret is borrowed.
  */
 export async function learnOwnId(
-  desk: Desk,
+  parts: CallParts & NoteParts,
   manifest: Manifest,
   entry: Entry,
   token?: Secret,
 ): Promise<string | undefined> {
-  const kind = desk.kindOf(manifest, entry);
+  const kind = kindOfToken(manifest, entry);
   for (const operation of Object.keys(tells) as Operation[]) {
     const choice = callOf(manifest, operation, kind);
     if (choice.status !== 'ok' || !mayMake(choice.call, kind) || choice.call.path.includes('{id}')) continue;
     if (!tells[operation]!.some((field) => choice.call.fields?.[field] !== undefined)) continue;
     const seen = sightOf(entry);
-    const heard = await desk.call({ manifest, operation, kind: kind.name, target: entry, as: entry, token });
+    const heard = await call(parts, { manifest, operation, kind: kind.name, target: entry, as: entry, token });
     if (!heard.ok) continue;
     disposeAll(heard.secrets);
     const id = ownIdIn(operation, heard.read);
-    if (id !== undefined && !token) await noteTokenId(desk, entry, seen, id);
+    if (id !== undefined && !token) await noteTokenId(parts, entry, seen, id);
     if (id !== undefined) return id;
   }
   return undefined;
@@ -49,12 +54,12 @@ export async function learnOwnId(
 
 /** Notes an id that is not known yet, unless another value stands there by now. */
 export async function noteTokenId(
-  desk: Desk,
+  parts: NoteParts,
   { id, ...place }: Entry,
   seen: Sight,
   tokenId: string | undefined,
 ): Promise<void> {
-  const { credentials } = desk.parts;
+  const { credentials } = parts;
   if (tokenId === undefined) return;
   await credentials.queue.run(place, async () => {
     const now = credentials.entries.at(place);

@@ -1,3 +1,4 @@
+import type { About } from '../../protocol/about.ts';
 import type { Target } from '../../protocol/credential.ts';
 import {
   type Auth,
@@ -76,6 +77,11 @@ export function planned({ manifest, operation, kind, target, values = {} }: Ques
 export function authPlan(manifest: Manifest, kind: Kind): Plan['auth'] | undefined {
   const auth = authOf(manifest, kind);
   return auth && headerOf(auth);
+}
+
+/** What kind of token it is; the usual one of its service where that is not known. */
+export function kindOfToken(manifest: Manifest, { about }: { readonly about?: About | undefined }): Kind {
+  return kindOf(manifest, about?.kind) ?? manifest.kinds[0]!;
 }
 
 /** Whether a token of a kind may make a call. */

@@ -2,15 +2,31 @@ import type { Grant } from '../../protocol/grant.ts';
 import type { CredentialReply, Detail, Refusal } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import type { Read } from '../../protocol/services/index.ts';
+import { release } from '../access/release.ts';
 import type { Secrets } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
+import type { Clock } from '../clock.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
+import type { Tombstones } from '../history/tombstones/tombstones.ts';
 import type { OAuthPlan, OAuthReply } from '../oauth/oauth-plan.ts';
 import { turnOf } from '../oauth/refresher.ts';
 import type { SecretName } from '../upstream/plan.ts';
-import type { Desk } from './desk.ts';
+import type { CallParts } from './call.ts';
 import { refused } from './outcomes.ts';
 import { endedIn, sightOf } from './verdicts.ts';
+
+/** What a question to the provider of a login needs. */
+export type ProviderParts = Pick<CallParts, 'upstream' | 'route' | 'verdicts' | 'emit' | 'caller'> & {
+  readonly credentials: Pick<CredentialStore, 'values'>;
+  readonly clock: Pick<Clock, 'now'>;
+};
+
+/** What it takes to end a login there, and here. */
+export type RevokeLoginParts = ProviderParts & {
+  readonly credentials: Pick<CredentialStore, 'entries' | 'queue'>;
+  readonly tombstones: Pick<Tombstones, 'bury'>;
+};
 
 /** Whose token makes the call that revokes another, why, and who is said to have done it. */
 export type RevokeHow = {
@@ -25,18 +41,18 @@ export type Introspected =
   | { readonly ok: false; readonly reply: Refusal };
 
 /** Asks the provider of a login whether it takes the access token, and what it knows of it (RFC 7662). */
-export async function introspectLogin(desk: Desk, entry: Entry): Promise<Introspected> {
-  const held = await desk.release(entry);
+export async function introspectLogin(parts: ProviderParts, entry: Entry): Promise<Introspected> {
+  const held = await release(parts.credentials.values, entry, parts.caller, 'call');
   try {
     if (!held?.secret) {
       const why = 'the access token is gone; get a new one: keyhold token refresh';
       return { ok: false, reply: refused('expired', 'introspect', why) };
     }
     const seen = sightOf(entry);
-    const heard = await introspect(desk, entry.about!.oauth!, held.secret, passwordOf(entry, held));
+    const heard = await introspect(parts, entry.about!.oauth!, held.secret, passwordOf(entry, held));
     if (heard.ok) {
-      const ended = endedIn({ ...heard.read, active: heard.isActive }, desk.parts.clock.now());
-      await desk.verdicts.note(entry, seen, ended);
+      const ended = endedIn({ ...heard.read, active: heard.isActive }, parts.clock.now());
+      await parts.verdicts.note(entry, seen, ended);
     }
     return heard;
   } finally {
@@ -49,16 +65,16 @@ export async function introspectLogin(desk: Desk, entry: Entry): Promise<Introsp
  * a tombstone stands here, and introspection proves it. What the provider does not confirm changes nothing here. It waits for a
  * refresh that is under way, so that it is the newest token that ends.
  */
-export function revokeLogin(desk: Desk, asked: Entry, how: RevokeHow): Promise<CredentialReply> {
-  return desk.parts.credentials.queue.run(turnOf(asked), async () => {
-    const entry = desk.parts.credentials.entries.at(asked);
+export function revokeLogin(parts: RevokeLoginParts, asked: Entry, how: RevokeHow): Promise<CredentialReply> {
+  return parts.credentials.queue.run(turnOf(asked), async () => {
+    const entry = parts.credentials.entries.at(asked);
     if (entry?.id !== asked.id || !entry.about?.oauth) {
       return refused('not-found', 'revoke', 'another token has taken its place meanwhile');
     }
-    const held = await desk.release(entry);
+    const held = await release(parts.credentials.values, entry, parts.caller, 'call');
     if (!held) return refused('not-found', 'revoke', 'its tokens are gone');
     try {
-      return await endLogin(desk, entry, entry.about.oauth, held, how);
+      return await endLogin(parts, entry, entry.about.oauth, held, how);
     } finally {
       disposeSecrets(held);
     }
@@ -73,7 +89,7 @@ export function whyNoEnd({ revokeUrl }: Grant): Refusal | undefined {
 }
 
 async function endLogin(
-  desk: Desk,
+  parts: RevokeLoginParts,
   entry: Entry,
   grant: Grant,
   held: Secrets,
@@ -92,14 +108,14 @@ async function endLogin(
     return refused('unsupported', 'revoke', 'no token of it is left that could be ended; run: keyhold token remove');
   }
   for (const [at, secrets] of all.entries()) {
-    const reply = await ask(desk, grant, 'revoke', secrets);
+    const reply = await ask(parts, grant, 'revoke', secrets);
     const refusal = 'oauth' in reply ? undefined : refusalOf('revoke', reply);
     // The login itself is over once its refresh token is; a provider need not have an end for access tokens.
     if (refusal && at === 0) return refusal;
   }
-  await desk.parts.tombstones.bury(entry, { reason: reason ?? 'revoked with keyhold', actor });
-  const probe = await probeOf(desk, grant, [held.secret, refreshToken], password);
-  desk.parts.emit({ kind: 'revoked', id: entry.id, outcome: probe });
+  await parts.tombstones.bury(entry, { reason: reason ?? 'revoked with keyhold', actor });
+  const probe = await probeOf(parts, grant, [held.secret, refreshToken], password);
+  parts.emit({ kind: 'revoked', id: entry.id, outcome: probe });
   const details: Detail[] = [
     ['upstream', 'revoked'],
     ['probe', probe],
@@ -109,7 +125,7 @@ async function endLogin(
 
 /** `alive` where the provider still takes one of the tokens, `none` where it does not say. */
 async function probeOf(
-  desk: Desk,
+  parts: ProviderParts,
   grant: Grant,
   tokens: readonly (Secret | undefined)[],
   password: Secret | undefined,
@@ -117,7 +133,7 @@ async function probeOf(
   let proof: 'dead' | 'none' = 'none';
   for (const token of tokens) {
     if (!token) continue;
-    const heard = await introspect(desk, grant, token, password);
+    const heard = await introspect(parts, grant, token, password);
     if (heard.ok && heard.isActive) return 'alive';
     if (heard.ok) proof = 'dead';
   }
@@ -125,7 +141,7 @@ async function probeOf(
 }
 
 async function introspect(
-  desk: Desk,
+  parts: ProviderParts,
   grant: Grant,
   token: Secret,
   password: Secret | undefined,
@@ -134,7 +150,7 @@ async function introspect(
     const why = 'its provider has no call that tells about a token';
     return { ok: false, reply: refused('unsupported', 'introspect', why) };
   }
-  const reply = await ask(desk, grant, 'introspect', { token, ...(password && { password }) });
+  const reply = await ask(parts, grant, 'introspect', { token, ...(password && { password }) });
   if (!('oauth' in reply)) return { ok: false, reply: refusalOf('introspect', reply) };
   const { active = false, expiresAt, username, subject, scopes } = reply.oauth;
   const told = { active, expiresAt, user: username ?? subject, scopes };
@@ -143,17 +159,17 @@ async function introspect(
 }
 
 async function ask(
-  desk: Desk,
+  parts: Pick<ProviderParts, 'upstream' | 'route' | 'emit'>,
   grant: Grant,
   act: OAuthPlan['act'],
   secrets: Readonly<Partial<Record<SecretName, Secret>>>,
 ): Promise<OAuthReply> {
   const { issuer, clientId, tokenUrl, revokeUrl, introspectUrl } = grant;
-  const plan: OAuthPlan = { ...desk.parts.route(), act, issuer, clientId, tokenUrl, revokeUrl, introspectUrl };
-  const { reply, secrets: brought } = await desk.parts.upstream.run<OAuthReply>('oauth', plan, secrets);
+  const plan: OAuthPlan = { ...parts.route(), act, issuer, clientId, tokenUrl, revokeUrl, introspectUrl };
+  const { reply, secrets: brought } = await parts.upstream.run<OAuthReply>('oauth', plan, secrets);
   for (const secret of brought.values()) secret.dispose();
   const outcome = 'oauth' in reply ? 'ok' : 'error' in reply ? reply.error : reply.failure;
-  desk.parts.emit({ kind: 'upstream', service: issuer, operation: act, outcome });
+  parts.emit({ kind: 'upstream', service: issuer, operation: act, outcome });
   return reply;
 }
 

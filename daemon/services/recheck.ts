@@ -7,7 +7,6 @@ import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import { HOUR } from '../credentials/unlocked/lease.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import { Sweeper } from '../credentials/unlocked/sweeper.ts';
-import type { Emit } from '../events/agent-event.ts';
 import type { Audit } from '../history/audit/audit.ts';
 import { ownTarget } from '../history/tombstones/own-records.ts';
 import {
@@ -21,21 +20,20 @@ import {
 } from '../history/tombstones/recheck.ts';
 import type { Tombstone } from '../history/tombstones/tombstone.ts';
 import type { Tombstones } from '../history/tombstones/tombstones.ts';
+import type { CallParts } from './call.ts';
+import { canProbe, probeLife } from './probe.ts';
+import { type KnownServices, serviceOf } from './which-service.ts';
 
-/** What looking again needs of the desk. */
-export type Looking = {
-  readonly parts: {
+/** What looking again needs. */
+export type RecheckParts = CallParts &
+  KnownServices & {
     readonly credentials: Pick<CredentialStore, 'lifecycle' | 'own'>;
     readonly tombstones: Tombstones;
     readonly clock: Clock;
-    readonly emit: Emit;
     readonly audit: Pick<Audit, 'record'>;
+    /** Whether the values of revoked tokens may be kept to look at them again. */
     readonly mayRecheck: boolean;
   };
-  canProbe(manifest: Manifest, entry: Entry): boolean;
-  manifestOfEntry(entry: Entry): Manifest;
-  isAlive(manifest: Manifest, entry: Entry, token: Secret): Promise<boolean | undefined>;
-};
 
 /** A revoked token that is looked at again. */
 export type Watched = { readonly record: RecheckRecord; readonly tombstone: Tombstone };
@@ -45,15 +43,15 @@ export type Watched = { readonly record: RecheckRecord; readonly tombstone: Tomb
  * beside its tombstone, and read for a look only. While nothing is kept no timer runs; who was off or locked looks on opening.
  */
 export class Rechecks {
-  readonly #desk: Looking;
+  readonly #parts: RecheckParts;
   readonly #sweeper: Sweeper;
   #looking = false;
   #disposed = false;
 
-  constructor(desk: Looking) {
-    this.#desk = desk;
+  constructor(parts: RecheckParts) {
+    this.#parts = parts;
     // The wall clock may be set and a timer sleeps in suspend: within the hour it is noticed.
-    this.#sweeper = new Sweeper(desk.parts.clock, () => this.#begin(), HOUR);
+    this.#sweeper = new Sweeper(parts.clock, () => this.#begin(), HOUR);
   }
 
   /**
@@ -61,7 +59,7 @@ export class Rechecks {
    * Answers whether it did. The secret is borrowed.
    */
   async keep(manifest: Manifest, tombstone: Tombstone, secret: Secret, isAlive?: boolean): Promise<boolean> {
-    const { credentials, clock, emit } = this.#desk.parts;
+    const { credentials, clock, emit } = this.#parts;
     const planned = this.#plan(manifest, tombstone);
     const recheck = planned && isAlive ? afterLook(planned, true, clock.now()) : planned;
     const target = ownTarget('recheck', tombstone.id);
@@ -84,7 +82,7 @@ export class Rechecks {
 
   /** Sets the timer for what is due next. */
   watch(): void {
-    const { credentials, clock } = this.#desk.parts;
+    const { credentials, clock } = this.#parts;
     if (this.#disposed || this.#looking || !credentials.lifecycle.isServing) return;
     const next = Math.min(...this.#all().map((watched) => this.#nextAt(watched)));
     if (next < Number.POSITIVE_INFINITY) this.#sweeper.by(clock.sinceBoot() + Math.max(next - clock.now(), 0));
@@ -106,7 +104,7 @@ export class Rechecks {
   }
 
   #all(): Watched[] {
-    const { credentials, tombstones } = this.#desk.parts;
+    const { credentials, tombstones } = this.#parts;
     const records = credentials.own.of('recheck').flatMap((record) => recheckIn(record) ?? []);
     if (records.length === 0) return [];
     const byId = new Map(tombstones.all().map((tombstone) => [tombstone.id, tombstone]));
@@ -117,15 +115,15 @@ export class Rechecks {
   }
 
   #plan(manifest: Manifest, tombstone: Tombstone): Recheck | undefined {
-    const { clock, mayRecheck } = this.#desk.parts;
+    const { clock, mayRecheck } = this.#parts;
     const after = manifest.life?.recheck?.flatMap((duration) => secondsOf(duration) ?? []) ?? [];
-    if (!mayRecheck || !this.#desk.canProbe(manifest, formerEntry(tombstone))) return undefined;
+    if (!mayRecheck || !canProbe(manifest, formerEntry(tombstone))) return undefined;
     return planRecheck(after, clock.now(), tombstone.expiresAt);
   }
 
   /** Where nothing may be kept any more, what was kept goes at once. */
   #nextAt({ record: { recheck } }: Watched): number {
-    return this.#desk.parts.mayRecheck ? nextAt(recheck) : 0;
+    return this.#parts.mayRecheck ? nextAt(recheck) : 0;
   }
 
   #begin(): undefined {
@@ -135,13 +133,13 @@ export class Rechecks {
       this.#looking = false;
       // What could not be noted would be due again at once.
       if (isWhole) this.watch();
-      else this.#sweeper.by(this.#desk.parts.clock.sinceBoot() + HOUR);
+      else this.#sweeper.by(this.#parts.clock.sinceBoot() + HOUR);
     });
   }
 
   /** Looks at all that are due, one after the other. Answers whether everything that was seen could be kept. */
   async #lookAtAll(): Promise<boolean> {
-    const { credentials, clock, emit } = this.#desk.parts;
+    const { credentials, clock, emit } = this.#parts;
     let isWhole = true;
     for (const watched of this.#all()) {
       if (this.#disposed || !credentials.lifecycle.isServing) break;
@@ -155,10 +153,10 @@ export class Rechecks {
   }
 
   async #lookAt(watched: Watched): Promise<void> {
-    const { credentials, clock } = this.#desk.parts;
+    const { credentials, clock } = this.#parts;
     const { record, tombstone } = watched;
     const { recheck } = record;
-    if (!this.#desk.parts.mayRecheck || clock.now() >= endOf(recheck)) return this.#forget(record);
+    if (!this.#parts.mayRecheck || clock.now() >= endOf(recheck)) return this.#forget(record);
     const secret = await credentials.own.secretAside(record);
     if (!secret) return this.#forget(record);
     const { manifest, isAlive } = await this.#probe(tombstone, secret);
@@ -181,8 +179,8 @@ export class Rechecks {
   ): Promise<{ readonly manifest?: Manifest; readonly isAlive?: boolean | undefined }> {
     const entry = formerEntry(tombstone);
     try {
-      const manifest = this.#desk.manifestOfEntry(entry);
-      return { manifest, isAlive: await this.#desk.isAlive(manifest, entry, secret) };
+      const manifest = serviceOf(this.#parts, entry);
+      return { manifest, isAlive: await probeLife(this.#parts, manifest, entry, secret) };
     } catch {
       return {};
     } finally {
@@ -191,7 +189,7 @@ export class Rechecks {
   }
 
   #tell({ credential, about }: Tombstone, isAlive: boolean | undefined): void {
-    const { audit, clock, emit } = this.#desk.parts;
+    const { audit, clock, emit } = this.#parts;
     const outcome = isAlive === undefined ? 'none' : isAlive ? 'alive' : 'dead';
     emit({ kind: 'rechecked', id: credential, service: about?.service, outcome });
     if (isAlive === undefined) return;
@@ -201,7 +199,7 @@ export class Rechecks {
   }
 
   async #forget(record: Held | undefined): Promise<void> {
-    if (record) await this.#desk.parts.credentials.own.remove(record);
+    if (record) await this.#parts.credentials.own.remove(record);
   }
 }
 

@@ -3,14 +3,27 @@ import type { Target } from '../../protocol/credential.ts';
 import type { CredentialReply, Detail } from '../../protocol/handler.ts';
 import { callOf, kindOf, type Manifest, type Operation, operations, type Read } from '../../protocol/services/index.ts';
 import { fromWire } from '../../protocol/text.ts';
+import { release } from '../access/release.ts';
 import { disposeSecrets, withBytes } from '../backends/secrets.ts';
+import { entryById } from '../credentials/entry-by-id.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
+import { type ActorParts, actorFor, heldAt } from './actor.ts';
 import { item, told } from './asking.ts';
-import { type Desk, dateIn, disposeAll } from './desk.ts';
+import { type CallParts, call, disposeAll } from './call.ts';
+import { dateIn } from './dates.ts';
 import { refused } from './outcomes.ts';
-import { learnOwnId, noteTokenId, ownIdIn } from './own-id.ts';
-import { introspectLogin } from './provider.ts';
+import { learnOwnId, type NoteParts, noteTokenId, ownIdIn } from './own-id.ts';
+import { kindOfToken } from './planning.ts';
+import { introspectLogin, type ProviderParts } from './provider.ts';
 import { endedIn, sightOf } from './verdicts.ts';
+import { type KnownServices, serviceAt, serviceOf } from './which-service.ts';
+
+/** What a question about the tokens of a service needs. */
+export type RemoteParts = CallParts &
+  ActorParts &
+  NoteParts &
+  KnownServices & { readonly credentials: Pick<CredentialStore, 'lifecycle'> };
 
 /** One token as the service sees it, in our words. */
 export type Remote = {
@@ -37,20 +50,20 @@ export type RemoteShowRequest = { readonly id: string | undefined; readonly what
  * `local` (the service does not list it). No value is in it, whatever the service answers.
  */
 export async function remoteList(
-  desk: Desk,
+  parts: RemoteParts,
   { place, service, user, kind, ...asked }: RemoteListRequest,
 ): Promise<CredentialReply> {
-  await desk.parts.credentials.lifecycle.ready();
-  const manifest = desk.manifestOf(place, service);
-  const as = asked.as === undefined ? undefined : desk.entryOf(asked.as, 'as');
-  const listed = await listRemote(desk, manifest, { place, user, kind, as });
+  await parts.credentials.lifecycle.ready();
+  const manifest = serviceAt(parts, place, service);
+  const as =
+    asked.as === undefined ? undefined : entryById(parts.credentials.entries, asked.as, 'find the token', 'as');
+  const listed = await listRemote(parts, manifest, { place, user, kind, as });
   if ('status' in listed) return listed;
   const { remotes } = listed;
-  const held =
-    user === undefined ? desk.heldAt(manifest, place).filter((entry) => isOf(desk, manifest, entry, kind)) : [];
-  await learnIds(desk, remotes, held);
-  await learnOwnIds(desk, manifest, held);
-  await noteInactive(desk, remotes, held);
+  const held = user === undefined ? heldAt(parts, manifest, place).filter((entry) => isOf(manifest, entry, kind)) : [];
+  await learnIds(parts, remotes, held);
+  await learnOwnIds(parts, manifest, held);
+  await noteInactive(parts, remotes, held);
   const items = merged(remotes, held);
   const limit = manifest.limits?.active;
   return {
@@ -64,7 +77,7 @@ export async function remoteList(
 }
 
 export type ListQuestion = {
-  readonly place: Parameters<Desk['manifestOf']>[0];
+  readonly place: Target;
   readonly user?: string | undefined;
   readonly kind?: string | undefined;
   readonly as?: Entry | undefined;
@@ -72,14 +85,14 @@ export type ListQuestion = {
 
 /** What the service lists, or why it does not. */
 export async function listRemote(
-  desk: Desk,
+  parts: CallParts & ActorParts,
   manifest: Manifest,
   { place, user, kind, as }: ListQuestion,
 ): Promise<{ readonly remotes: readonly Remote[] } | CredentialReply> {
   const operation: Operation = user === undefined ? 'list' : 'listUser';
   const question = { manifest, operation, kind, target: place, values: user === undefined ? {} : { user } };
-  const actor = desk.actorFor(question, as);
-  const heard = await desk.call({ ...question, as: actor });
+  const actor = actorFor(parts, question, as);
+  const heard = await call(parts, { ...question, as: actor });
   if (!heard.ok) return heard.reply;
   disposeAll(heard.secrets);
   const { name } = kindOf(manifest, kind) ?? manifest.kinds[0]!;
@@ -110,22 +123,26 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 }
 
-function isOf(desk: Desk, manifest: Manifest, entry: Entry, kind: string | undefined): boolean {
-  return kind === undefined || desk.kindOf(manifest, entry).name === kind;
+function isOf(manifest: Manifest, entry: Entry, kind: string | undefined): boolean {
+  return kind === undefined || kindOfToken(manifest, entry).name === kind;
 }
 
 /**
  * Learns the service's id of a held token, such as one that was pasted, where the list shows how its value begins: only where one
  * listed token alone begins like the value, and no other held one does.
  */
-async function learnIds(desk: Desk, remotes: readonly Remote[], held: readonly Entry[]): Promise<void> {
-  const { credentials } = desk.parts;
+async function learnIds(
+  parts: NoteParts & Pick<CallParts, 'caller' | 'credentials'>,
+  remotes: readonly Remote[],
+  held: readonly Entry[],
+): Promise<void> {
+  const { credentials } = parts;
   const known = new Set(held.map(({ about }) => about?.tokenId));
   const listed = remotes.filter(({ tokenId, prefix }) => tokenId !== undefined && !known.has(tokenId) && prefix);
   if (listed.length === 0) return;
   const found = new Map<string, Entry | undefined>();
   for (const entry of held.filter(({ about }) => about?.tokenId === undefined)) {
-    const secrets = await desk.release(entry, 'compare');
+    const secrets = await release(parts.credentials.values, entry, parts.caller, 'compare');
     if (!secrets) continue;
     const value = secrets.secret && withBytes(secrets.secret, (bytes) => beginning(bytes));
     disposeSecrets(secrets);
@@ -145,15 +162,19 @@ async function learnIds(desk: Desk, remotes: readonly Remote[], held: readonly E
 const ASKED_MAX = 16;
 
 /** The same for those whose service has a call by which a token tells its own id. */
-async function learnOwnIds(desk: Desk, manifest: Manifest, held: readonly Entry[]): Promise<void> {
-  const now = desk.parts.clock.now();
+async function learnOwnIds(
+  parts: CallParts & NoteParts & Pick<ActorParts, 'clock'>,
+  manifest: Manifest,
+  held: readonly Entry[],
+): Promise<void> {
+  const now = parts.clock.now();
   const unknown = held
-    .flatMap((entry) => desk.parts.credentials.entries.at(entry) ?? [])
+    .flatMap((entry) => parts.credentials.entries.at(entry) ?? [])
     .filter(({ about, expiresAt }) => {
       const isAlive = about?.ended === undefined && (expiresAt === undefined || expiresAt > now);
       return about?.tokenId === undefined && isAlive;
     });
-  for (const entry of unknown.slice(0, ASKED_MAX)) await learnOwnId(desk, manifest, entry);
+  for (const entry of unknown.slice(0, ASKED_MAX)) await learnOwnId(parts, manifest, entry);
 }
 
 /** As much of a value as a service shows of it at most: less than any whole token has. */
@@ -171,11 +192,15 @@ function beginsLike(value: string | undefined, prefix: string): boolean {
 }
 
 /** What a list says of tokens that are held: one that it has as inactive is not served on. */
-async function noteInactive(desk: Desk, remotes: readonly Remote[], held: readonly Entry[]): Promise<void> {
+async function noteInactive(
+  parts: Pick<CallParts, 'verdicts'> & Pick<ActorParts, 'clock'>,
+  remotes: readonly Remote[],
+  held: readonly Entry[],
+): Promise<void> {
   for (const { tokenId, active, expiresAt } of remotes) {
     const entry = active === false ? held.find(({ about }) => about?.tokenId === tokenId) : undefined;
     if (!entry || tokenId === undefined) continue;
-    await desk.verdicts.note(entry, sightOf(entry), endedIn({ active, expiresAt }, desk.parts.clock.now()));
+    await parts.verdicts.note(entry, sightOf(entry), endedIn({ active, expiresAt }, parts.clock.now()));
   }
 }
 
@@ -212,12 +237,15 @@ const asked: readonly Operation[] = ['whoami', 'show', 'introspect', 'usage', 'a
  * What a service says of one held token: `what` names the operations, separated by spaces; one that the service does not
  * have is left out where several are asked for.
  */
-export async function remoteShow(desk: Desk, { id, what }: RemoteShowRequest): Promise<CredentialReply> {
-  await desk.parts.credentials.lifecycle.ready();
-  const entry = desk.entryOf(id);
+export async function remoteShow(
+  parts: RemoteParts & ProviderParts,
+  { id, what }: RemoteShowRequest,
+): Promise<CredentialReply> {
+  await parts.credentials.lifecycle.ready();
+  const entry = entryById(parts.credentials.entries, id, 'find the token');
   const isLogin = entry.about?.oauth !== undefined;
   // A login may be for a place that no service is known for: then its provider alone is asked.
-  const manifest = isLogin && entry.about?.service === undefined ? undefined : desk.manifestOfEntry(entry);
+  const manifest = isLogin && entry.about?.service === undefined ? undefined : serviceOf(parts, entry);
   const names = (what ?? 'whoami').split(' ');
   const wanted = names.filter(
     (name): name is Operation => (operations as readonly string[]).includes(name) && asked.includes(name as Operation),
@@ -227,20 +255,20 @@ export async function remoteShow(desk: Desk, { id, what }: RemoteShowRequest): P
   let refusal: CredentialReply | undefined;
   for (const operation of wanted) {
     if (isLogin && isOfProvider(manifest, operation)) {
-      const heard = await introspectLogin(desk, entry);
+      const heard = await introspectLogin(parts, entry);
       if (heard.ok) details.push(item({ operation, answer: heard.read }));
       else if (heard.reply.status !== 'unsupported' || wanted.length === 1) refusal ??= heard.reply;
       continue;
     }
     if (!manifest) continue;
     const seen = sightOf(entry);
-    const heard = await askAbout(desk, manifest, entry, operation);
+    const heard = await askAbout(parts, manifest, entry, operation);
     if (heard.ok) {
       disposeAll(heard.secrets);
-      const ended = endedIn({ ...heard.read, expiresAt: dateIn(heard.read.expiresAt) }, desk.parts.clock.now());
-      if (ended) await desk.verdicts.note(entry, seen, ended);
-      if (operation === 'whoami' && !ended) await noteVerified(desk, entry);
-      await noteTokenId(desk, entry, seen, ownIdIn(operation, heard.read));
+      const ended = endedIn({ ...heard.read, expiresAt: dateIn(heard.read.expiresAt) }, parts.clock.now());
+      if (ended) await parts.verdicts.note(entry, seen, ended);
+      if (operation === 'whoami' && !ended) await noteVerified(parts, entry);
+      await noteTokenId(parts, entry, seen, ownIdIn(operation, heard.read));
       const read = operation === 'audit' ? heard.items : normal(heard.read);
       details.push(item({ operation, answer: read }));
     } else if (heard.reply.status !== 'unsupported' || wanted.length === 1) refusal ??= heard.reply;
@@ -255,8 +283,8 @@ export async function remoteShow(desk: Desk, { id, what }: RemoteShowRequest): P
 }
 
 /** Its service has confirmed a token that it could not be asked about when it was stored. */
-export async function noteVerified(desk: Desk, entry: Entry | undefined): Promise<void> {
-  const { credentials } = desk.parts;
+export async function noteVerified(parts: NoteParts, entry: Entry | undefined): Promise<void> {
+  const { credentials } = parts;
   if (entry?.about?.unverified === undefined) return;
   await credentials.queue.run(entry, async () => {
     const now = credentials.entries.at(entry);
@@ -271,12 +299,12 @@ function isOfProvider(manifest: Manifest | undefined, operation: Operation): boo
 }
 
 /** By the token itself where it may ask, else by another that may. */
-async function askAbout(desk: Desk, manifest: Manifest, entry: Entry, operation: Operation) {
+async function askAbout(parts: CallParts & ActorParts, manifest: Manifest, entry: Entry, operation: Operation) {
   const id = entry.about?.tokenId;
-  const kind = desk.kindOf(manifest, entry).name;
+  const kind = kindOfToken(manifest, entry).name;
   const question = { manifest, operation, kind, target: entry, values: id === undefined ? {} : { id } };
   const isOwn = operation === 'whoami' || operation === 'introspect';
-  return desk.call({ ...question, as: isOwn ? entry : (desk.actorFor(question, undefined) ?? entry) });
+  return call(parts, { ...question, as: isOwn ? entry : (actorFor(parts, question, undefined) ?? entry) });
 }
 
 /** Dates as seconds, whatever the service writes. */

@@ -5,12 +5,14 @@ import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { callOf, type Read, type Values } from '../../protocol/services/index.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
+import { actorFor } from './actor.ts';
+import { call, disposeAll, type Heard } from './call.ts';
 import { askForToken, fullReply, takeBack, valuesFor, type Wanted } from './create.ts';
-import { disposeAll, type Heard } from './desk.ts';
 import { givenToken } from './given.ts';
 import { aboutIn, expiryIn } from './keep.ts';
 import { mayHaveHappened, refused } from './outcomes.ts';
-import { mayMake } from './planning.ts';
+import { kindOfToken, mayMake } from './planning.ts';
+import { probe, probeLife } from './probe.ts';
 import { listRemote } from './remote.ts';
 import type { RotationPlan } from './rotate-plan.ts';
 import { asideOf } from './rotate-steps.ts';
@@ -37,15 +39,15 @@ const DAY: Seconds = 86_400;
  * from there, or why there is none; then nothing has changed here, or the journal says what is not known.
  */
 export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | CredentialReply> {
-  const { desk, entry, manifest, book } = turn;
+  const { parts, entry, manifest, book } = turn;
   const { plan, pasted } = wish;
   const { way, kind, label } = plan;
   const wanted = wantedOf(turn, wish);
   // A trade ends one and makes one.
-  const full = way === 'trade' ? undefined : await fullReply(desk, wanted, way === 'create');
+  const full = way === 'trade' ? undefined : await fullReply(parts, wanted, way === 'create');
   if (full) return full;
   const listed = way === 'create' ? await namesakes(turn, label) : undefined;
-  const { holder, tokenId: ownId } = await desk.probe(manifest, entry);
+  const { holder, tokenId: ownId } = await probe(parts, manifest, entry);
   const rotation = await book.write({
     credential: entry.id,
     target: { protocol: entry.protocol, host: entry.host, path: entry.path, username: entry.username },
@@ -54,7 +56,7 @@ export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | 
     label,
     way,
     step: 'asked',
-    beganAt: desk.parts.clock.now(),
+    beganAt: parts.clock.now(),
     before: listed && listed.length <= BEFORE_MAX ? listed.map(({ tokenId }) => tokenId) : undefined,
     holder,
   });
@@ -75,8 +77,8 @@ export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | 
 }
 
 async function created(turn: Turn, wish: RotationWish, wanted: Wanted, rotation: Rotation) {
-  const { desk, entry, book } = turn;
-  const { heard, actor } = await askForToken(desk, wanted);
+  const { parts, entry, book } = turn;
+  const { heard, actor } = await askForToken(parts, wanted);
   if (!heard.ok) {
     // What may have been made is looked for now, and else when it is run again.
     const isUnsure = heard.failure !== undefined && mayHaveHappened('create', heard.failure);
@@ -87,7 +89,7 @@ async function created(turn: Turn, wish: RotationWish, wanted: Wanted, rotation:
     const isOld = heard.read.id !== undefined && heard.read.id === (await parkedId(turn));
     const undone = isOld
       ? 'nothing was revoked: it has the id of the old token'
-      : await takeBack(desk, wanted, heard.read.id, actor);
+      : await takeBack(parts, wanted, heard.read.id, actor);
     await book.close(entry.id).catch(() => {});
     return undone;
   });
@@ -115,22 +117,22 @@ async function kept(
 }
 
 async function traded(turn: Turn, wish: RotationWish, rotation: Rotation): Promise<Rotation | CredentialReply> {
-  const { desk, entry, manifest, book } = turn;
+  const { parts, entry, manifest, book } = turn;
   const actor = traderOf(turn, wish.plan);
   const { about } = entry;
   const values: Values = {
-    ...valuesFor(rotation.label, wish.plan.lifetime, desk.parts.clock.now(), {}),
+    ...valuesFor(rotation.label, wish.plan.lifetime, parts.clock.now(), {}),
     ...(about?.tokenId !== undefined && { id: about.tokenId }),
   };
   const question = { manifest, operation: 'rotate', kind: wish.plan.kind.name, target: entry, values } as const;
-  const heard = await desk.call({ ...question, as: actor });
+  const heard = await call(parts, { ...question, as: actor });
   if (!heard.ok) {
     const isUnsure = heard.failure !== undefined && mayHaveHappened('rotate', heard.failure);
     if (!isUnsure) await book.close(entry.id);
     return heard.reply;
   }
   return kept(turn, wish, rotation, heard, async () => {
-    const isAlive = await desk.isAlive(manifest, entry);
+    const isAlive = await probeLife(parts, manifest, entry);
     if (isAlive === undefined) return ways(entry);
     await book.close(entry.id);
     return isAlive
@@ -145,12 +147,12 @@ async function parkedId({ book, entry }: Turn): Promise<string | undefined> {
 }
 
 /** Whose token asks for the trade: the one that is traded where it may, else one that manages it. */
-export function traderOf({ desk, entry, manifest, as }: Turn, { kind }: Pick<RotationPlan, 'kind'>): Entry {
+export function traderOf({ parts, entry, manifest, as }: Turn, { kind }: Pick<RotationPlan, 'kind'>): Entry {
   const choice = callOf(manifest, 'rotate', kind);
   if (as) return as;
   if (choice.status === 'ok' && mayMake(choice.call, kind)) return entry;
   const question = { manifest, operation: 'rotate', kind: kind.name, target: entry } as const;
-  return desk.actorFor(question, undefined, entry) ?? entry;
+  return actorFor(parts, question, undefined, entry) ?? entry;
 }
 
 /**
@@ -164,11 +166,11 @@ export async function settle(turn: Turn, rotation: Rotation): Promise<Credential
 
 /** A trade happened if the old one is dead. Whoever else may trade it does so again. */
 async function settleTrade(turn: Turn): Promise<CredentialReply | undefined> {
-  const { desk, entry, manifest, book } = turn;
-  const kind = desk.kindOf(manifest, entry);
+  const { parts, entry, manifest, book } = turn;
+  const kind = kindOfToken(manifest, entry);
   if (traderOf(turn, { kind }) !== entry) return undefined;
   const old = await book.value('rotation-old', entry.id);
-  const isAlive = await desk.isAlive(manifest, old ? ghostOf(entry, old) : entry, old?.secret);
+  const isAlive = await probeLife(parts, manifest, old ? ghostOf(entry, old) : entry, old?.secret);
   if (isAlive === true || !old) return undefined;
   if (isAlive === undefined) {
     return refused('unavailable', 'rotate', `whether ${manifest.title} has traded the token could not be found out`);
@@ -179,16 +181,16 @@ async function settleTrade(turn: Turn): Promise<CredentialReply | undefined> {
 }
 
 async function settleCreate(turn: Turn, rotation: Rotation): Promise<CredentialReply | undefined> {
-  const { desk, manifest, entry, as } = turn;
+  const { parts, manifest, entry, as } = turn;
   if (rotation.before === undefined) return undefined;
   const listed = await namesakes(turn, rotation.label, true);
   if (!Array.isArray(listed)) return listed;
-  const held = new Set([...desk.parts.credentials.entries.all()].map(({ about }) => about?.tokenId));
+  const held = new Set([...parts.credentials.entries.all()].map(({ about }) => about?.tokenId));
   const isNew = ({ tokenId }: Namesake) => !rotation.before!.includes(tokenId) && !held.has(tokenId);
   const lost = listed.filter((one) => isNew(one) && mayBeMadeAt(rotation.beganAt, one.createdAt));
   const [one, another] = lost;
   if (!one) return undefined;
-  const isLate = desk.parts.clock.now() - rotation.beganAt > CLOCKS_APART;
+  const isLate = parts.clock.now() - rotation.beganAt > CLOCKS_APART;
   if (another || (isLate && isVague(one.createdAt))) {
     const ids = lost.map(({ tokenId }) => tokenId).join(', ');
     const count = another ? `${lost.length} new tokens` : 'a new token';
@@ -197,7 +199,7 @@ async function settleCreate(turn: Turn, rotation: Rotation): Promise<CredentialR
   }
   const values = { id: one.tokenId };
   const question = { manifest, operation: 'revoke', kind: rotation.kind, target: entry, values } as const;
-  const heard = await desk.call({ ...question, as: desk.actorFor(question, as) });
+  const heard = await call(parts, { ...question, as: actorFor(parts, question, as) });
   if (heard.ok) disposeAll(heard.secrets);
   return heard.ok || heard.cause?.outcome === 'done' ? undefined : heard.reply;
 }
@@ -220,17 +222,17 @@ type Namesake = { readonly tokenId: string; readonly createdAt: EpochSeconds | u
 async function namesakes(turn: Turn, name: string): Promise<Namesake[] | undefined>;
 async function namesakes(turn: Turn, name: string, isNeeded: true): Promise<Namesake[] | CredentialReply | undefined>;
 async function namesakes(turn: Turn, name: string, isNeeded = false) {
-  const { desk, manifest, entry, as } = turn;
-  const kind = desk.kindOf(manifest, entry);
+  const { parts, manifest, entry, as } = turn;
+  const kind = kindOfToken(manifest, entry);
   if (callOf(manifest, 'list', kind).status !== 'ok') return undefined;
-  const listed = await listRemote(desk, manifest, { place: entry, kind: kind.name, as });
+  const listed = await listRemote(parts, manifest, { place: entry, kind: kind.name, as });
   if (!('remotes' in listed)) return isNeeded ? listed : undefined;
   return listed.remotes.flatMap(({ name: its, tokenId, createdAt }) =>
     its === name && tokenId ? [{ tokenId, createdAt }] : [],
   );
 }
 
-function wantedOf({ desk, entry, manifest, as }: Turn, { plan, scopes, limit }: RotationWish): Wanted {
+function wantedOf({ parts, entry, manifest, as }: Turn, { plan, scopes, limit }: RotationWish): Wanted {
   const { kind, label, lifetime } = plan;
   const { about } = entry;
   return {
@@ -241,7 +243,7 @@ function wantedOf({ desk, entry, manifest, as }: Turn, { plan, scopes, limit }: 
     lifetime,
     warnings: [],
     as,
-    values: valuesFor(label, lifetime, desk.parts.clock.now(), {
+    values: valuesFor(label, lifetime, parts.clock.now(), {
       scopes: scopes ?? about?.scopes,
       limit,
       username: about?.account,
@@ -251,8 +253,8 @@ function wantedOf({ desk, entry, manifest, as }: Turn, { plan, scopes, limit }: 
 }
 
 /** What lies beside: the value, and all that is known of it from now on. */
-function aside({ desk, entry }: Turn, { plan }: RotationWish, secret: Secret, read: Read) {
-  const now = desk.parts.clock.now();
+function aside({ parts, entry }: Turn, { plan }: RotationWish, secret: Secret, read: Read) {
+  const now = parts.clock.now();
   const { label, account, tenant } = entry.about ?? {};
   const known = {
     service: plan.manifest.id,

@@ -1,9 +1,10 @@
 import type { About } from '../../protocol/about.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
-import type { Desk, Holder } from './desk.ts';
+import type { RequestParts } from './parts.ts';
+import type { Holder } from './probe.ts';
 import { type Aside, ghostOf, type Rotation } from './rotation.ts';
 
-type Context = { readonly desk: Desk; readonly entry: Entry };
+type Context = { readonly parts: RequestParts; readonly entry: Entry };
 
 /**
  * How a new token and the old one are the same at the service: `value`: it answered the old token again; `id`: another value under
@@ -19,10 +20,10 @@ export async function overlapOf(turn: Context, fresh: Aside, old: Aside): Promis
 }
 
 /** The service's id of a value, as the service said or as the value itself says (a JWT's `jti`). */
-export async function tokenIdOf({ desk, entry }: Context, value: Aside): Promise<string | undefined> {
+export async function tokenIdOf({ parts, entry }: Context, value: Aside): Promise<string | undefined> {
   if (value.about.tokenId !== undefined) return value.about.tokenId;
   const { about } = ghostOf(entry, value);
-  const noted = await desk.parts.tombstones.marks.note(value.secret, entry, { ...about, tokenId: undefined }, false);
+  const noted = await parts.tombstones.marks.note(value.secret, entry, { ...about, tokenId: undefined }, false);
   return noted.about.tokenId;
 }
 

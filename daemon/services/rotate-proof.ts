@@ -1,6 +1,7 @@
 import type { CredentialReply } from '../../protocol/handler.ts';
 import { printable } from '../../protocol/text.ts';
 import { refused } from './outcomes.ts';
+import { canProbe, probe, probeLife } from './probe.ts';
 import { noteVerified } from './remote.ts';
 import { endUpstream } from './revoke.ts';
 import { overlapOf, strangerIn } from './rotate-compare.ts';
@@ -21,7 +22,7 @@ export async function judged(
   fresh: Aside,
   old: Aside,
 ): Promise<CredentialReply | Judgement> {
-  const { desk, manifest, entry, book } = turn;
+  const { parts, manifest, entry, book } = turn;
   const overlap = await overlapOf(turn, fresh, old);
   if (overlap === 'value') {
     await book.close(entry.id);
@@ -32,9 +33,9 @@ export async function judged(
   if (replaced && 'status' in replaced) return replaced;
   const way = replaced?.way ?? rotation.way;
   const ghost = ghostOf(entry, fresh);
-  const { isAlive, holder, isNamed, mayNotAsk } = await desk.probe(manifest, ghost, fresh.secret);
+  const { isAlive, holder, isNamed, mayNotAsk } = await probe(parts, manifest, ghost, fresh.secret);
   if (isAlive === undefined) {
-    if (mayNotAsk || !desk.canProbe(manifest, ghost)) return { way };
+    if (mayNotAsk || !canProbe(manifest, ghost)) return { way };
     return { way, unverified: `${manifest.title} could not be asked when it was rotated` };
   }
   // A trade has ended the old one: a bare 401, which may be a gateway's, must not end the only token that is left.
@@ -52,8 +53,8 @@ export async function judged(
 
 /** The service has put another value under the id of the old one: whether that has ended the old value its own call tells. */
 async function replacedInPlace(turn: Turn, old: Aside): Promise<CredentialReply | Pick<Rotation, 'way'>> {
-  const { desk, manifest, entry, book } = turn;
-  const isAlive = await desk.isAlive(manifest, ghostOf(entry, old), old.secret);
+  const { parts, manifest, entry, book } = turn;
+  const isAlive = await probeLife(parts, manifest, ghostOf(entry, old), old.secret);
   if (isAlive === false) return { way: 'trade' };
   const why = `${manifest.title} answered another value under the id of the old token: to revoke one would end both`;
   if (isAlive === undefined) {
@@ -72,12 +73,12 @@ async function discarded(
   old: Aside,
   why: string,
 ): Promise<CredentialReply> {
-  const { desk, manifest, entry, book, as } = turn;
+  const { parts, manifest, entry, book, as } = turn;
   // A trade has ended the old one, unless the service did not do what it answered.
   const oldLives = way !== 'trade' || (await isOldAlive(turn, old));
   // What a person pasted is not ours to end.
   const isOurs = way !== 'page' && (await overlapOf(turn, fresh, old)) === undefined;
-  const end = isOurs ? await endUpstream(desk, manifest, ghostOf(entry, fresh), as, fresh.secret) : undefined;
+  const end = isOurs ? await endUpstream(parts, manifest, ghostOf(entry, fresh), as, fresh.secret) : undefined;
   await book.close(entry.id);
   const rest = way === 'page' || end?.status === 'ended' ? '' : '; delete the new one there';
   if (oldLives) return refused('denied', 'rotate', `${why}; the old one stays${rest}`);
@@ -85,8 +86,8 @@ async function discarded(
   return refused('revoked', 'rotate', `${dead}; make a new one: keyhold token create, or keyhold auth login`);
 }
 
-async function isOldAlive({ desk, manifest, entry }: Turn, old: Aside): Promise<boolean> {
-  return (await desk.isAlive(manifest, ghostOf(entry, old), old.secret)) === true;
+async function isOldAlive({ parts, manifest, entry }: Turn, old: Aside): Promise<boolean> {
+  return (await probeLife(parts, manifest, ghostOf(entry, old), old.secret)) === true;
 }
 
 /** The new token serves and is not proved: the old one is not revoked before it is. */
@@ -116,13 +117,12 @@ export async function proved(
   fresh: Aside,
   old: Aside,
 ): Promise<CredentialReply | undefined> {
-  const { desk, manifest, entry } = turn;
-  const { isAlive, holder, mayNotAsk } = await desk.probe(manifest, ghostOf(entry, fresh), fresh.secret);
+  const { parts, manifest, entry } = turn;
+  const { isAlive, holder, mayNotAsk } = await probe(parts, manifest, ghostOf(entry, fresh), fresh.secret);
   if (isAlive === undefined) return mayNotAsk ? undefined : unproved(turn);
   const stranger = isAlive ? strangerIn(rotation, old.about, holder) : undefined;
   if (isAlive && stranger === undefined) {
-    if ((await standsIn(turn, fresh, old)) === 'new')
-      await noteVerified(desk, desk.parts.credentials.entries.at(entry));
+    if ((await standsIn(turn, fresh, old)) === 'new') await noteVerified(parts, parts.credentials.entries.at(entry));
     return undefined;
   }
   if ((await standsIn(turn, fresh, old)) === 'new') await putOver(turn, restated(old), fresh.secret);

@@ -1,10 +1,12 @@
 import type { CredentialReply, Detail, Refusal } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { callOf, type Manifest } from '../../protocol/services/index.ts';
+import { release } from '../access/release.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import { told } from './asking.ts';
 import { refused } from './outcomes.ts';
-import { mayMake } from './planning.ts';
+import { kindOfToken, mayMake } from './planning.ts';
+import { probe, probeLife } from './probe.ts';
 import { noteVerified } from './remote.ts';
 import { endUpstream, rechecks } from './revoke.ts';
 import { tokenIdOf } from './rotate-compare.ts';
@@ -73,11 +75,11 @@ function whyTooShort(
   fresh: Aside,
   old: Aside,
 ): CredentialReply | undefined {
-  const { entry, mayBeShorter, desk } = turn;
+  const { entry, mayBeShorter, parts } = turn;
   // A trade cannot be taken back: it was asked about before.
   if (mayBeShorter || rotation.way === 'trade' || fresh.expiresAt === undefined) return undefined;
   const oldLife = lifeOf({ expiresAt: old.expiresAt, about: old.about, storedAt: entry.storedAt });
-  const newLife = lifeBetween(fresh.about.createdAt ?? desk.parts.clock.now(), fresh.expiresAt);
+  const newLife = lifeBetween(fresh.about.createdAt ?? parts.clock.now(), fresh.expiresAt);
   if (!isShorter(oldLife, newLife)) return undefined;
   const why = 'the new token lives shorter than the old one, and nobody has agreed to that; the old one serves on';
   return {
@@ -96,8 +98,8 @@ async function swapped(turn: Turn, fresh: Aside, old: Aside): Promise<Credential
 }
 
 /** Whether no call ends a token of this kind: its person does, on the service's page. */
-export function isByHand({ desk, manifest, entry }: Pick<Turn, 'desk' | 'manifest' | 'entry'>): boolean {
-  const kind = desk.kindOf(manifest, entry);
+export function isByHand({ manifest, entry }: Pick<Turn, 'manifest' | 'entry'>): boolean {
+  const kind = kindOfToken(manifest, entry);
   const self = callOf(manifest, 'revokeSelf', kind);
   return callOf(manifest, 'revoke', kind).status !== 'ok' && !(self.status === 'ok' && mayMake(self.call, kind));
 }
@@ -121,10 +123,10 @@ async function revoked(
   fresh: Aside,
   old: Aside,
 ): Promise<CredentialReply | { readonly upstream: string }> {
-  const { desk, manifest, entry, as } = turn;
+  const { parts, manifest, entry, as } = turn;
   const ghost = ghostOf(entry, old);
   if (turn.isSaidDead && isByHand(turn)) {
-    const isAlive = await desk.isAlive(manifest, ghost, old.secret);
+    const isAlive = await probeLife(parts, manifest, ghost, old.secret);
     if (isAlive !== true) return { upstream: 'said' };
     return refused(
       'denied',
@@ -133,7 +135,7 @@ async function revoked(
     );
   }
   const spared = { id: await tokenIdOf(turn, fresh), among: before };
-  const end = await endUpstream(desk, manifest, ghost, as, old.secret, spared);
+  const end = await endUpstream(parts, manifest, ghost, as, old.secret, spared);
   if (end.status === 'ended') return { upstream: end.how };
   const { status, message } = end.reply as Refusal;
   return { status, message: `${message}; the new token serves already; ${ways(entry)}` };
@@ -141,16 +143,16 @@ async function revoked(
 
 /** Remembers the old one as dead and shows by a probe that it is; then that the new one still works. */
 async function finished(turn: Turn, fresh: Aside, old: Aside, upstream: string): Promise<CredentialReply> {
-  const { desk, manifest, entry, book, actor } = turn;
+  const { parts, manifest, entry, book, actor } = turn;
   // A tool that held the old one may have stored it again: the dead one must not stand there.
   if ((await standsIn(turn, fresh, old)) === 'old') await putOver(turn, restated(fresh), old.secret);
   const ghost = ghostOf(entry, old);
-  const tombstone = await desk.parts.tombstones.entomb(ghost, old.secret, { reason: 'rotated with keyhold', actor });
-  const isAlive = await desk.isAlive(manifest, ghost, old.secret);
-  const isWatched = await desk.rechecks.keep(manifest, tombstone, old.secret, isAlive);
-  const serves = (await desk.probe(manifest, ghostOf(entry, fresh), fresh.secret)).isAlive;
+  const tombstone = await parts.tombstones.entomb(ghost, old.secret, { reason: 'rotated with keyhold', actor });
+  const isAlive = await probeLife(parts, manifest, ghost, old.secret);
+  const isWatched = await parts.rechecks.keep(manifest, tombstone, old.secret, isAlive);
+  const serves = (await probe(parts, manifest, ghostOf(entry, fresh), fresh.secret)).isAlive;
   if (serves && (await standsIn(turn, fresh, old)) === 'new')
-    await noteVerified(desk, desk.parts.credentials.entries.at(entry));
+    await noteVerified(parts, parts.credentials.entries.at(entry));
   await book.close(entry.id);
   if (serves !== false) return ended(turn, upstream, isAlive, isWatched, serves);
   const what = `the old token was ended, and ${manifest.title} does not take the new one any more, either`;
@@ -158,13 +160,13 @@ async function finished(turn: Turn, fresh: Aside, old: Aside, upstream: string):
 }
 
 function ended(
-  { desk, manifest, entry }: Turn,
+  { parts, manifest, entry }: Turn,
   upstream: string,
   isAlive: boolean | undefined,
   isWatched: boolean,
   serves?: boolean,
 ): CredentialReply {
-  const now = desk.parts.credentials.entries.at(entry);
+  const now = parts.credentials.entries.at(entry);
   return {
     status: 'ok',
     ids: [entry.id],
@@ -182,10 +184,10 @@ function ended(
 
 /** A copy of what stands in a credential, to lie beside it. */
 export async function asideOf(
-  { desk, entry }: Pick<Turn, 'desk' | 'entry'>,
+  { parts, entry }: Pick<Turn, 'parts' | 'entry'>,
   use: (aside: Aside) => Promise<void>,
 ): Promise<boolean> {
-  const held = await desk.release(entry);
+  const held = await release(parts.credentials.values, entry, parts.caller, 'call');
   try {
     const secret: Secret | undefined = held?.secret;
     if (secret) await use({ secret, about: entry.about ?? {}, expiresAt: entry.expiresAt });

@@ -2,15 +2,16 @@ import type { AboutChange } from '../../protocol/about.ts';
 import { asFault } from '../../protocol/errors.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
+import { release } from '../access/release.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
-import type { Desk } from './desk.ts';
 import { putValue, type Value } from './keep.ts';
+import type { RequestParts } from './parts.ts';
 import type { Aside, RotationBook } from './rotation.ts';
 
 /** One rotation under way, and what its caller has agreed to. */
 export type Turn = {
-  readonly desk: Desk;
+  readonly parts: RequestParts;
   readonly book: RotationBook;
   readonly manifest: Manifest;
   readonly entry: Entry;
@@ -33,9 +34,9 @@ export function ways({ id, about }: Pick<Entry, 'id' | 'about'>): string {
  * Puts a value in the place of `before`, compared in the same turn as it is stored. False where another one stands there, or rests
  * there by another program: that one is newer, and stays.
  */
-export async function putOver({ desk, entry }: Turn, value: Value, before: Secret): Promise<boolean> {
+export async function putOver({ parts, entry }: Turn, value: Value, before: Secret): Promise<boolean> {
   try {
-    await putValue(desk, entry, value, before);
+    await putValue(parts, entry, value, before);
     return true;
   } catch (error) {
     if (asFault(error).code === 'denied') return false;
@@ -44,8 +45,8 @@ export async function putOver({ desk, entry }: Turn, value: Value, before: Secre
 }
 
 /** Which of the two stands in the credential now. */
-export async function standsIn({ desk, entry }: Turn, fresh: Aside, old: Aside): Promise<'new' | 'old' | 'another'> {
-  const held = await desk.release(entry);
+export async function standsIn({ parts, entry }: Turn, fresh: Aside, old: Aside): Promise<'new' | 'old' | 'another'> {
+  const held = await release(parts.credentials.values, entry, parts.caller, 'call');
   try {
     if (held?.secret?.equals(fresh.secret)) return 'new';
     return held?.secret?.equals(old.secret) ? 'old' : 'another';

@@ -1,6 +1,7 @@
 import type { CredentialReply, Refusal } from '../../protocol/handler.ts';
 import { told } from './asking.ts';
 import { refused } from './outcomes.ts';
+import { probeLife } from './probe.ts';
 import { endUpstream } from './revoke.ts';
 import { overlapOf, tokenIdOf } from './rotate-compare.ts';
 import { putOver, restated, standsIn, type Turn } from './rotate-turn.ts';
@@ -8,10 +9,10 @@ import { type Aside, ghostOf, type Rotation } from './rotation.ts';
 
 /** The old one serves again, and the service has ended the new one. */
 export async function goBack(turn: Turn, rotation: Rotation): Promise<CredentialReply> {
-  const { desk, book, entry, manifest, as } = turn;
+  const { parts, book, entry, manifest, as } = turn;
   const fresh = await book.value('rotation-new', entry.id);
   const old = await book.value('rotation-old', entry.id);
-  const isThere = desk.parts.credentials.entries.at(entry)?.id === entry.id;
+  const isThere = parts.credentials.entries.at(entry)?.id === entry.id;
   const stands = fresh && old && isThere ? await standsIn(turn, fresh, old) : undefined;
   // Where another value was stored meanwhile there is nothing to go back to, and the new token alone is taken back.
   const isOldDead = rotation.step === 'revoked' || (rotation.way === 'trade' && stands !== 'another');
@@ -26,7 +27,7 @@ export async function goBack(turn: Turn, rotation: Rotation): Promise<Credential
   }
   let rest = '';
   // What serves under the label is not taken away from it, and what a person has removed they have ended as they like.
-  const standing = desk.parts.credentials.entries.at(entry)?.about?.tokenId;
+  const standing = parts.credentials.entries.at(entry)?.about?.tokenId;
   const isOneToken =
     fresh &&
     old &&
@@ -34,15 +35,15 @@ export async function goBack(turn: Turn, rotation: Rotation): Promise<Credential
       // What was stored meanwhile may be the same token under another value.
       (stands === 'another' && standing !== undefined && standing === (await tokenIdOf(turn, fresh))));
   if (fresh && !isOneToken && (isThere || !hasServed(rotation))) {
-    const ended = await endUpstream(desk, manifest, ghostOf(entry, fresh), as, fresh.secret);
+    const ended = await endUpstream(parts, manifest, ghostOf(entry, fresh), as, fresh.secret);
     if (ended.status !== 'ended' && ended.reply.status !== 'unsupported') {
       const { status, message } = ended.reply as Refusal;
       return { status, message: `${message}; the old token serves; run it again` };
     }
     const obituary = { reason: 'its rotation was undone', actor: turn.actor };
     if (ended.status === 'ended') {
-      const tombstone = await desk.parts.tombstones.entomb(ghostOf(entry, fresh), fresh.secret, obituary);
-      await desk.rechecks.keep(manifest, tombstone, fresh.secret);
+      const tombstone = await parts.tombstones.entomb(ghostOf(entry, fresh), fresh.secret, obituary);
+      await parts.rechecks.keep(manifest, tombstone, fresh.secret);
     } else rest = manifest.urls?.dashboard ?? manifest.urls?.create ?? manifest.title;
   }
   await book.close(entry.id);
@@ -55,12 +56,12 @@ function hasServed({ step }: Rotation): boolean {
 
 /** Before the old one serves again it must live. */
 async function whyNotBack(turn: Turn, { step }: Rotation, old: Aside): Promise<CredentialReply | undefined> {
-  const { desk, manifest, entry } = turn;
-  const now = desk.parts.clock.now();
+  const { parts, manifest, entry } = turn;
+  const now = parts.clock.now();
   if (old.expiresAt !== undefined && old.expiresAt <= now) {
     return refused('expired', 'rotate', 'the old token has expired meanwhile; the new one serves');
   }
-  const isAlive = await desk.isAlive(manifest, ghostOf(entry, old), old.secret);
+  const isAlive = await probeLife(parts, manifest, ghostOf(entry, old), old.secret);
   if (isAlive === false) return refused('revoked', 'rotate', 'the old token is dead already; the new one serves');
   if (isAlive === undefined && step === 'revoking') {
     return refused('unavailable', 'rotate', 'whether the old token lives could not be found out; the new one serves');

@@ -1,12 +1,17 @@
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
-import type { Secret } from '../../protocol/secret.ts';
+import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
+import { release } from '../access/release.ts';
 import type { Degradation } from '../backends/backend.ts';
 import { disposeSecrets } from '../backends/secrets.ts';
+import type { Clock } from '../clock.ts';
+import { entryById } from '../credentials/entry-by-id.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import { told } from './asking.ts';
-import type { Desk } from './desk.ts';
 import { refused } from './outcomes.ts';
+import type { RequestParts } from './parts.ts';
+import { kindOfToken } from './planning.ts';
 import { begin, settle } from './rotate-begin.ts';
 import {
   isShorter,
@@ -20,6 +25,7 @@ import { byHandDetails, goOn, isByHand } from './rotate-steps.ts';
 import type { Turn } from './rotate-turn.ts';
 import { goBack } from './rotate-undo.ts';
 import { type Rotation, RotationBook, standing } from './rotation.ts';
+import { serviceAt, serviceOf } from './which-service.ts';
 
 /** Which token is rotated, and how. Texts are text for people; `pasted` is borrowed, and `as` the id of the credential that makes the call. */
 export type RotateRequest = RotationWish & {
@@ -35,30 +41,36 @@ export type RotateRequest = RotationWish & {
   readonly isUndone: boolean;
 };
 
+/** What rotations share: where their journals lie, and the credentials. */
+export type RotationsParts = {
+  readonly credentials: Pick<CredentialStore, 'entries' | 'lifecycle' | 'own'>;
+  readonly clock: Clock;
+  readonly keep: SecretKeeper;
+};
+
 /**
  * Puts a new token in the place of an old one, under the same label: the new one is made, proved, swapped in, and only then is
  * the old one revoked and shown to be dead. Each step stands in a journal first, so that it goes on from there, or back, whatever
  * dies in between. To ask again goes on; `undo=1` goes back; `check=1` only tells.
  */
 export class Rotations {
-  readonly #desk: Desk;
+  readonly #credentials: RotationsParts['credentials'];
   readonly #book: RotationBook;
   /** By the id of the credential: two at a time would each make one. */
   readonly #running = new Set<string>();
 
-  constructor(desk: Desk) {
-    const { credentials, clock, keep } = desk.parts;
-    this.#desk = desk;
+  constructor({ credentials, clock, keep }: RotationsParts) {
+    this.#credentials = credentials;
     this.#book = new RotationBook(credentials.own, clock, keep);
   }
 
-  async answer(asked: RotateRequest, desk: Desk): Promise<CredentialReply> {
+  async answer(asked: RotateRequest, parts: RequestParts): Promise<CredentialReply> {
     const { id } = asked;
-    await this.#desk.parts.credentials.lifecycle.ready();
+    await parts.credentials.lifecycle.ready();
     if (this.#running.has(id)) return refused('unavailable', 'rotate', 'it is being rotated right now; try again soon');
     this.#running.add(id);
     try {
-      return await this.#answer(asked, desk);
+      return await this.#answer(asked, parts);
     } finally {
       this.#running.delete(id);
     }
@@ -66,8 +78,7 @@ export class Rotations {
 
   /** Rotations that stand somewhere between. */
   degradations(): Degradation[] {
-    const { credentials } = this.#desk.parts;
-    if (credentials.lifecycle.state !== 'open') return [];
+    if (this.#credentials.lifecycle.state !== 'open') return [];
     const open = this.#book.all().filter(({ credential }) => !this.#running.has(credential));
     return open.map((rotation) => ({
       code: 'rotation-open',
@@ -76,18 +87,18 @@ export class Rotations {
     }));
   }
 
-  async #answer(asked: RotateRequest, desk: Desk): Promise<CredentialReply> {
+  async #answer(asked: RotateRequest, parts: RequestParts): Promise<CredentialReply> {
     const { id } = asked;
     const rotation = this.#book.of(id);
     const entry = this.#held(id) ?? (rotation && remnantOf(rotation));
     if (!entry) throw new KeyholdError('not_found', 'cannot rotate: nothing with that id is held');
-    const manifest = rotation ? desk.manifestOf(rotation.target, rotation.service) : desk.manifestOfEntry(entry);
+    const manifest = rotation ? serviceAt(parts, rotation.target, rotation.service) : serviceOf(parts, entry);
     const turn: Turn = {
-      desk,
+      parts,
       book: this.#book,
       manifest,
       entry,
-      as: asked.as === undefined ? undefined : desk.entryOf(asked.as, 'as'),
+      as: asked.as === undefined ? undefined : entryById(parts.credentials.entries, asked.as, 'find the token', 'as'),
       mayBeShorter: asked.mayBeShorter,
       isSaidDead: asked.isSaidDead,
       actor: asked.actor,
@@ -99,14 +110,14 @@ export class Rotations {
   }
 
   async #anew(turn: Turn, asked: RotateRequest): Promise<CredentialReply> {
-    const { desk, entry, manifest } = turn;
+    const { entry, manifest } = turn;
     if (entry.about?.oauth) {
       return refused('unsupported', 'rotate', 'it belongs to a login, which is refreshed: keyhold token refresh');
     }
     if (!entry.resting) {
       return refused('unsupported', 'rotate', 'it lives in memory only: make another, keyhold token create');
     }
-    const plan = planRotation(manifest, desk.kindOf(manifest, entry), entry, asked);
+    const plan = planRotation(manifest, kindOfToken(manifest, entry), entry, asked);
     if ('refusal' in plan) return plan.refusal;
     if (asked.isCheck) return { status: 'ok', details: planDetails(plan) };
     const { pasted, scopes, limit } = asked;
@@ -161,8 +172,7 @@ export class Rotations {
   }
 
   #held(id: string): Entry | undefined {
-    for (const entry of this.#desk.parts.credentials.entries.all()) if (entry.id === id) return entry;
-    return undefined;
+    return this.#credentials.entries.byId(id);
   }
 }
 
@@ -183,9 +193,9 @@ function openReply(turn: Turn, rotation: Rotation): CredentialReply {
 }
 
 /** A pasted value that is the old one, or known to be dead, is no new one. */
-async function whyNotThis({ desk, entry }: Turn, pasted: Secret): Promise<CredentialReply | undefined> {
-  const { tombstones } = desk.parts;
-  const held = await desk.release(entry);
+async function whyNotThis({ parts, entry }: Turn, pasted: Secret): Promise<CredentialReply | undefined> {
+  const { tombstones } = parts;
+  const held = await release(parts.credentials.values, entry, parts.caller, 'call');
   try {
     if (held?.secret?.equals(pasted)) {
       return refused('bad-request', 'rotate', 'that is the token that is held already');

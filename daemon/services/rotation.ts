@@ -5,9 +5,8 @@ import type { Held } from '../backends/backend.ts';
 import { copySecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
-import type { OwnRecords } from '../history/tombstones/own-records.ts';
-import { ownTarget } from '../history/tombstones/own-records.ts';
-import type { Holder } from './desk.ts';
+import { type OwnRecords, ownTarget } from '../history/tombstones/own-records.ts';
+import type { Holder } from './probe.ts';
 
 /**
  * How far a rotation has come, in order. `asked`: the service is asked for a new token, or will be; `made`: it lies beside;

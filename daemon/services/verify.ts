@@ -2,12 +2,23 @@ import type { Target } from '../../protocol/credential.ts';
 import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { kindOf } from '../../protocol/services/index.ts';
+import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import { refusalOf } from '../history/tombstones/tombstone.ts';
+import type { Tombstones } from '../history/tombstones/tombstones.ts';
 import { item, told } from './asking.ts';
-import { type Desk, disposeAll, type Heard } from './desk.ts';
+import { type CallParts, call, disposeAll, type Heard } from './call.ts';
 import { refused } from './outcomes.ts';
+import { canProbe } from './probe.ts';
 import { normal } from './remote.ts';
 import { unheldAt } from './unheld.ts';
+import { type KnownServices, serviceAt } from './which-service.ts';
+
+/** What asking about a token needs that is not held. */
+export type VerifyParts = CallParts &
+  KnownServices & {
+    readonly credentials: Pick<CredentialStore, 'lifecycle'>;
+    readonly tombstones: Pick<Tombstones, 'marks' | 'keys' | 'of'>;
+  };
 
 /** Milliseconds that a service gets to answer: a person waits, and without an answer the token is kept with a warning. */
 const ANSWER = 8_000;
@@ -27,24 +38,24 @@ export type VerifyRequest = {
  * `unsupported`: it has no such call.
  */
 export async function verify(
-  desk: Desk,
+  parts: VerifyParts,
   { place, service, secret, ...asked }: VerifyRequest,
 ): Promise<CredentialReply> {
-  await desk.parts.credentials.lifecycle.ready();
-  const manifest = desk.manifestOf(place, service);
+  await parts.credentials.lifecycle.ready();
+  const manifest = serviceAt(parts, place, service);
   if (!secret) return refused('bad-request', 'whoami', 'there is no token to ask about');
   const kind = kindOf(manifest, asked.kind) ?? manifest.kinds[0]!;
   const stranger = unheldAt(manifest, place, kind.name);
   // What is known to be revoked is not sent again.
-  const { tombstones } = desk.parts;
+  const { tombstones } = parts;
   const marks = await tombstones.marks.marksOf(secret, place, stranger.about, tombstones.keys());
   const tombstone = tombstones.of(marks);
   if (tombstone) return refusalOf(tombstone);
-  if (!desk.canProbe(manifest, stranger)) {
+  if (!canProbe(manifest, stranger)) {
     return refused('unsupported', 'whoami', `${manifest.title} has no call by which such a token tells whose it is`);
   }
   const question = { manifest, operation: 'whoami', kind: kind.name, target: place, atMost: ANSWER } as const;
-  const heard = await desk.call({ ...question, as: stranger, token: secret });
+  const heard = await call(parts, { ...question, as: stranger, token: secret });
   if (heard.ok) {
     disposeAll(heard.secrets);
     return { status: 'ok', details: [item({ operation: 'whoami', answer: normal(heard.read) })] };

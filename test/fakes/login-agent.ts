@@ -72,7 +72,7 @@ export async function openLoginAgent({
     refresher,
     services,
     keep: heapSecret,
-    whoseToken: asked ?? ((...token) => whoseToken(calls.desk, ...token)),
+    whoseToken: asked ?? ((...token) => whoseToken(calls.partsFor({}, agentItself), ...token)),
   });
   const bin = new RestoreBin({ credentials, tombstones, clock, emit, keep: 86_400 });
   const agent = new Agent({

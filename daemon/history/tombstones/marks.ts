@@ -1,8 +1,7 @@
 import { createHmac, randomBytes, randomFillSync } from 'node:crypto';
 import type { About } from '../../../protocol/about.ts';
 import type { Target } from '../../../protocol/credential.ts';
-import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
-import { wipeable } from '../../../protocol/secret.ts';
+import { type Secret, type SecretKeeper, wipeable } from '../../../protocol/secret.ts';
 import { type Manifest, serviceFor, shownOf } from '../../../protocol/services/index.ts';
 import type { Held } from '../../backends/backend.ts';
 import { withBytes } from '../../backends/secrets.ts';

@@ -24,7 +24,7 @@ class RecheckRig extends RotationRig {
     super('apkg', before, manifests, undefined, mayRecheck);
   }
   get rechecks() {
-    return this.services.desk.rechecks;
+    return this.services.rechecks;
   }
   /** Time goes by, with all that is to happen at its end. */
   async pass(seconds: number): Promise<void> {
@@ -284,7 +284,7 @@ describe('a service', () => {
     const rig = new RotationRig('apkg', before, forgetful, offline);
     await rig.core.credentials.lifecycle.ready();
     rig.core.clock.advance(DAY);
-    rig.services.desk.rechecks.watch();
+    rig.services.rechecks.watch();
     await vi.advanceTimersByTimeAsync(HOUR * 1_000 + 20);
     expect(rig.service.asked).toEqual([]);
     expect(rig.core.credentials.own.of('recheck')).toMatchObject([{ recheck: { failures: 1 } }]);

@@ -1,7 +1,7 @@
 import type { Held, Secrets } from '../../../daemon/backends/backend.ts';
 import type { AuditEntry } from '../../../daemon/history/audit/entry.ts';
-import type { DeskParts } from '../../../daemon/services/desk.ts';
 import { Services } from '../../../daemon/services/index.ts';
+import type { ServicesParts } from '../../../daemon/services/parts.ts';
 import { Attributes } from '../../../protocol/attributes.ts';
 import type { CredentialReply, Handler } from '../../../protocol/handler.ts';
 import type { Made } from '../../../protocol/made.ts';
@@ -49,7 +49,7 @@ export class RotationRig {
     name = 'apkg',
     before?: RotationRig,
     manifests = builtIn,
-    route: DeskParts['route'] = () => ({ deadline: 1_000 }),
+    route: ServicesParts['route'] = () => ({ deadline: 1_000 }),
     mayRecheck = true,
   ) {
     this.#name = name;
