@@ -39,6 +39,7 @@ import { Refresher } from './oauth/refresher.ts';
 import { SignIn } from './oauth/sign-in.ts';
 import { Sidecar } from './processes/sidecar.ts';
 import { openServices } from './services/catalogue.ts';
+import { gitUsernames } from './services/git-username.ts';
 import { Services } from './services/index.ts';
 import { routeOf } from './services/route.ts';
 import { whoseToken } from './services/whose.ts';
@@ -199,6 +200,7 @@ export function compose({
     accounts: new Accounts({ credentials, clock, emit }),
     refresher,
     isSigningIn: (target) => signIn.isUnderWay(target),
+    gitUsername: gitUsernames(services),
   });
 
   const audit = new Audit({

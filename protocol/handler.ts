@@ -88,6 +88,8 @@ export type CredentialReply =
       readonly status: 'ok';
       readonly credential?: Credential | undefined;
       readonly state?: readonly string[] | undefined;
+      /** To git, of a credential without a username: what its service wants git to send; never on the wire. */
+      readonly gitUsername?: string | undefined;
       /** What an erase has removed, for the audit log; never on the wire. */
       readonly removed?: readonly (Target & { readonly id: string })[] | undefined;
       /** The credentials that were served, kept or erased, for the audit log; never on the wire. */

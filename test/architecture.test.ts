@@ -278,6 +278,7 @@ describe('the door to secrets', () => {
       'daemon/credentials/get.ts': 'answers a get',
       'daemon/credentials/store.ts': 'compares what is stored',
       'daemon/credentials/erase.ts': 'compares what is erased',
+      'daemon/credentials/git-form.ts': 'compares what git stores and erases',
       'daemon/credentials/front-slot.ts': 'compares what a front stores; moves what a front alone has brought',
       'daemon/actions/same.ts': 'compares',
       'daemon/backends/backup-pages.ts': 'seals a backup',

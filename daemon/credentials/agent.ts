@@ -12,6 +12,7 @@ import { Choice } from './choice.ts';
 import { Erase } from './erase.ts';
 import { explain } from './explain.ts';
 import { Get } from './get.ts';
+import type { GitUsername } from './git-form.ts';
 import type { CredentialStore } from './held/credential-store.ts';
 import { RoundState } from './round.ts';
 import { Store } from './store.ts';
@@ -33,6 +34,7 @@ export type AgentParts = {
   readonly refresher?: Refresher | undefined;
   /** Whether a login is under way for a target. */
   readonly isSigningIn?: ((target: Target) => boolean) | undefined;
+  readonly gitUsername?: GitUsername | undefined;
 };
 
 /** The verbs of credentials: get, store, erase, and explain, which says what a get would do. */
@@ -44,13 +46,13 @@ export class Agent {
   readonly #erase: Erase;
 
   constructor(parts: AgentParts) {
-    const { refresher, isSigningIn = () => false } = parts;
+    const { refresher, isSigningIn = () => false, gitUsername = () => undefined } = parts;
     const round = new RoundState();
     this.#parts = parts;
     this.#choice = new Choice({ ...parts, entries: parts.credentials.entries });
-    this.#get = new Get({ ...parts, choice: this.#choice, round, isSigningIn });
-    this.#store = new Store(parts);
-    this.#erase = new Erase({ ...parts, round, refreshes: refresher !== undefined });
+    this.#get = new Get({ ...parts, choice: this.#choice, round, isSigningIn, gitUsername });
+    this.#store = new Store({ ...parts, gitUsername });
+    this.#erase = new Erase({ ...parts, round, refreshes: refresher !== undefined, gitUsername });
   }
 
   /** What is open and in memory is answered in this turn of the event loop. */

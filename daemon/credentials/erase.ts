@@ -8,6 +8,7 @@ import type { Caller } from '../socket/caller.ts';
 import type { Accounts } from './accounts.ts';
 import { mayErase } from './front-slot.ts';
 import { isListedBy, withoutFront } from './fronts.ts';
+import { asHeld, type GitUsername } from './git-form.ts';
 import type { CredentialStore } from './held/credential-store.ts';
 import { isMeant } from './meant.ts';
 import type { RoundState } from './round.ts';
@@ -27,6 +28,7 @@ export type EraseParts = {
   readonly round: RoundState;
   /** Whether logins are refreshed: then a tool that was refused takes away the access token only. */
   readonly refreshes: boolean;
+  readonly gitUsername: GitUsername;
 };
 
 /** Takes away what tools and people erase. */
@@ -40,20 +42,23 @@ export class Erase {
   readonly #accounts: EraseParts['accounts'];
   readonly #round: RoundState;
   readonly #refreshes: boolean;
+  readonly #gitUsername: GitUsername;
 
-  constructor({ credentials, emit, bin, accounts, round, refreshes }: EraseParts) {
+  constructor({ credentials, emit, bin, accounts, round, refreshes, gitUsername }: EraseParts) {
     this.#credentials = credentials;
     this.#emit = emit;
     this.#bin = bin;
     this.#accounts = accounts;
     this.#round = round;
     this.#refreshes = refreshes;
+    this.#gitUsername = gitUsername;
   }
 
   /** Takes away what matches, into the restore bin; with `isForGood` also out of that. */
-  async erase(request: DecodedRequest, caller: Caller, isForGood = false): Promise<CredentialReply> {
+  async erase(given: DecodedRequest, caller: Caller, isForGood = false): Promise<CredentialReply> {
     const refusal = await this.#credentials.lifecycle.refusal();
     if (refusal) return refusal;
+    const request = given.tool === 'git' ? await asHeld(this.#credentials, given, this.#gitUsername, caller) : given;
     if (request.front !== undefined) return this.#eraseForFront(request, request.front, caller);
     const served = this.#round.read(request.state ?? []);
     const candidates = this.#credentials.entries

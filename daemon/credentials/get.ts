@@ -10,6 +10,7 @@ import type { Refresher } from '../oauth/refresher.ts';
 import type { Caller } from '../socket/caller.ts';
 import type { Choice } from './choice.ts';
 import { endedReply } from './ended.ts';
+import type { GitUsername } from './git-form.ts';
 import type { CredentialStore } from './held/credential-store.ts';
 import type { Lifecycle } from './held/lifecycle.ts';
 import { isExpired } from './meant.ts';
@@ -39,6 +40,7 @@ export type GetParts = {
   readonly refresher?: Refresher | undefined;
   /** Whether a login is under way for a target. */
   readonly isSigningIn: (target: Target) => boolean;
+  readonly gitUsername: GitUsername;
 };
 
 /** Answers gets: chooses a credential, waits for what it needs (the backend, a refresh, a person), and hands its value out. */
@@ -51,8 +53,19 @@ export class Get {
   readonly #round: RoundState;
   readonly #refresher: Refresher | undefined;
   readonly #isSigningIn: (target: Target) => boolean;
+  readonly #gitUsername: GitUsername;
 
-  constructor({ credentials, clock, choice, tombstones, waiters, round, refresher, isSigningIn }: GetParts) {
+  constructor({
+    credentials,
+    clock,
+    choice,
+    tombstones,
+    waiters,
+    round,
+    refresher,
+    isSigningIn,
+    gitUsername,
+  }: GetParts) {
     this.#credentials = credentials;
     this.#clock = clock;
     this.#choice = choice;
@@ -61,6 +74,7 @@ export class Get {
     this.#round = round;
     this.#refresher = refresher;
     this.#isSigningIn = isSigningIn;
+    this.#gitUsername = gitUsername;
   }
 
   /** What is open and in memory is answered at once; everything else waits in the methods behind this one. */
@@ -197,7 +211,9 @@ export class Get {
       refreshToken: about?.oauth === undefined ? refreshToken : undefined,
     };
     const state = request.capabilities.state ? [this.#round.of(entry.id)] : undefined;
-    return { status: 'ok', credential, state, ids: [entry.id] };
+    const isNameless = request.tool === 'git' && username === undefined && authtype === undefined;
+    const gitUsername = isNameless ? this.#gitUsername(entry) : undefined;
+    return { status: 'ok', credential, state, gitUsername, ids: [entry.id] };
   }
 
   /** What git may still hear of an expired credential: the refresh token, for the next helper in its list. */

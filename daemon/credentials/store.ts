@@ -13,6 +13,7 @@ import type { Tombstones } from '../history/tombstones/tombstones.ts';
 import type { Caller } from '../socket/caller.ts';
 import type { Accounts } from './accounts.ts';
 import { type FrontSlot, frontSlot } from './front-slot.ts';
+import { asHeld, type GitUsername } from './git-form.ts';
 import type { CredentialStore } from './held/credential-store.ts';
 import { isSame } from './meant.ts';
 import { newestDate, slotOf } from './slot.ts';
@@ -29,6 +30,7 @@ export type StoreParts = {
   readonly tombstones: Tombstones;
   /** Which account is used in which repository. */
   readonly accounts: Pick<Accounts, 'approve'>;
+  readonly gitUsername: GitUsername;
 };
 
 /** Keeps what tools and people store. */
@@ -38,22 +40,25 @@ export class Store {
   readonly #emit: Emit;
   readonly #tombstones: Tombstones;
   readonly #accounts: StoreParts['accounts'];
+  readonly #gitUsername: GitUsername;
 
-  constructor({ credentials, clock, emit, tombstones, accounts }: StoreParts) {
+  constructor({ credentials, clock, emit, tombstones, accounts, gitUsername }: StoreParts) {
     this.#credentials = credentials;
     this.#clock = clock;
     this.#emit = emit;
     this.#tombstones = tombstones;
     this.#accounts = accounts;
+    this.#gitUsername = gitUsername;
   }
 
-  async store(request: DecodedRequest, caller: Caller): Promise<CredentialReply> {
+  async store(given: DecodedRequest, caller: Caller): Promise<CredentialReply> {
     const refusal = await this.#credentials.lifecycle.refusal();
     if (refusal) return refusal;
     // git says store with nothing to keep, with what must not be kept, and with what is dead already: all are heard.
-    if (request.secret === undefined) return unchanged;
-    if (request.ephemeral) return unchanged;
-    if (request.expiresAt !== undefined && request.expiresAt <= this.#clock.now()) return unchanged;
+    if (given.secret === undefined) return unchanged;
+    if (given.ephemeral) return unchanged;
+    if (given.expiresAt !== undefined && given.expiresAt <= this.#clock.now()) return unchanged;
+    const request = given.tool === 'git' ? await asHeld(this.#credentials, given, this.#gitUsername, caller) : given;
     // The request's own secrets end with the request; a store waits for its turn and for the disk.
     const target = slotOf(this.#credentials.entries, request);
     const reply = await this.#credentials.queue.run(target, async (): Promise<CredentialReply> => {

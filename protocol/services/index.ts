@@ -26,7 +26,7 @@ export {
   serviceFor,
 } from './find.ts';
 export { type Checked, checkFormat } from './format.ts';
-export { authOf, callOf, kindOf } from './kinds.ts';
+export { authOf, callOf, gitUsernameOf, kindOf } from './kinds.ts';
 export * from './manifest.ts';
 export { checkName, type NameCheck, type NameHints, proposeName } from './names.ts';
 export { manifestSchema } from './schema.ts';

@@ -10,6 +10,11 @@ export function authOf({ auth }: Manifest, kind: Kind): Auth | undefined {
   return auth.find(({ kinds }) => kinds === undefined || kinds.includes(kind.name));
 }
 
+/** What git sends as the username of a token that is kept without one: the kind's own, else the service's. */
+export function gitUsernameOf(manifest: Manifest, kindName?: string): string | undefined {
+  return kindOf(manifest, kindName)?.gitUsername ?? manifest.gitUsername;
+}
+
 export type CallChoice =
   | { readonly status: 'ok'; readonly call: Call }
   /** The service has no such operation: exit 11, with this text. */

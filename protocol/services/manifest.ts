@@ -18,6 +18,8 @@ export type Manifest = {
   /** The first is the one that is meant when none is named. */
   readonly kinds: readonly Kind[];
   readonly auth: readonly Auth[];
+  /** The username that git sends beside a token which is kept without one; a kind's own goes first. */
+  readonly gitUsername?: string;
   readonly env?: Environment;
   readonly files?: readonly CredentialFile[];
   /** The item under which the service's own program keeps its token in a keyring. */
@@ -65,6 +67,8 @@ export type Kind = {
   readonly lifetimes?: Lifetimes;
   /** Held in memory and never at rest. */
   readonly memoryOnly?: boolean;
+  /** In place of the service's. */
+  readonly gitUsername?: string;
   /** Calls for this kind, in place of the service's own. */
   readonly rest?: Operations;
 };

@@ -13,6 +13,8 @@ const lifetimes = (description: string) =>
     description,
   );
 
+const gitUsername = (description: string): Schema => ({ type: 'string', pattern: '^[!-9;-~]{1,64}$', description });
+
 /** The schema of a manifest. Strict: a field that is not here is an error, because it is a slip of the pen. */
 export const manifestSchema: Schema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -89,6 +91,7 @@ export const manifestSchema: Schema = {
             ),
             lifetimes: lifetimes('Instead of `limits.lifetimes`, for this kind.'),
             memoryOnly: yes('It is held in memory and never at rest.'),
+            gitUsername: gitUsername("In place of the service's own."),
             rest: record(calls, [], "Calls for this kind, in place of the service's own: the operations of `rest`."),
           },
           ['name'],
@@ -114,6 +117,7 @@ export const manifestSchema: Schema = {
         'How a token goes on the wire: the first way that fits its kind.',
         { maxItems: 16 },
       ),
+      gitUsername: gitUsername('The username that git sends with a token which is kept without one.'),
       env: record(
         {
           variables: list(

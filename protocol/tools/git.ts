@@ -1,9 +1,11 @@
 import type { Attributes, ReadAttributes } from '../attributes.ts';
+import type { Credential, Target } from '../credential.ts';
 import { decodeRequest } from '../decode.ts';
 import { encodeReply } from '../encode.ts';
 import { KeyholdError } from '../errors.ts';
 import type { CredentialReply, CredentialRequest, Handler } from '../handler.ts';
 import { REPOSITORY_VARIABLES } from '../repository.ts';
+import { fromWire } from '../text.ts';
 import type { Adapter, Invocation } from './adapter.ts';
 import { readLines } from './lines.ts';
 
@@ -43,9 +45,10 @@ export const git: Adapter = {
     const read = readLines(invocation);
     try {
       const request = decodeGitRequest(operation, read, options.at(-1));
-      const reply = await handler(request);
+      const heard = await handler(request);
+      const reply = operation === 'get' ? inGitForm(heard, request) : heard;
       if (operation === 'get') encodeReply(reply, request.capabilities, invocation.output);
-      const remark = remarkOn(reply, operation);
+      const remark = remarkOn(reply, request);
       if (remark !== undefined) invocation.warn(remark);
     } catch (error) {
       if (!(error instanceof KeyholdError)) throw error;
@@ -71,14 +74,40 @@ function decodeGitRequest(
   return { ...request, capabilities: { ...request.capabilities, keyhold: false } };
 }
 
+/**
+ * The answer in the form that this server takes: as a Bearer value where the server offers nothing else and git can send it, and
+ * with the username that the service wants beside a token that is kept without one.
+ */
+function inGitForm(reply: CredentialReply, request: CredentialRequest): CredentialReply {
+  if (reply.status !== 'ok' || !reply.credential?.secret || reply.credential.authtype !== undefined) return reply;
+  const { credential } = reply;
+  if (request.capabilities.authtype && wantsBearer(request.attributes.list('wwwauth[]'))) {
+    return { ...reply, credential: { ...credential, authtype: 'Bearer' } };
+  }
+  return { ...reply, credential: { ...credential, username: credential.username ?? reply.gitUsername } };
+}
+
+const QUOTED = /"(?:\\.|[^"\\])*"/g;
+/** A scheme stands at the start or behind a comma, and before a parameter, a comma or the end (RFC 9110, 11.6.1). */
+const SCHEME = /(?:^|,)\s*([A-Za-z][A-Za-z0-9-]*)(?=\s*(?:,|$)|\s+[A-Za-z0-9])/g;
+
+/** Whether every challenge in these WWW-Authenticate headers is for the scheme Bearer, and there is one. */
+function wantsBearer(headers: readonly string[]): boolean {
+  const schemes = headers.flatMap((header) =>
+    [...header.replace(QUOTED, '""').matchAll(SCHEME)].map(([, name]) => name!),
+  );
+  return schemes.length > 0 && schemes.every((scheme) => scheme.toLowerCase() === 'bearer');
+}
+
 function isTimeout(option: string): boolean {
   return option.startsWith(TIMEOUT);
 }
 
 /** git shows stderr to the person: it hears what they can mend, and nothing about a plain miss. */
-function remarkOn(reply: CredentialReply, operation: string): string | undefined {
+function remarkOn(reply: CredentialReply, { action, target }: CredentialRequest): string | undefined {
   switch (reply.status) {
     case 'ok':
+      return isNameless(reply.credential) ? usernameNeeded(target!) : undefined;
     case 'not-found':
       return undefined;
     case 'bad-request':
@@ -91,8 +120,23 @@ function remarkOn(reply: CredentialReply, operation: string): string | undefined
     case 'unsupported':
       return reply.message;
     case 'expired':
-      return operation === 'get' ? undefined : reply.message;
+      return action === 'get' ? undefined : reply.message;
   }
+}
+
+function isNameless(credential: Credential | undefined): boolean {
+  return credential?.secret !== undefined && credential.authtype === undefined && credential.username === undefined;
+}
+
+function usernameNeeded({ protocol, host, path }: Target): string {
+  const url = `${protocol}://${host}${path === undefined ? '' : `/${path}`}`;
+  const command = `keyhold token set --for ${quoted(fromWire(url))} --username NAME`;
+  return `git needs a username, and the token for ${fromWire(host)} is kept without one; run: ${command}`;
+}
+
+/** A word for a POSIX shell. */
+function quoted(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function isAbout(attributes: Attributes): boolean {

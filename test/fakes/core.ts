@@ -10,6 +10,7 @@ import { Emitter } from '../../daemon/events/emitter.ts';
 import { RestoreBin } from '../../daemon/history/erased/restore-bin.ts';
 import { Marks } from '../../daemon/history/tombstones/marks.ts';
 import { Tombstones } from '../../daemon/history/tombstones/tombstones.ts';
+import { gitUsernames } from '../../daemon/services/git-username.ts';
 import { agentItself } from '../../daemon/socket/caller.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { type Capabilities, noCapabilities } from '../../protocol/capabilities.ts';
@@ -121,7 +122,18 @@ export class Core {
     const { tombstones } = this;
     const accounts = new Accounts({ credentials, clock, emit });
     this.bin = new RestoreBin({ credentials, tombstones, clock, emit, keep: eraseKeep });
-    this.agent = new Agent({ credentials, clock, emit, profiles, tombstones, waiters, bin: this.bin, accounts });
+    const gitUsername = gitUsernames(() => services);
+    this.agent = new Agent({
+      credentials,
+      clock,
+      emit,
+      profiles,
+      tombstones,
+      waiters,
+      bin: this.bin,
+      accounts,
+      gitUsername,
+    });
     this.migrate = (next, beforeFarewell) =>
       migrate(this.credentials, next, { begin() {}, commit: beforeFarewell, keep() {}, end() {} }, emit, agentItself);
     void this.credentials.lifecycle.open(open);

@@ -65,6 +65,31 @@ describe.skipIf(!git)('real git over HTTP, by what setup git wrote', () => {
     expect(await held('ada')).toBe('ada-one-EXAMPLE');
   });
 
+  it("gives a token that is kept without a username with the service's own, and keeps one copy of it", async () => {
+    await begin();
+    server.passwords.set('oauth2', 'glpat-aaaaaaaaaaaaaEXAMPLE');
+    const words = ['token', 'set', '--service', 'gitlab', '--for', server.url, '--no-verify'];
+    await person.keyhold(words, { input: 'glpat-aaaaaaaaaaaaaEXAMPLE\n' });
+    await person.git(['clone', '-q', url, 'work']);
+    expect(server.requests.at(-1)).toMatchObject({ user: 'oauth2', status: 200 });
+    const listed = async () => JSON.parse((await person.keyhold(['token', 'list', '--json'])).stdout).items;
+    expect(await listed()).toMatchObject([{ service: 'gitlab' }]);
+    expect(await listed()).toHaveLength(1);
+    // The server refuses it: git's erase takes away this very token.
+    server.passwords.delete('oauth2');
+    await person.git(['ls-remote', url], { expect: 'any' });
+    expect(await listed()).toEqual([]);
+  });
+
+  it('says what to do about a token without a username where it knows no convention', async () => {
+    await begin();
+    const input = `action=store\ncapability[]=keyhold\nprotocol=http\nhost=${server.host}\npassword=token-EXAMPLE\n\n`;
+    await person.run(join(person.home, '.local/bin/keyhold-helper'), ['store'], { input });
+    const { code, stderr } = await person.git(['ls-remote', url], { expect: 'any' });
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(`run: keyhold token set --for ${server.url} --username NAME`);
+  });
+
   it('forgets exactly the credential that the server refused with 401', async () => {
     await begin();
     await approve('bob', 'bob-EXAMPLE');

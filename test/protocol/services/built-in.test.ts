@@ -6,6 +6,7 @@ describe('the built-in services', () => {
   test('are these', () => {
     expect(builtIn.map(({ id }) => id)).toEqual([
       'apkg',
+      'bitbucket',
       'crates-io',
       'docker-hub',
       'github',

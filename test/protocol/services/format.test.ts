@@ -62,6 +62,7 @@ describe('checkFormat', () => {
     ['crates-io', `cio${'a'.repeat(25)}EXAMPLE`],
     ['pypi', `pypi-AgEIcHlwaS5vcmc${'a'.repeat(20)}EXAMPLE`],
     ['docker-hub', `dckr_pat_${'a'.repeat(20)}EXAMPLE`],
+    ['bitbucket', 'any-value-EXAMPLE'],
     ['gitlab', 'glpat-aaaaaaaaaaaaaEXAMPLE'],
     ['podstack', 'podstack_abc123_EXAMPLE'],
     ['pogodoc', 'any-visible-EXAMPLE'],
