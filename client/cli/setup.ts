@@ -7,12 +7,18 @@ import { gitTool, knownTools, setupTools, systemdTool } from '../setup/index.ts'
 import { type SetupReport, setUp, type UndoReport, undo } from '../setup/planned.ts';
 import { programFor } from '../setup/program.ts';
 import { setupSystemd, undoSystemd } from '../setup/systemd.ts';
+import { accountFor } from '../setup/target-option.ts';
 import type { Asked, KnownTool, SetupTool } from '../setup/tool.ts';
 import { CommandFailure } from './failure.ts';
 import { type Page, show } from './page.ts';
 import { addNoun, addVerb, type VerbOptions } from './verb.ts';
 
-type SetupOptions = VerbOptions & { readonly undo?: boolean; readonly dryRun?: boolean; readonly here?: boolean };
+type SetupOptions = VerbOptions & {
+  readonly undo?: boolean;
+  readonly dryRun?: boolean;
+  readonly here?: boolean;
+  readonly account?: string;
+};
 
 /** `keyhold setup TOOL`: tells a tool about keyhold, and takes it back with `--undo`. */
 export function addSetup(program: Command): void {
@@ -29,9 +35,11 @@ export function addSetup(program: Command): void {
       .option('--undo', 'take it back')
       .option('--dry-run', 'say what would change, and change nothing')
       .option('--here', 'point to this copy, even if it is not installed');
-  add(gitTool).action(onGit);
+  add(gitTool)
+    .option('--account <name>', 'refused: git names the account in the URL, or by credential.URL.username')
+    .action(onGit);
   for (const tool of setupTools) {
-    const verb = add(tool);
+    const verb = add(tool).option('--account <name>', 'the account that it asks for, where the tool can name one');
     for (const { flags, summary } of tool.options) verb.option(flags, summary);
     verb.action((_: SetupOptions, command: Command) => onPlanned(tool, command));
   }
@@ -61,11 +69,13 @@ async function onPlanned(tool: SetupTool, command: Command): Promise<void> {
     show(json, { ...undone, dryRun }, (page) => drawUndone(page, tool.name, undone, dryRun));
     return;
   }
+  const option = (name: string) => {
+    const value = options[name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())];
+    return typeof value === 'string' ? value : undefined;
+  };
   const asked: Asked = {
-    option(name) {
-      const value = options[name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())];
-      return typeof value === 'string' ? value : undefined;
-    },
+    option,
+    account: accountFor(tool, option),
     program: (name) => programFor(ground, ownPackage(), name, tool.name, here),
   };
   const plan = await tool.plan(ground, asked);
@@ -96,7 +106,13 @@ function drawUndone(page: Page, tool: string, { files, links }: UndoReport, dryR
   for (const path of links) page.line(`${dryRun ? 'would remove' : 'removed'}: ${path}`);
 }
 
-function onGit({ undo, dryRun = false, here = false }: SetupOptions, command: Command): void {
+function onGit({ undo, dryRun = false, here = false, account }: SetupOptions, command: Command): void {
+  if (account !== undefined) {
+    throw new CommandFailure(
+      2,
+      'cannot set up git for one account: git names it; run: git config --global credential.https://HOST.username NAME',
+    );
+  }
   const { json } = command.optsWithGlobals<SetupOptions>();
   const ground = groundOf();
   if (undo) {

@@ -28,13 +28,16 @@ async function judgeFile(file: string): Promise<Finding[]> {
     lists(list).find((one) => name !== undefined && one.get('name') === name);
   return lists('contexts').flatMap((context): Finding[] => {
     const user = named('users', context.get('context/user'));
-    const [first, verb, url, flag, address] = wordsOf(user);
+    const words = wordsOf(user);
+    const [first, verb, url, flag, address] = words;
     if (!/(?:^|\/)keyhold-helper$/.test(user?.get('user/exec/command') ?? '') || first !== 'kubectl' || verb !== 'get')
       return [];
     const server = named('clusters', context.get('context/cluster'))?.get('cluster/server');
     const pinned = flag === '--server' ? address : url;
     const name = fromWire(context.get('name') ?? '');
-    const again = `run: keyhold setup kubectl --context ${shellWord(name)}`;
+    const account = words[words.indexOf('--account') + 1];
+    const as = words.includes('--account') ? ` --account ${shellWord(fromWire(account ?? ''))}` : '';
+    const again = `run: keyhold setup kubectl --context ${shellWord(name)}${as}`;
     const [from, to] = [targetOfUrl(server ?? ''), targetOfUrl(pinned ?? '')];
     if (server !== undefined && !(from && to && isServerOf(from, to))) {
       const what = `the context ${name} of ${file} asks ${fromWire(server)}, and its token is for ${fromWire(pinned ?? '')}`;
@@ -61,5 +64,5 @@ function listsOf(leaves: readonly { readonly path: readonly string[]; readonly v
 }
 
 function wordsOf(user: ReadonlyMap<string, string> | undefined): (string | undefined)[] {
-  return [0, 1, 2, 3, 4].map((at) => user?.get(`user/exec/args/${at}`));
+  return [0, 1, 2, 3, 4, 5, 6].map((at) => user?.get(`user/exec/args/${at}`));
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Target } from '../../protocol/credential.ts';
+import type { Ground } from '../install/ground.ts';
 import type { Leaf } from '../plaintext/leaf.ts';
 import { at, basicOf, Found, type Source, targetOfUrl } from './source.ts';
 
@@ -12,9 +13,7 @@ export const npm: Source = {
   name: 'npm',
   title: 'npm, pnpm, yarn 1',
   format: 'npmrc',
-  files: ({ home, environment }) => [
-    environment['NPM_CONFIG_USERCONFIG'] || environment['npm_config_userconfig'] || join(home, '.npmrc'),
-  ],
+  files: (ground) => [npmUserConfig(ground)],
   find(leaves) {
     const found = new Found();
     const overridden = new Set<Leaf['path']>();
@@ -41,6 +40,11 @@ export const npm: Source = {
     return found;
   },
 };
+
+/** The user's own configuration file, as npm and pnpm find it. */
+export function npmUserConfig({ home, environment }: Pick<Ground, 'home' | 'environment'>): string {
+  return environment['NPM_CONFIG_USERCONFIG'] || environment['npm_config_userconfig'] || join(home, '.npmrc');
+}
 
 function targetOf(registry: string, username?: string): Target | undefined {
   return targetOfUrl(`https:${registry}`, username, false);

@@ -7,6 +7,7 @@ export const askpass: SetupTool = {
   name: 'askpass',
   summary: 'ssh, ssh-keygen and git get passphrases and passwords from keyhold',
   gain: "no prompt for a key's passphrase where nobody sits",
+  account: { instead: 'ssh and git name it when they ask: git config --global credential.https://HOST.username NAME' },
   options: [],
   detect: (ground) => onPath(ground, 'ssh', 'ssh-keygen'),
   plan(_, { program }) {

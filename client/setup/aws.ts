@@ -14,12 +14,13 @@ export const aws: SetupTool = {
   name: 'aws',
   summary: 'aws and its libraries take the key of a profile from keyhold',
   gain: 'no secret access key in ~/.aws/credentials in plain text',
+  account: 'named',
   options: [
     { flags: '--aws-profile <name>', summary: 'the profile of aws (default)' },
     { flags: '--for <url>', summary: `what the key is kept for (${DEFAULT_URL}, and /NAME for another profile)` },
   ],
   detect: (ground) => onPath(ground, 'aws', 'sam', 'cdk', 'eksctl'),
-  plan(ground, { option, program }) {
+  plan(ground, { option, account, program }) {
     const profile = option('aws-profile') ?? 'default';
     if (!/^[A-Za-z0-9_.@+-]+$/.test(profile)) {
       throw new CommandFailure(2, 'cannot set up aws: --aws-profile is no name of a profile');
@@ -27,7 +28,8 @@ export const aws: SetupTool = {
     const { url } = urlOption(option('for') ?? (profile === 'default' ? DEFAULT_URL : `${DEFAULT_URL}/${profile}`));
     const file = fileOf(ground, 'AWS_CONFIG_FILE', 'config');
     const section = profile === 'default' ? '[default]' : `[profile ${profile}]`;
-    const value = `${word(program('keyhold-helper'))} aws get ${word(url)}`;
+    const as = account === undefined ? '' : ` --account ${word(account)}`;
+    const value = `${word(program('keyhold-helper'))} aws get ${word(url)}${as}`;
     return {
       files: [{ file, edits: [{ kind: 'line', section, key: 'credential_process', value, joint: ' = ' }] }],
       links: [],

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import { CommandFailure } from '../cli/failure.ts';
 import { onPath } from './on-path.ts';
-import type { SetupTool } from './tool.ts';
+import { byProfile, type SetupTool } from './tool.ts';
 
 /** bazel: its credential helper for every host, or for one and what lies below it. */
 export const bazel: SetupTool = {
   name: 'bazel',
   summary: 'bazel asks keyhold for remote caches and downloads',
   gain: 'no token in .bazelrc or ~/.netrc',
+  account: byProfile,
   options: [{ flags: '--for <host>', summary: 'for this host only; *.HOST is it and all below it' }],
   detect: (ground) => onPath(ground, 'bazel', 'bazelisk'),
   plan({ home }, { option, program }) {

@@ -5,7 +5,7 @@ import { readIfThere } from '../install/files.ts';
 import type { Ground } from '../install/ground.ts';
 import type { Edit } from './edit/kinds.ts';
 import { onPath } from './on-path.ts';
-import type { SetupTool } from './tool.ts';
+import { byProfile, type SetupTool } from './tool.ts';
 
 /** What our provider is called in cargo's files: a path with a blank in it has no other way in. */
 const ALIAS = 'keyhold';
@@ -15,6 +15,7 @@ export const cargo: SetupTool = {
   name: 'cargo',
   summary: 'cargo login, fetch, publish and yank use the tokens in keyhold',
   gain: 'no token in credentials.toml in plain text, and registries that need one to read',
+  account: byProfile,
   options: [{ flags: '--registry <name>', summary: 'for this registry of your config.toml only' }],
   detect: (ground) => onPath(ground, 'cargo'),
   plan(ground, { option, program }) {

@@ -1,7 +1,7 @@
 import { CommandFailure } from '../cli/failure.ts';
 import { configOf, dockerConfig, HELPER, objectIn } from './docker-config.ts';
 import { notOnPath, onPath } from './on-path.ts';
-import type { SetupTool } from './tool.ts';
+import { byProfile, type SetupTool } from './tool.ts';
 
 /**
  * docker, its compose and buildx, and all that read its config.json: keyhold for every registry (`credsStore`), or for
@@ -11,6 +11,7 @@ export const docker: SetupTool = {
   name: 'docker',
   summary: 'docker login, pull and push keep their tokens in keyhold',
   gain: 'no token in config.json, where docker writes them as base64',
+  account: byProfile,
   options: [
     { flags: '--registry <host>', summary: 'for this registry only (docker.io is https://index.docker.io/v1/)' },
   ],
@@ -37,6 +38,12 @@ export const docker: SetupTool = {
 /** docker knows Docker Hub by this key alone. */
 function keyOf(registry: string): string {
   if (/^(index\.)?docker\.io$/.test(registry)) return 'https://index.docker.io/v1/';
+  if (registry.includes('@')) {
+    throw new CommandFailure(
+      2,
+      `cannot set up docker for one account: docker cannot name it to keyhold; ${byProfile.instead}`,
+    );
+  }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this looks for
   if (registry === '' || /[\u0000-\u0020\u007f]/.test(registry)) {
     throw new CommandFailure(

@@ -2,13 +2,14 @@ import { join } from 'node:path';
 import { CommandFailure } from '../cli/failure.ts';
 import type { Ground } from '../install/ground.ts';
 import { onPath } from './on-path.ts';
-import type { SetupTool } from './tool.ts';
+import { byProfile, type SetupTool } from './tool.ts';
 
 /** go: the line that `go env -w` would write, with netrc behind it as before. */
 export const go: SetupTool = {
   name: 'go',
   summary: 'go fetches private modules with the tokens in keyhold',
   gain: 'no token in ~/.netrc',
+  account: byProfile,
   options: [],
   detect: (ground) => onPath(ground, 'go'),
   plan(ground, { program }) {

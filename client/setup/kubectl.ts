@@ -28,19 +28,20 @@ export const kubectl: SetupTool = {
   name: 'kubectl',
   summary: 'kubectl takes the token or certificate of a cluster from keyhold',
   gain: 'no token or key in a kubeconfig in plain text',
+  account: 'named',
   options: [
     { flags: '--context <name>', summary: 'the context of your kubeconfig' },
     { flags: '--for <url>', summary: 'what the token is kept for; without it the address of the cluster' },
     { flags: '--server <url>', summary: 'where a token kept for another URL may go: the address of the cluster' },
   ],
   detect: (ground) => onPath(ground, 'kubectl', 'oc', 'k9s', 'helm'),
-  async plan(ground, { option, program }) {
+  async plan(ground, { option, account, program }) {
     const context = option('context');
     if (!context) {
       throw new CommandFailure(2, 'cannot set up kubectl: it needs --context; see: kubectl config get-contexts');
     }
     const file = fileOf(ground);
-    const { user, server, authority } = await contextIn(file, context);
+    const { user, server, authority, beside } = await contextIn(file, context);
     const given = option('for') ?? server;
     if (given === undefined) {
       throw new CommandFailure(2, `cannot set up kubectl: ${context} has no cluster with an address; give it by --for`);
@@ -54,7 +55,11 @@ export const kubectl: SetupTool = {
     const exec = {
       apiVersion: `${GROUP}/${isV1 ? 'v1' : 'v1beta1'}`,
       command: program('keyhold-helper'),
-      args: ['kubectl', 'get', url, ...(says && pinned === url ? [] : ['--server', pinned])],
+      args: [
+        ...['kubectl', 'get', url],
+        ...(says && pinned === url ? [] : ['--server', pinned]),
+        ...(account === undefined ? [] : ['--account', account]),
+      ],
       ...(isV1 ? { interactiveMode: 'Never' } : {}),
       ...(says ? { provideClusterInfo: true } : {}),
     };
@@ -74,10 +79,15 @@ export const kubectl: SetupTool = {
       notices: [
         ...(user === undefined || user === name ? [] : [`the user ${user} stays in ${file}, with all that it holds`]),
         ...(says ? [] : [unchecked]),
+        ...(account === undefined && beside.length > 0 ? [sharedServer(context, beside)] : []),
       ],
     };
   },
 };
+
+function sharedServer(context: string, beside: readonly string[]): string {
+  return `${context} has the server of ${beside.join(', ')}: where that server has a token for each, name the account by --account`;
+}
 
 /**
  * The server that the token may be sent to. Where it is kept for another URL than the cluster's address, the person has to say
@@ -116,6 +126,8 @@ type Context = {
   readonly server: string | undefined;
   /** Characters of the cluster's authority as base64. */
   readonly authority: number;
+  /** Other contexts with that server. */
+  readonly beside: readonly string[];
 };
 
 async function contextIn(file: string, name: string): Promise<Context> {
@@ -123,8 +135,15 @@ async function contextIn(file: string, name: string): Promise<Context> {
   const document = readable(() => parse(readIfThere(file)?.toString('utf8') ?? ''), file) as Config | null;
   const context = document?.contexts?.find((one) => one.name === name)?.context;
   if (!context) throw new CommandFailure(2, `cannot set up kubectl: ${file} has no context of that name`);
-  const cluster = document?.clusters?.find((one) => one.name === context.cluster)?.cluster;
-  return { user: context.user, server: cluster?.server, authority: authorityLength(cluster, dirname(file)) };
+  const clusterOf = (wanted: string | undefined) => document?.clusters?.find((one) => one.name === wanted)?.cluster;
+  const cluster = clusterOf(context.cluster);
+  const server = cluster?.server;
+  const beside = (document?.contexts ?? []).flatMap((one) =>
+    one.name !== name && server !== undefined && clusterOf(one.context?.cluster)?.server === server
+      ? [String(one.name)]
+      : [],
+  );
+  return { user: context.user, server, authority: authorityLength(cluster, dirname(file)), beside };
 }
 
 type Config = {

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { notOnPath, onPath } from './on-path.ts';
-import type { SetupTool } from './tool.ts';
+import { byProfile, type SetupTool } from './tool.ts';
 
 /** podman, buildah and skopeo: keyhold before their own file of tokens, by a file that is added to registries.conf. */
 export const podman: SetupTool = {
   name: 'podman',
   summary: 'podman, buildah and skopeo keep their tokens in keyhold',
   gain: 'no token in auth.json, where they write them as base64',
+  account: byProfile,
   options: [],
   detect: (ground) => onPath(ground, 'podman', 'buildah', 'skopeo'),
   plan(ground, { program }) {

@@ -8,6 +8,7 @@ export const pip: SetupTool = {
   name: 'pip',
   summary: 'pip takes tokens of private indexes from keyhold',
   gain: 'no token in pip.conf, in the URL of an index, or in ~/.netrc',
+  account: { instead: "write it into the index's URL: https://NAME@HOST/simple/" },
   options: [],
   detect: (ground) => onPath(ground, 'pip', 'pip3'),
   plan: (ground, { program }) => ({
@@ -23,6 +24,7 @@ export const uv: SetupTool = {
   name: 'uv',
   summary: 'uv takes tokens of private indexes from keyhold',
   gain: 'no token in uv.toml, in the URL of an index, or in ~/.netrc',
+  account: { instead: "write it into the index's URL: https://NAME@HOST/simple/" },
   options: [],
   detect: (ground) => onPath(ground, 'uv'),
   plan: (ground, { program }) => ({
@@ -41,6 +43,7 @@ export const twine: SetupTool = {
   name: 'twine',
   summary: "twine, poetry and others by Python's keyring library use keyhold",
   gain: 'no token in ~/.pypirc, and none in a variable',
+  account: { instead: 'name it to the program: twine upload --username NAME' },
   options: [],
   detect: (ground) => onPath(ground, 'twine', 'poetry', 'keyring'),
   plan(ground, { program }) {

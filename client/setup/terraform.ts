@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { readIfThere } from '../install/files.ts';
 import type { Ground } from '../install/ground.ts';
 import { onPath } from './on-path.ts';
-import type { SetupTool } from './tool.ts';
+import { byProfile, type SetupTool } from './tool.ts';
 
 const PROGRAM = 'terraform-credentials-keyhold';
 const BLOCK = 'credentials_helper "keyhold" {\n  args = []\n}\n';
@@ -12,6 +12,7 @@ export const terraform: SetupTool = {
   name: 'terraform',
   summary: 'terraform login and init keep their tokens in keyhold',
   gain: 'no token in credentials.tfrc.json in plain text',
+  account: byProfile,
   options: [],
   detect: (ground) => onPath(ground, 'terraform', 'tofu'),
   plan(ground, { program }) {

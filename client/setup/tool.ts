@@ -18,6 +18,8 @@ export type KnownTool = {
  * says what shall stand where; planned.ts writes it, journals it and takes it back.
  */
 export type SetupTool = KnownTool & {
+  /** Whether its hook can name the account that it asks for; where it cannot, how the account is chosen instead. */
+  readonly account: 'named' | { readonly instead: string };
   /** Options of its verb, beside those that all have. */
   readonly options: readonly SetupOption[];
   /** Throws a `CommandFailure`: 2 where it must be told more, 1 where something in the way is not keyhold's. */
@@ -26,6 +28,9 @@ export type SetupTool = KnownTool & {
   readonly after?: (asked: Asked, dryRun: boolean) => Promise<string[]>;
 };
 
+/** Of a hook that is asked for every host and told no account. */
+export const byProfile = { instead: 'choose it by a profile: keyhold profile set account NAME --profile PROFILE' };
+
 /** `flags` as commander has them, with a value: `--for <url>`. */
 export type SetupOption = { readonly flags: string; readonly summary: string };
 
@@ -33,6 +38,8 @@ export type SetupOption = { readonly flags: string; readonly summary: string };
 export type Asked = {
   /** An option's value by its long name, without the dashes. */
   readonly option: (name: string) => string | undefined;
+  /** The account that `--account` names. */
+  readonly account?: string | undefined;
   /** Where a program of ours lies that outlives upgrades. Exit 2 where nothing is installed. */
   readonly program: (name: string) => string;
 };

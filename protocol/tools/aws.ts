@@ -9,13 +9,15 @@ import { ask } from './ask.ts';
 import { rfc3339 } from './dates.ts';
 import { JsonObject, writeJsonSecret, writeJsonText } from './json.ts';
 import { isJsonSecret, openJsonSecret, writeJsonSecretWith } from './json-secret.ts';
-import { targetOfUrl } from './url.ts';
+import { optionsIn } from './options.ts';
+import { forAccount, targetOfUrl } from './url.ts';
 
 /** What AWS' libraries want to renew: they ask again from 15 minutes before the end. */
 const MIN_TTL: Seconds = 900;
 const NEEDED = ['AccessKeyId', 'SecretAccessKey'];
 const OTHERS = ['SessionToken', 'AccountId'];
-const USAGE = 'usage: keyhold-helper aws get URL, as credential_process; or aws store URL < JSON of aws sts';
+const USAGE =
+  'usage: keyhold-helper aws get URL [--account NAME], as credential_process; or aws store URL < JSON of aws sts';
 
 /**
  * AWS' credential_process. What is kept for the URL is an access key's secret, with its id as username; or, for keys
@@ -34,7 +36,9 @@ export const aws: Adapter = {
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [operation = '', url = '', ...more] = invocation.arguments;
-    const target = more.length === 0 ? targetOfUrl(url) : undefined;
+    const options = optionsIn(more, ['account']);
+    const named = options && targetOfUrl(url);
+    const target = named && forAccount(named, options.account);
     if (!target || (operation !== 'get' && operation !== 'store')) {
       invocation.warn(USAGE);
       return exitCodeOf('bad-request');

@@ -8,14 +8,15 @@ import { isBearer } from './bearer.ts';
 import { rfc3339 } from './dates.ts';
 import { JsonObject, writeJsonSecret } from './json.ts';
 import { isJsonSecret, openJsonSecret, writeJsonSecretWith } from './json-secret.ts';
+import { optionsIn } from './options.ts';
 import { readPemPair } from './pem.ts';
-import { isServerOf, targetOfUrl } from './url.ts';
+import { forAccount, isServerOf, targetOfUrl } from './url.ts';
 
 const INFO = 'KUBERNETES_EXEC_INFO';
 const GROUP = 'client.authentication.k8s.io';
 const versions: readonly string[] = [`${GROUP}/v1`, `${GROUP}/v1beta1`];
 const USAGE =
-  'usage: keyhold-helper kubectl get URL [--server URL], run by kubectl; or kubectl store URL < PEM (certificate and key)';
+  'usage: keyhold-helper kubectl get URL [--server URL] [--account NAME], run by kubectl; or kubectl store URL < PEM (certificate and key)';
 
 /**
  * The exec credential plugin of kubectl and everything built on client-go: `kubectl get URL` answers a token, or a
@@ -37,9 +38,11 @@ export const kubectl: Adapter = {
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [operation, url = '', ...more] = invocation.arguments;
-    const isPinned = operation === 'get' && more.length === 2 && more[0] === '--server';
-    const target = more.length === 0 || isPinned ? targetOfUrl(url) : undefined;
-    const pinned = isPinned ? targetOfUrl(more[1]!) : target;
+    const options = optionsIn(more, operation === 'get' ? ['server', 'account'] : []);
+    const named = options && targetOfUrl(url);
+    const target = named && forAccount(named, options.account);
+    const isPinned = options?.server !== undefined;
+    const pinned = isPinned ? targetOfUrl(options.server!) : target;
     if (!target || !pinned || (operation !== 'get' && operation !== 'store')) {
       invocation.warn(USAGE);
       return exitCodeOf('bad-request');
@@ -62,9 +65,10 @@ export const kubectl: Adapter = {
     const { version, server } = asked;
     const sentTo = server === undefined ? pinned : targetOfUrl(server);
     if (!sentTo || !isServerOf(sentTo, pinned)) {
-      const allowed = isPinned ? `, which may go to ${more[1]}` : '';
+      const allowed = isPinned ? `, which may go to ${options.server}` : '';
+      const as = options.account === undefined ? '' : ` --account ${options.account}`;
       invocation.warn(
-        `cannot give kubectl the token kept for ${url}${allowed}: kubectl would send it to ${server}; to allow that, run: keyhold setup kubectl --context CONTEXT --for ${url} --server ${server}`,
+        `cannot give kubectl the token kept for ${url}${allowed}: kubectl would send it to ${server}; to allow that, run: keyhold setup kubectl --context CONTEXT --for ${url} --server ${server}${as}`,
       );
       return exitCodeOf('denied');
     }

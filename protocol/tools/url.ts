@@ -15,6 +15,12 @@ export function targetOfUrl(url: string): Target | undefined {
   return { protocol: protocol!, host: host!, path: trimmed === '' ? undefined : trimmed, username };
 }
 
+/** The target for one account; undefined where the URL names another one. */
+export function forAccount(target: Target, account: string | undefined): Target | undefined {
+  if (account === undefined) return target;
+  return target.username === undefined || target.username === account ? { ...target, username: account } : undefined;
+}
+
 /**
  * Whether `server` is the one that `kept` stands for: the same protocol and host, byte by byte, and below its path where it
  * has one.

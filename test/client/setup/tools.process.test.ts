@@ -148,6 +148,27 @@ describe('setup of', () => {
     });
   });
 
+  it.each([
+    ['docker', { registry: 'ada@r.example' }, 'keyhold profile set account'],
+    ['docker', { account: 'ada' }, 'keyhold profile set account'],
+    ['podman', { account: 'ada' }, 'keyhold profile set account'],
+    ['cargo', { account: 'ada' }, 'keyhold profile set account'],
+    ['terraform', { account: 'ada' }, 'keyhold profile set account'],
+    ['go', { account: 'ada' }, 'keyhold profile set account'],
+    ['bazel', { account: 'ada' }, 'keyhold profile set account'],
+    ['bazel', { for: 'https://ada@r.example' }, 'keyhold profile set account'],
+    ['pip', { account: 'ada' }, "index's URL"],
+    ['uv', { account: 'ada' }, "index's URL"],
+    ['twine', { account: 'ada' }, 'twine upload --username NAME'],
+    ['askpass', { account: 'ada' }, 'credential.https://HOST.username'],
+  ])('%s with %j: no account is dropped in silence', async (name, options, instead) => {
+    const before = tree();
+    const why = await wire(name, options).then(String, (error: Error) => error.message);
+    expect(why).toMatch(/^cannot set up \w+ for one account: \w+ cannot name it to keyhold; /);
+    expect(why).toContain(instead);
+    expect(tree()).toEqual(before);
+  });
+
   it('podman comes before auth.json, and says that this is still used', async () => {
     expect(await told('podman')).toContain('what they hold in auth.json by themselves is still used');
     expect(read('.config/containers/registries.conf.d/50-keyhold.conf')).toBe(
@@ -242,6 +263,21 @@ describe('setup of', () => {
       await expect(wire('kubectl', { context: 'dev' })).rejects.toThrow('not YAML');
     });
 
+    it('has an account for each of two contexts of one server, by --account or by the user in --for', async () => {
+      const shared = await told('kubectl', { context: 'dev' }, kubectlOf(minor('32')));
+      expect(shared).toContain('dev has the server of my "dev": where that server has a token for each');
+      const admin = { context: 'dev', account: 'system:serviceaccount:ns:admin' };
+      expect(await told('kubectl', admin, kubectlOf(minor('32')))).not.toContain('has the server of');
+      await wire('kubectl', { context: 'my "dev"', for: 'https://readonly@k8s.example:6443' }, kubectlOf(minor('32')));
+      const { users } = parse(read('.kube/config')) as { users: { user: { exec?: { args: string[] } } }[] };
+      expect(users.flatMap(({ user }) => (user.exec ? [user.exec.args] : [])).sort()).toEqual([
+        ['kubectl', 'get', 'https://k8s.example:6443', '--account', 'readonly'],
+        ['kubectl', 'get', 'https://k8s.example:6443', '--account', 'system:serviceaccount:ns:admin'],
+      ]);
+      const both = { context: 'dev', for: 'https://ada@k8s.example:6443', account: 'bob' };
+      await expect(wire('kubectl', both)).rejects.toThrow('--for names another account than --account does');
+    });
+
     it('writes to the first file of KUBECONFIG', async () => {
       write('my kube/one', KUBECONFIG);
       const KUBECONFIG_ = `:${wiring.home}/my kube/one:/nonexistent`;
@@ -274,6 +310,11 @@ describe('setup of', () => {
       );
       expect(await told('aws', {}, { AWS_SECRET_ACCESS_KEY: 'x-EXAMPLE' })).toContain('AWS_SECRET_ACCESS_KEY is set');
       await expect(wire('aws', { 'aws-profile': 'a]\nb' })).rejects.toThrow('--aws-profile');
+    });
+
+    it('names the account, which is the id of the key', async () => {
+      await wire('aws', { account: 'AKIA EXAMPLE' });
+      expect(read('.aws/config')).toContain(' aws get https://sts.amazonaws.com --account "AKIA EXAMPLE"\n');
     });
 
     it('goes by AWS_CONFIG_FILE', async () => {
@@ -323,6 +364,23 @@ describe('setup of', () => {
       const path = join(wiring.home, '.local/share/keyhold/npm', name);
       expect(links).toEqual([{ path, target: '/opt/keyhold/bin/keyhold-helper' }]);
       expect(read('.npmrc')).toBe(`${registry}:tokenHelper=${path}\n`);
+    });
+
+    it.each([
+      [{ for: 'https://ada@npm.example' }, 'keyhold-npm@https@ada@@npm.example'],
+      [
+        { for: 'https://npm.example/a', account: 'ada@example.org' },
+        'keyhold-npm@https@ada=40example.org@@npm.example@a',
+      ],
+    ])('says by that name which account is meant: %j', async (options, name) => {
+      const { links } = await wire('pnpm', options);
+      expect(links.map(({ path }) => path)).toEqual([join(wiring.home, '.local/share/keyhold/npm', name)]);
+    });
+
+    it('goes by NPM_CONFIG_USERCONFIG, as import does', async () => {
+      await wire('pnpm', { for: 'https://npm.example' }, { NPM_CONFIG_USERCONFIG: join(wiring.home, 'my npmrc') });
+      expect(read('my npmrc')).toContain(':tokenHelper=');
+      expect(tree()).not.toContainEqual(expect.stringContaining('.npmrc'));
     });
 
     it('tells of a token in plain text for that registry', async () => {

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Environment } from '../../../client/install/ground.ts';
 import { setupTools } from '../../../client/setup/index.ts';
 import { type SetupReport, setUp, undo } from '../../../client/setup/planned.ts';
+import { accountFor } from '../../../client/setup/target-option.ts';
 import { temporaryFolder } from '../../temporary.ts';
 import { groundIn, treeOf } from '../home.ts';
 
@@ -32,8 +33,10 @@ export function aHomeToWire(bin = BIN): Wiring {
     async wire(name, options = {}, environment = {}) {
       const ground = groundIn(home, environment);
       const tool = setupTools.find((one) => one.name === name)!;
+      const option = (key: string) => options[key];
       const plan = await tool.plan(ground, {
-        option: (key) => options[key],
+        option,
+        account: accountFor(tool, option),
         program: (program) => `${bin}/${program}`,
       });
       return setUp(ground, name, plan, { dryRun: false });

@@ -121,4 +121,30 @@ describe.skipIf(!kubectl)('real kubectl, by what setup kubectl wrote', () => {
     const { before, after } = await person.undo('kubectl');
     expect(after).toEqual(before);
   });
+
+  it('sends for each of two contexts of one server the token of the account that it was set up for', async () => {
+    await person.forget(target());
+    const text = kubeConfig(api.url, authority);
+    const second = 'contexts:\n- {name: view, context: {cluster: lab, user: ada}}\n';
+    writeFileSync(config(), text.replace('contexts:\n', second));
+    await person.keep({ ...target(), username: 'readonly', password: 'readonly-EXAMPLE' });
+    await person.keep({ ...target(), username: 'admin', password: 'admin-EXAMPLE' });
+    await person.setup('kubectl', '--context', 'view', '--for', api.url.replace('//', '//readonly@'));
+    await person.setup('kubectl', '--context', 'dev', '--account', 'admin');
+    const opens = async (token: string, context: string) => {
+      api.token = token;
+      return (await ask('--context', context)).code === 0;
+    };
+    try {
+      expect(await opens('readonly-EXAMPLE', 'view')).toBe(true);
+      expect(await opens('admin-EXAMPLE', 'view')).toBe(false);
+      expect(await opens('admin-EXAMPLE', 'dev')).toBe(true);
+      expect(await opens('readonly-EXAMPLE', 'dev')).toBe(false);
+    } finally {
+      api.token = 'k8s-one-EXAMPLE';
+      await person.keyhold(['setup', 'kubectl', '--undo']);
+      writeFileSync(config(), text);
+      for (const username of ['readonly', 'admin']) await person.forget({ ...target(), username });
+    }
+  });
 });

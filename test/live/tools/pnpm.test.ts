@@ -18,7 +18,7 @@ describe('real pnpm, by what setup pnpm wrote', () => {
   let person: Wired;
 
   /** Installs from a registry, anew for each time: what pnpm keeps for itself lies on the desk. */
-  const install = async (name: string, url = `${registry.url}/`) => {
+  const install = async (name: string, url = `${registry.url}/`, env: Readonly<Record<string, string>> = {}) => {
     const [program = '', ...first] = pnpmVersions[name]!;
     const desk = join(person.desk, name.replace(' ', '-'));
     rmSync(desk, { recursive: true, force: true, maxRetries: 5 });
@@ -30,7 +30,7 @@ describe('real pnpm, by what setup pnpm wrote', () => {
     const { code, stdout, stderr } = await person.run(program, [...first, ...words], {
       cwd,
       expect: 'any',
-      env: { XDG_CACHE_HOME: join(desk, 'cache'), XDG_DATA_HOME: join(desk, 'data'), CI: 'true' },
+      env: { ...env, XDG_CACHE_HOME: join(desk, 'cache'), XDG_DATA_HOME: join(desk, 'data'), CI: 'true' },
     });
     return { code, text: `${stdout}${stderr}`, isInstalled: existsSync(join(cwd, 'node_modules/labdemo/index.js')) };
   };
@@ -65,6 +65,15 @@ describe('real pnpm, by what setup pnpm wrote', () => {
       const { code, text, isInstalled } = await install(name);
       expect(`${code} ${isInstalled} ${code === 0 ? '' : text}`, name).toBe('0 true ');
     });
+    // Another account's token was stored last, and NPM_CONFIG_USERCONFIG names the file.
+    await person.keep({ ...kept, username: 'bob', password: 'npm-two-EXAMPLE' });
+    const userConfig = { NPM_CONFIG_USERCONFIG: join(person.desk, 'npmrc') };
+    await person.keyhold(['setup', 'pnpm', '--for', `${registry.url}/`, '--account', 'ada'], { env: userConfig });
+    await byEach(async (name) => {
+      const { code, text, isInstalled } = await install(name, `${registry.url}/`, userConfig);
+      expect(`${code} ${isInstalled} ${code === 0 ? '' : text}`, name).toBe('0 true ');
+    });
+    await person.forget({ protocol: 'http', host: registry.host, username: 'bob' });
     await person.whileLocked(() =>
       byEach(async (name) => {
         const locked = await install(name);
