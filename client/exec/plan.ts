@@ -1,8 +1,7 @@
 import type { Target } from '../../protocol/credential.ts';
 import { accountFor, type Profile, settingFor } from '../../protocol/profiles.ts';
-import { belongsTo, endpointTemplate, environmentOf, type Manifest } from '../../protocol/services/index.ts';
+import { belongsTo, endpointText, environmentOf, type Manifest } from '../../protocol/services/index.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
-import { fromWire } from '../../protocol/text.ts';
 import { CommandFailure } from '../cli/failure.ts';
 import { targetOf } from '../cli/target.ts';
 
@@ -69,7 +68,6 @@ function planOfService(manifest: Manifest, profile: Profile, isOnly: boolean): O
   }
   const account = accountFor(profile, targets[0]!);
   const settings: readonly (readonly [keyof typeof plain, string | undefined])[] = [
-    ['endpoint', endpoint],
     ['project', settingFor(profile, 'project', id)],
     ['tenant', settingFor(profile, 'tenant', id)],
     // Our `text` is no word of theirs.
@@ -86,7 +84,7 @@ function planOfService(manifest: Manifest, profile: Profile, isOnly: boolean): O
       ...(endpoint === undefined && {
         endpoints: (plain.endpoint ?? []).map((name) => ({
           name,
-          values: targets.map((target) => writtenFor(target, endpointTemplate(manifest, name))),
+          values: targets.map((target) => endpointText(manifest, name, target, false)),
         })),
       }),
     },
@@ -94,16 +92,15 @@ function planOfService(manifest: Manifest, profile: Profile, isOnly: boolean): O
       ...settings.flatMap(([holds, value]) =>
         value === undefined ? [] : (plain[holds] ?? []).map((name) => ({ name, value, from: 'the profile' })),
       ),
+      ...(endpoint === undefined ? [] : (plain.endpoint ?? [])).map((name) => ({
+        name,
+        value: endpointText(manifest, name, targetOf(endpoint!), true),
+        from: 'the profile',
+      })),
       ...Object.entries(fixed).map(([name, value]) => ({ name, value, from })),
     ],
     remove: remove.map((name) => ({ name, from })),
   };
-}
-
-/** A server as a variable of the service's program takes it; `target` is where the token is held. */
-function writtenFor({ protocol, host }: Target, template: string): string {
-  const name = fromWire(host);
-  return template.replaceAll('{origin}', `${protocol}://${name}`).replaceAll('{host}', name);
 }
 
 /** The server that the profile names for a service. One for all is a guess as soon as several services are meant. */

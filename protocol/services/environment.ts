@@ -1,3 +1,5 @@
+import type { Target } from '../credential.ts';
+import { fromWire } from '../text.ts';
 import type { Manifest, Variable } from './manifest.ts';
 
 export type EnvironmentPlan = {
@@ -33,9 +35,22 @@ export function environmentOf(manifest: Manifest, kindName = manifest.kinds[0]?.
   return { token, plain, fixed, remove };
 }
 
-/** How a variable that holds the endpoint writes the server of the token: `{origin}` and `{host}` are to be filled in. */
-export function endpointTemplate({ env }: Manifest, name: string): string {
-  return env?.variables?.find((variable) => variable.name === name)?.value ?? '{origin}';
+/**
+ * A server as a variable of the service's program takes it. `server` is where the token is held or, with `isNamed`, what the
+ * person's profile names: then a fixed address of the service's own server does not hold.
+ */
+export function endpointText(
+  { env }: Manifest,
+  name: string,
+  { protocol, host, path }: Target,
+  isNamed: boolean,
+): string {
+  const { value, form = isNamed ? 'url' : 'origin' } = env?.variables?.find((variable) => variable.name === name) ?? {};
+  const texts = { host: fromWire(host), origin: fromWire(`${protocol}://${host}`), path: `/${fromWire(path ?? '')}` };
+  if (value !== undefined && (!isNamed || value.includes('{'))) {
+    return value.replaceAll('{origin}', texts.origin).replaceAll('{host}', texts.host);
+  }
+  return form === 'url' ? `${texts.origin}${path === undefined ? '' : texts.path}` : texts[form];
 }
 
 /** Every variable of a service that may hold a secret: what `doctor` looks for, and what must never be printed. */

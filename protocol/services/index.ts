@@ -14,7 +14,7 @@ export {
 } from './check.ts';
 export { conform, type Problem } from './conform.ts';
 export { durationOf, type Lifetime, lifetimeOf, secondsOf } from './durations.ts';
-export { type EnvironmentPlan, endpointTemplate, environmentOf, secretVariables, winnerOf } from './environment.ts';
+export { type EnvironmentPlan, endpointText, environmentOf, secretVariables, winnerOf } from './environment.ts';
 export {
   belongsTo,
   collide,

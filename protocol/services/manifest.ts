@@ -119,15 +119,21 @@ export type Variable = {
   readonly name: string;
   readonly holds: 'token' | 'endpoint' | 'username' | 'account' | 'project' | 'profile' | 'tenant' | 'output' | 'fixed';
   /**
-   * What `fixed` holds, never a secret; of an `endpoint` how the server of the token is written: `{origin}` and `{host}` are
-   * filled in. Without it an endpoint is `{origin}`.
+   * What `fixed` holds, never a secret; of an `endpoint` how the service's own server is written: `{origin}` and `{host}` are
+   * filled in.
    */
   readonly value?: string;
+  /** How an `endpoint` writes a server. Without it: `origin`, and `url` for a server that the person's profile names. */
+  readonly form?: EndpointForm;
   readonly kinds?: readonly string[];
   /** Set beside the first one that holds the same, for programs that read only this. */
   readonly alsoSet?: boolean;
   readonly note?: string;
 };
+
+/** `host`: HOST[:PORT]; `origin`: SCHEME://HOST[:PORT]; `url`: with the path; `path`: the path alone. */
+export const endpointForms = ['host', 'origin', 'url', 'path'] as const;
+export type EndpointForm = (typeof endpointForms)[number];
 
 export type Deviation = { readonly documented: string; readonly real: string; readonly fix?: string };
 

@@ -124,6 +124,9 @@ function environment(manifest: Manifest): Problem[] {
           : 'has a value, which only a fixed one has';
       problems.push(problem(path, rule));
     }
+    if (variable.form !== undefined && variable.holds !== 'endpoint') {
+      problems.push(problem([...path, 'form'], 'is for a variable that holds an endpoint'));
+    }
     return problems;
   });
 }

@@ -1,4 +1,4 @@
-import { fields, operations } from './manifest.ts';
+import { endpointForms, fields, operations } from './manifest.ts';
 import { calls, definitions, kindNames } from './schema-definitions.ts';
 import { count, list, oneOf, record, ref, type Schema, yes } from './schema-terms.ts';
 
@@ -132,8 +132,12 @@ export const manifestSchema: Schema = {
                   type: 'string',
                   pattern: '^[ -~]{0,256}$',
                   description:
-                    'What a `fixed` one holds; of an `endpoint` how the server is written, with `{origin}` and `{host}`.',
+                    "What a `fixed` one holds; of an `endpoint` how the service's own server is written, with `{origin}` and `{host}`.",
                 },
+                form: oneOf(
+                  [...endpointForms],
+                  'How an `endpoint` writes a server: HOST[:PORT], SCHEME://HOST[:PORT], this with the path, or the path. Without it an origin, and a server that the profile names with its path.',
+                ),
                 kinds: kindNames('The kinds that it may hold; all without it.'),
                 alsoSet: yes('Set beside the first that holds the same, for programs that read only this one.'),
                 note: ref('text', 'What to know.'),

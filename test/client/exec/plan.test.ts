@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { checkedName, planOf } from '../../../client/exec/plan.ts';
-import type { Manifest } from '../../../protocol/services/index.ts';
+import type { Manifest, Variable } from '../../../protocol/services/index.ts';
+import { service } from '../../protocol/services/manifests.ts';
 
 function aService(more: Partial<Manifest> = {}): Manifest {
   return {
@@ -60,7 +61,7 @@ describe('the plan of a service', () => {
     });
   });
 
-  it('writes the endpoint of the token as the service says, and the one of the profile as the person wrote it', () => {
+  it('writes the endpoint of the token, and the one of the profile, in the form that the variable takes', () => {
     const written = (value: string) => ({
       variables: [
         { name: 'ONE_TOKEN', holds: 'token' } as const,
@@ -72,10 +73,44 @@ describe('the plan of a service', () => {
     expect(values('{origin}/v1')).toEqual(['https://api.one.example/v1', 'https://one.example:8443/v1']);
     expect(values('{host}')).toEqual(['api.one.example', 'one.example:8443']);
     expect(values('one.example')).toEqual(['one.example', 'one.example']);
-    const settings = profile({ endpoint: 'https://eu.one.example/base' });
-    const { grants, plain } = planOf({ ...none, services: [aService({ env: written('{host}') })], profile: settings });
-    expect(grants[0]!.endpoints).toBeUndefined();
-    expect(plainly(plain)).toEqual({ ONE_URL: 'https://eu.one.example/base' });
+    const settings = profile({ endpoint: 'https://eu.one.example/base/' });
+    const named = (fields: Partial<Variable>) => {
+      const env = {
+        variables: [written('').variables[0]!, { name: 'ONE_URL', holds: 'endpoint', ...fields } as const],
+      };
+      const { grants, plain } = planOf({ ...none, services: [aService({ env })], profile: settings });
+      expect(grants[0]!.endpoints).toBeUndefined();
+      return plainly(plain)['ONE_URL'];
+    };
+    expect(named({ value: '{host}' })).toBe('eu.one.example');
+    expect(named({ form: 'host' })).toBe('eu.one.example');
+    expect(named({ form: 'origin' })).toBe('https://eu.one.example');
+    expect(named({ form: 'url' })).toBe('https://eu.one.example/base');
+    expect(named({ form: 'path' })).toBe('/base');
+    expect(named({})).toBe('https://eu.one.example/base');
+    // The address of the service's own server is not that of the profile's.
+    expect(named({ value: 'https://api.one.example/v1', form: 'url' })).toBe('https://eu.one.example/base');
+  });
+
+  it.each<[string, Record<string, string>, Record<string, string>]>([
+    ['github', {}, { GH_HOST: 'github.com' }],
+    ['github', { endpoint: 'https://acme.ghe.com' }, { GH_HOST: 'acme.ghe.com' }],
+    ['github-enterprise', { endpoint: 'https://github.corp.example' }, { GH_HOST: 'github.corp.example' }],
+    ['gitlab', {}, { GITLAB_HOST: 'https://gitlab.com' }],
+    ['gitlab', { endpoint: 'https://gitlab.example.com/' }, { GITLAB_HOST: 'https://gitlab.example.com' }],
+    ['apkg', { endpoint: 'https://apkg.example/registry' }, { APKG_REGISTRY: 'https://apkg.example/registry' }],
+    ['podstack', { endpoint: 'https://api.podstack.ai/v1' }, { PODSTACK_API_ENDPOINT: 'https://api.podstack.ai/v1' }],
+    ['pogodoc', {}, { POGODOC_BASE_URL: 'https://api.pogodoc.com/v1' }],
+  ])('%s with %j: %j, as its document says', (id, settings, expected) => {
+    const { grants, plain } = planOf({ ...none, services: [service(id)], profile: profile(settings) });
+    const endpoints = (grants[0]!.endpoints ?? []).map(({ name, values: [value] }) => [name, value!]);
+    expect({ ...Object.fromEntries(endpoints), ...plainly(plain) }).toMatchObject(expected);
+  });
+
+  it('gives a token of GitHub Enterprise Server to the variables that gh reads for such a server', () => {
+    const settings = profile({ endpoint: 'https://github.corp.example' });
+    const { grants } = planOf({ ...none, services: [service('github-enterprise')], profile: settings });
+    expect(grants[0]!.variables).toEqual(['GH_ENTERPRISE_TOKEN', 'GITHUB_ENTERPRISE_TOKEN']);
   });
 
   it('keeps the path of an endpoint where the service tells tokens apart by it', () => {

@@ -9,6 +9,7 @@ describe('the built-in services', () => {
       'bitbucket',
       'crates-io',
       'docker-hub',
+      'github-enterprise',
       'github',
       'gitlab',
       'npm',

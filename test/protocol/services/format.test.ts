@@ -63,6 +63,7 @@ describe('checkFormat', () => {
     ['pypi', `pypi-AgEIcHlwaS5vcmc${'a'.repeat(20)}EXAMPLE`],
     ['docker-hub', `dckr_pat_${'a'.repeat(20)}EXAMPLE`],
     ['bitbucket', 'any-value-EXAMPLE'],
+    ['github-enterprise', `ghp_${'a'.repeat(29)}EXAMPLE`],
     ['gitlab', 'glpat-aaaaaaaaaaaaaEXAMPLE'],
     ['podstack', 'podstack_abc123_EXAMPLE'],
     ['pogodoc', 'any-visible-EXAMPLE'],
