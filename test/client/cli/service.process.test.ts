@@ -31,11 +31,11 @@ describe('keyhold service list', () => {
     const { code, stdout, stderr } = await keyhold(['service', 'list'], { home });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^apkg +apkg +api\.apkg\.ai, your own servers$/m);
-    expect(stdout).toMatch(/^work \(yours\) +GitLab at work +gitlab\.work\.example, your own servers$/m);
+    expect(stdout).toMatch(/^work \(yours\) +GitLab at work +gitlab\.work\.example, your own\n +servers$/m);
     expect(stdout).toMatch(/^pogo +Pogo +every pogo:\/\/$/m);
     expect(widest(stdout)).toBeLessThanOrEqual(80);
     const { services } = JSON.parse((await keyhold(['service', 'list', '--json'], { home })).stdout);
-    expect(services).toHaveLength(13);
+    expect(services).toHaveLength(15);
   });
 
   test.each([
