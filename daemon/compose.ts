@@ -150,6 +150,7 @@ export function compose({
     }),
     clock,
     held: () => credentials.entries.all(),
+    byId: (id) => credentials.entries.byId(id),
     lead: config.eventsLead,
   });
   emitter.subscribe(logging(log));
@@ -208,8 +209,7 @@ export function compose({
     clock,
     keep: config.auditKeep,
     emit,
-    held: () =>
-      credentials.lifecycle.state === 'open' ? new Set([...credentials.entries.all()].map(({ id }) => id)) : undefined,
+    isHeld: (id) => (credentials.lifecycle.state === 'open' ? credentials.entries.byId(id) !== undefined : undefined),
   });
 
   const admin = new Sidecar({

@@ -10,6 +10,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KeyholdError } from '../protocol/errors.ts';
 
@@ -63,6 +64,22 @@ export function replaceDurably(file: string, text: string): void {
     throw error;
   }
   syncFolder(dirname(file));
+}
+
+/** The same for a text in pieces: they are written one after the other, and the event loop does not wait for the disk. */
+export async function replaceInPieces(file: string, pieces: Iterable<string>): Promise<void> {
+  const temporary = temporaryBeside(file);
+  try {
+    await using handle = await open(temporary, 'wx', 0o600);
+    for (const piece of pieces) await handle.writeFile(piece);
+    await handle.sync();
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  await using folder = await open(dirname(file), 'r');
+  await folder.sync();
 }
 
 /** Makes names in `folder` survive a power cut. */

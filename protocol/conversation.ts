@@ -1,7 +1,7 @@
 import { Attributes, readAttributes } from './attributes.ts';
 import { readCapabilities } from './capabilities.ts';
 import { decodeRequest } from './decode.ts';
-import { encodeReply } from './encode.ts';
+import { encodeInPieces, encodeReply } from './encode.ts';
 import { asFault, KeyholdError } from './errors.ts';
 import { Framing } from './framing.ts';
 import { Gathered } from './gathered.ts';
@@ -22,6 +22,8 @@ export interface Transport {
   send(bytes: Buffer): boolean;
   /** Ends the connection once everything is sent. */
   close(): void;
+  /** Lets other connections have their turn, between two pieces of a long answer. */
+  turn?(): Promise<void>;
   /** Stops and restarts the flow of incoming bytes. */
   pause(): void;
   resume(): void;
@@ -234,7 +236,10 @@ export class Conversation implements RunWire {
     if (this.#closed) return;
     const offered = request?.capabilities ?? readCapabilities(attributes.list('capability[]'));
     try {
-      encodeReply(reply, offered, this.#out);
+      for (const _ of encodeInPieces(reply, offered, this.#out)) {
+        await this.#transport.turn?.();
+        if (this.#closed) return;
+      }
     } catch (error) {
       const { status, message } = asFault(error);
       encodeReply({ status, message }, offered, this.#out);

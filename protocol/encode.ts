@@ -6,6 +6,9 @@ import type { CredentialReply, CredentialRequest } from './handler.ts';
 import { printable, toWire } from './text.ts';
 import type { ByteWriter } from './writer.ts';
 
+/** Characters of details that are written in one go: about a millisecond. */
+const PIECE = 262_144;
+
 /** What a client may put into a request besides the request itself. */
 export type RequestExtras = readonly (readonly [key: string, value: string])[];
 
@@ -69,9 +72,22 @@ export function encodeRequest(request: CredentialRequest, out: ByteWriter): void
  * Throws `bad_request`, and has written nothing, where a value could not be told on the wire. PROTOCOL.md §5.
  */
 export function encodeReply(reply: CredentialReply, offered: Capabilities, out: ByteWriter): void {
+  const pieces = encodeInPieces(reply, offered, out);
+  while (!pieces.next().done);
+}
+
+/**
+ * The same for an answer of any length: yields between two pieces, so that the agent can serve others meanwhile. Who stops
+ * early sees to what is written so far.
+ */
+export function* encodeInPieces(
+  reply: CredentialReply,
+  offered: Capabilities,
+  out: ByteWriter,
+): Generator<void, void, void> {
   const start = out.length;
   try {
-    if (offered.keyhold) encodeOutcome(reply, offered, out);
+    if (offered.keyhold) yield* encodeOutcome(reply, offered, out);
     // A refusal must end git's search, or it would ask the next helper, and then the human, for what policy denied.
     else if (reply.status === 'denied') out.attribute('quit', '1');
     if (reply.status === 'ok' && isUsable(reply, offered)) encodeCredential(reply, offered, out);
@@ -86,7 +102,7 @@ function isUsable(reply: CredentialReply & { status: 'ok' }, offered: Capabiliti
   return reply.credential !== undefined && (reply.credential.authtype === undefined || offered.authtype);
 }
 
-function encodeOutcome(reply: CredentialReply, offered: Capabilities, out: ByteWriter): void {
+function* encodeOutcome(reply: CredentialReply, offered: Capabilities, out: ByteWriter): Generator<void, void, void> {
   if (reply.status === 'ok' && reply.credential && !isUsable(reply, offered)) {
     out.attribute('status', 'not-found');
     out.attribute('message', 'the credential is of a kind that the caller did not offer to take: authtype');
@@ -94,9 +110,16 @@ function encodeOutcome(reply: CredentialReply, offered: Capabilities, out: ByteW
   }
   out.attribute('status', reply.status);
   if (reply.message !== undefined) out.attribute('message', toWire(printable(reply.message)));
-  for (const [key, value] of reply.details ?? []) {
+  if (reply.details === undefined) return;
+  // A secret is borrowed until the next await: an answer with one is written in one go.
+  const isLent = reply.status === 'ok' && reply.credential !== undefined;
+  let pieceStart = out.length;
+  for (const [key, value] of reply.details) {
     refuseKey(key);
     out.attribute(key, value);
+    if (isLent || out.length - pieceStart < PIECE) continue;
+    yield;
+    pieceStart = out.length;
   }
 }
 

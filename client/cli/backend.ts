@@ -91,7 +91,9 @@ async function migrate(name: string, options: DestructiveOptions): Promise<void>
   if (name !== 'memory') await followBackend(name);
   const carried = Number(detail(details, 'carried') ?? 0);
   const left = documents(details, 'left[]');
-  show(options.json, { backend: name, carried, ...(left.length > 0 && { left }) }, (page) => {
+  const more = Number(detail(details, 'left_more') ?? 0);
+  const staying = left.length > 0 && { left, ...(more > 0 && { leftMore: more }) };
+  show(options.json, { backend: name, carried, ...staying }, (page) => {
     page.line(
       `Carried ${carried} ${carried === 1 ? 'token' : 'tokens'} to the backend ${name}, which is used from now on.`,
     );
@@ -109,6 +111,7 @@ async function migrate(name: string, options: DestructiveOptions): Promise<void>
       ]),
       true,
     );
+    if (more > 0) page.line(`and ${more} more`);
   });
 }
 

@@ -1,11 +1,10 @@
-import { documentLine } from '../../protocol/document-line.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Detail } from '../../protocol/handler.ts';
 import type { AttributesNamed } from '../../protocol/wire/attribute-names.ts';
 import { type BackendName, type Held, isBackendName } from '../backends/backend.ts';
-import { placeOf } from '../backends/backup-pages.ts';
 import type { MemoryOver } from '../backends/memory-over.ts';
 import { migrate } from '../backends/migrate.ts';
+import { NAMED_MAX, named } from '../backends/named.ts';
 import type { Caller } from '../socket/caller.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
@@ -22,16 +21,20 @@ export const backendMigrate = action('backend-migrate', backendIn, async (name, 
     notRemoved.length > 0
       ? `${notRemoved.length} could not be removed where they were`
       : recovery.over && undoable(recovery.over);
-  const left = [
-    ...notRemoved.map((held) => leftItem(held, 'not-removed')),
-    ...notCarried.map((held) => leftItem(held, 'not-carried')),
-  ];
-  return { status: 'ok', details: [['carried', String(carried)], ...left], message: remark };
+  const details: Detail[] = [['carried', String(carried)], ...leftDetails(notRemoved, notCarried)];
+  return { status: 'ok', details, message: remark };
 });
 
-/** A credential that stays where it was: its copy could not be removed there, or its record is damaged. */
-function leftItem(held: Held, why: 'not-removed' | 'not-carried'): Detail {
-  return ['left[]', documentLine({ ...placeOf(held), why })];
+/** The credentials that stay where they were: a copy could not be removed there, or a record is damaged. */
+function leftDetails(notRemoved: readonly Held[], notCarried: readonly Held[]): Detail[] {
+  const some = notRemoved.slice(0, NAMED_MAX);
+  const others = notCarried.slice(0, NAMED_MAX - some.length);
+  const more = notRemoved.length + notCarried.length - some.length - others.length;
+  return [
+    ...named('left[]', some, { why: 'not-removed' }),
+    ...named('left[]', others, { why: 'not-carried' }),
+    ...(more > 0 ? [['left_more', String(more)] as const] : []),
+  ];
 }
 
 function undoable({ copies, before }: MemoryOver): string {

@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { linesOf, namesLine } from '../../protocol/columns.ts';
 import type { Detail } from '../../protocol/handler.ts';
 import { fromWire } from '../../protocol/text.ts';
@@ -6,6 +5,7 @@ import { refreshOf } from '../credentials/held-item.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
 import type { Audit } from '../history/audit/audit.ts';
 import type { Use } from '../history/audit/usage.ts';
+import { inSlices } from '../slices.ts';
 
 /** Names, and how the value of one is had; undefined for what is absent. */
 type Values<Of> = readonly (readonly [name: string, value: (of: Of) => unknown])[];
@@ -49,9 +49,6 @@ const useValues: Values<Use | undefined> = [
   ['uses', (use) => use?.count ?? 0],
 ];
 
-/** Lines that are made in one go, of 300 tokens each: a get that comes meanwhile waits for no more than that. */
-const LINES_A_TURN = 3;
-
 /** The columns of those names, or all. */
 export async function heldColumns(
   entries: readonly Entry[],
@@ -66,10 +63,7 @@ export async function heldColumns(
     return [...ofEntry.map(([, value]) => some.map(value)), ...ofUse.map(([, value]) => uses.map(value))];
   });
   const details: Detail[] = [['columns', namesLine([...ofEntry, ...ofUse].map(([name]) => name))]];
-  for (const line of lines) {
-    if (details.length % LINES_A_TURN === 0) await turn();
-    details.push(['rows[]', line]);
-  }
+  await inSlices(lines, (line) => details.push(['rows[]', line]));
   return details;
 }
 

@@ -6,9 +6,11 @@ import { isListedBy } from '../credentials/fronts.ts';
 import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import { heldItem, targetItem } from '../credentials/held-item.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
+import type { Audit } from '../history/audit/audit.ts';
 import type { Erased } from '../history/erased/erased.ts';
 import { nextAt, type Recheck, recheckIn } from '../history/tombstones/recheck.ts';
 import type { Tombstone } from '../history/tombstones/tombstone.ts';
+import { filterInSlices, inSlices } from '../slices.ts';
 import { action } from './action.ts';
 import { stillDeciding } from './deciding.ts';
 import { heldColumns } from './list-columns.ts';
@@ -37,11 +39,17 @@ export const list = action(
     // What was counted in the last second and waits is told, too: a person may go by it before a token dies.
     audit.flush();
     const held = [...credentials.entries.all()];
-    const entries = service === undefined ? held : held.filter((entry) => mayBeOf(entry, service));
+    const entries = service === undefined ? held : await filterInSlices(held, (entry) => mayBeOf(entry, service));
     if (isCompact) return { status: 'ok', details: await heldColumns(entries, audit, new Set(names)) };
-    return { status: 'ok', details: entries.map((entry) => item(heldItem(entry, audit.useOf(entry.id)))) };
+    return { status: 'ok', details: await heldItems(entries, audit) };
   },
 );
+
+async function heldItems(entries: readonly Entry[], audit?: Pick<Audit, 'useOf'>): Promise<Detail[]> {
+  const details: Detail[] = [];
+  await inSlices(entries, (entry) => details.push(item(heldItem(entry, audit?.useOf(entry.id)))));
+  return details;
+}
 
 function erasedItems({ bin }: Pick<Parts, 'bin'>): Detail[] {
   return bin.all().map((one) => item(erasedItem(one, bin.left(one))));
@@ -53,16 +61,16 @@ function deletedItems({ credentials, tombstones }: Pick<Parts, 'credentials' | '
 }
 
 /** What a tool's helper may list: a front its own credentials, every other tool none. */
-function listOfFront(
-  credentials: Pick<CredentialStore, 'entries' | 'lifecycle' | 'own'>,
+async function listOfFront(
+  credentials: Pick<CredentialStore, 'entries'>,
   tool: string,
   front: string | undefined,
-): CredentialReply {
+): Promise<CredentialReply> {
   if (front === undefined) {
     return { status: 'unsupported', message: `cannot list: the protocol of ${tool} lists nothing` };
   }
-  const listed = [...credentials.entries.all()].filter((entry) => isListedBy(entry, front));
-  return { status: 'ok', details: listed.map((entry) => item(heldItem(entry))) };
+  const listed = await filterInSlices([...credentials.entries.all()], (entry) => isListedBy(entry, front));
+  return { status: 'ok', details: await heldItems(listed) };
 }
 
 /** Whether an entry belongs to a service, or is from before that was noted. */

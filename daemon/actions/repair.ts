@@ -1,6 +1,4 @@
-import { documentLine } from '../../protocol/document-line.ts';
-import type { Detail } from '../../protocol/handler.ts';
-import { placeOf } from '../backends/backup-pages.ts';
+import { NAMED_MAX, named } from '../backends/named.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
 
@@ -16,7 +14,7 @@ export const repair = action(
       details: [
         ['removed', String(removed)],
         ['left', String(left)],
-        ...leftovers.map((held): Detail => ['item[]', documentLine(placeOf(held))]),
+        ...named('item[]', leftovers.slice(0, NAMED_MAX)),
       ],
     };
   },

@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { documentLine } from '../../protocol/document-line.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { CredentialReply, Detail } from '../../protocol/handler.ts';
 import { linesOfRecord } from '../../protocol/record-lines.ts';
 import type { Secret } from '../../protocol/secret.ts';
-import { fromWire } from '../../protocol/text.ts';
 import { release } from '../access/release.ts';
 import type { Parts } from '../actions/parts.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
@@ -13,6 +11,7 @@ import { filterInSlices, inSlices, Slices } from '../slices.ts';
 import type { Caller } from '../socket/caller.ts';
 import { type Held, heldOf, type Secrets } from './backend.ts';
 import { type BackupSealer, openSealer } from './backup.ts';
+import { NAMED_MAX, named } from './named.ts';
 import { copySecrets, disposeSecrets } from './secrets.ts';
 
 /** What a backup needs. */
@@ -41,6 +40,8 @@ class BackupRun {
   #making: Promise<unknown> = Promise.resolve();
   /** Found damaged or gone: what a backup that begins anew leaves out. */
   readonly #leftOut = new Set<Source>();
+  /** How many of them were found damaged. */
+  #damaged = 0;
 
   private constructor(parts: BackingUp, sealer: BackupSealer, sources: readonly Source[]) {
     this.#parts = parts;
@@ -135,14 +136,15 @@ class BackupRun {
    */
   async #againWithout(why: 'gone' | 'damaged', caller: Caller): Promise<Detail[]> {
     const { credentials } = this.#parts;
-    const named: Detail[] = [];
+    const before = this.#damaged;
+    const damaged: Held[] = [];
     const slices = new Slices();
     for (let found: Secrets | 'gone' | 'damaged' = why; ; found = await this.#read(this.#sources[this.#at]!, caller)) {
       const source = this.#sources[this.#at]!;
       if (typeof found !== 'string') disposeSecrets(found);
       else {
         this.#leftOut.add(source);
-        if (found === 'damaged') named.push(['damaged[]', documentLine(placeOf(source.held))]);
+        if (found === 'damaged' && ++this.#damaged <= NAMED_MAX) damaged.push(source.held);
       }
       this.#at++;
       if (this.left === 0) break;
@@ -153,7 +155,9 @@ class BackupRun {
     this.#sources = await filterInSlices(this.#sources, (one) => !this.#leftOut.has(one));
     this.#sealer.again(this.#sources.length);
     this.#at = 0;
-    return [['header', this.#sealer.header], ...named];
+    const more = this.#damaged - before - damaged.length;
+    const rest: Detail[] = more > 0 ? [['damaged_more', String(more)]] : [];
+    return [['header', this.#sealer.header], ...named('damaged[]', damaged), ...rest];
   }
 }
 
@@ -217,23 +221,25 @@ export async function backUp(parts: BackingUp, passphrase: Secret, caller: Calle
   const run = await BackupRun.begin(parts, passphrase);
   try {
     const damaged: Detail[] = [];
-    let rest: Detail[] = [];
-    while (run.left > 0 || rest.length === 0) {
-      const page = await run.page(caller);
-      // It began anew: what came before belongs to no backup.
-      if (page[0]?.[0] === 'header') rest = [];
-      damaged.push(...page.filter(([key]) => key === 'damaged[]'));
-      for (const detail of page) if (detail[0] !== 'damaged[]') rest.push(detail);
+    let records: Detail[] = [];
+    let header: Detail | undefined;
+    let more = 0;
+    while (run.left > 0 || header === undefined) {
+      for (const detail of await run.page(caller)) {
+        const [key, value] = detail;
+        if (key === 'record[]') records.push(detail);
+        else if (key === 'damaged[]') damaged.push(detail);
+        else if (key === 'damaged_more') more += Number(value);
+        else {
+          // It began anew: what came before belongs to no backup.
+          header = detail;
+          records = [];
+        }
+      }
     }
-    const [header, ...records] = rest;
-    return { status: 'ok', details: [header!, ...damaged, ...records] };
+    const rest: Detail[] = more > 0 ? [['damaged_more', String(more)]] : [];
+    return { status: 'ok', details: [header, ...damaged, ...rest, ...records] };
   } finally {
     run.dispose();
   }
-}
-
-/** What people know a credential by. */
-export function placeOf({ id, protocol, host, path, username, about }: Held): Record<string, unknown> {
-  const text = (value: string | undefined) => (value === undefined ? undefined : fromWire(value));
-  return { id, protocol, host, path: text(path), username: text(username), label: about?.label };
 }

@@ -3,6 +3,7 @@ import type { Secret } from '../../protocol/secret.ts';
 import { fromWire } from '../../protocol/text.ts';
 import type { Emit } from '../events/agent-event.ts';
 import { isOwn } from '../history/tombstones/own-records.ts';
+import { filterInSlices } from '../slices.ts';
 import type { Backend, BackendName, Degradation, Held } from './backend.ts';
 import type { Backends } from './index.ts';
 import type { MemoryOver } from './memory-over.ts';
@@ -108,16 +109,16 @@ export class MigrateRecovery {
       if (this.#over) this.#forgetOver();
       else this.#journal.clear();
     };
-    // Back to the copies: until the end they serve in any case, as the journal says already.
-    if (from === to) return { begin() {}, commit() {}, keep() {}, end };
+    // Back to the copies: until the end they serve whatever happens, as the journal says already.
+    if (from === to) return { async begin() {}, async commit() {}, async keep() {}, end };
     return {
-      begin: (kept) => this.#journal.write({ from, to, phase: 'copying', kept }),
-      commit: (kept) => {
-        this.#journal.write({ from, to, phase: 'removing', kept });
+      begin: (kept) => this.#journal.write({ from, to, phase: 'copying' }, kept),
+      commit: async (kept) => {
+        await this.#journal.write({ from, to, phase: 'removing' }, kept);
         this.#backends.remember(to);
       },
-      keep: (over) => {
-        this.#journal.write({ from, to, phase: 'kept', kept: [] });
+      keep: async (over) => {
+        await this.#journal.write({ from, to, phase: 'kept' }, []);
         this.#over = over;
         this.#dropping = setTimeout(() => void this.drop().catch(() => {}), KEPT_FOR).unref();
       },
@@ -189,7 +190,7 @@ export class MigrateRecovery {
   async #settle(passphrase: Secret | undefined): Promise<Recovered> {
     const record = this.#read();
     if (!record || this.#disposed) return { removed: 0, left: 0 };
-    const { from, to, phase, kept } = record;
+    const { from, to, phase } = record;
     if (phase === 'kept') return { removed: 0, left: 0 };
     const name = phase === 'copying' ? to : from;
     if (name === 'memory') {
@@ -204,8 +205,8 @@ export class MigrateRecovery {
       const backend = await this.#backends.open(name);
       try {
         if (backend.needsPassphrase) await unlockBy(backend, passphrase);
-        const keep = new Set(kept);
-        const all = (await backend.list()).filter(({ id }) => !keep.has(id));
+        const kept = await this.#journal.kept();
+        const all = await filterInSlices(await backend.list(), ({ id }) => !kept.has(id));
         for (const held of all) {
           if (this.#disposed) return { removed, left: all.length - removed };
           try {

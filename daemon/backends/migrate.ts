@@ -14,14 +14,14 @@ import { disposeSecrets } from './secrets.ts';
 /** Credentials that are carried together: the vault waits for the disk once for all of them. */
 const TOGETHER = 32;
 
-/** What a migrate tells before and after each step that a cut must not tear apart. Each is durable when it returns. */
+/** What a migrate tells before and after each step that a cut must not tear apart. Each is durable when it settles. */
 export type MigrateSteps = {
-  /** Before the first copy. `kept`: ids in the new backend that are no copies of what rests in the old one. */
-  begin(kept: readonly string[]): void;
-  /** Every copy has read back the same: the new backend counts from here on. `kept`: ids that were not carried. */
-  commit(kept: readonly string[]): void;
+  /** Before the first copy. `kept`: what the new backend has that is no copy of what rests in the old one. */
+  begin(kept: readonly Held[]): Promise<void>;
+  /** Every copy has read back the same: the new backend counts from here on. `kept`: what was not carried. */
+  commit(kept: readonly Held[]): Promise<void>;
   /** The new backend is the memory: the copies in the old one stay for a day. */
-  keep(over: MemoryOver): void;
+  keep(over: MemoryOver): Promise<void>;
   /** No copy is left in the backend that is not in use. */
   end(): void;
 };
@@ -48,8 +48,9 @@ export async function migrate(
   emit: Emit,
   caller: Caller,
 ): Promise<Migrated> {
-  const carried: Held[] = [];
-  const own: Held[] = [];
+  /** Every copy that was made: our own records first, then the credentials. */
+  const copies: Held[] = [];
+  let own = 0;
   let before: Backend | undefined;
   /** Ids that the new backend had before: carrying back to it replaces them by the same value. */
   let known: ReadonlySet<string> = new Set();
@@ -66,35 +67,32 @@ export async function migrate(
       const strangers = await filterInSlices(there, ({ id }) => !ids.has(id));
       known = await setInSlices(there, ({ id }) => id);
       begun = true;
-      steps.begin(strangers.map(({ id }) => id));
-      await carryOwn(credentials, old, next, own);
-      await carry(credentials, next, carried, caller);
-      if (next.name === 'memory' && carried.length > 0) {
-        over = await MemoryOver.begin(next, old, [...carried, ...own]);
-        steps.keep(over);
+      await steps.begin(strangers);
+      await carryOwn(credentials, old, next, copies);
+      own = copies.length;
+      await carry(credentials, next, copies, caller);
+      if (next.name === 'memory' && copies.length > own) {
+        over = await MemoryOver.begin(next, old, copies);
+        await steps.keep(over);
         return over;
       }
-      const gone = await setInSlices([...carried, ...own], ({ id }) => id);
+      const gone = await setInSlices(copies, ({ id }) => id);
       const staying = await filterInSlices(resting, ({ id }) => !gone.has(id));
-      notCarried = staying.filter((held) => !isOwn(held));
-      steps.commit(staying.map(({ id }) => id));
+      notCarried = await filterInSlices(staying, (held) => !isOwn(held));
+      await steps.commit(staying);
       return next;
     } catch (error) {
       fault = error;
-      if (begun)
-        await takeBack(
-          next,
-          [...carried, ...own].filter(({ id }) => !known.has(id)),
-          steps,
-        );
+      if (begun) await takeBack(next, await filterInSlices(copies, ({ id }) => !known.has(id)), steps);
       return old;
     }
   });
   if (fault) throw fault;
-  if (over) return { carried: carried.length, notRemoved: [], notCarried };
-  const left = await bidFarewell(before!, carried, own, emit);
+  const carried = copies.length - own;
+  if (over) return { carried, notRemoved: [], notCarried };
+  const left = await bidFarewell(before!, copies, emit);
   if (left.length === 0) steps.end();
-  return { carried: carried.length, notRemoved: left.filter((held) => !isOwn(held)), notCarried };
+  return { carried, notRemoved: await filterInSlices(left, (held) => !isOwn(held)), notCarried };
 }
 
 /** Removes the copies that were made. Where one stays, so does the journal, which says what is still to do. */
@@ -111,14 +109,14 @@ async function carryOwn(
   credentials: Pick<CredentialStore, 'own'>,
   old: Backend,
   next: Backend,
-  carried: Held[],
+  copies: Held[],
 ): Promise<void> {
   for (const held of credentials.own.all()) {
     const secrets = await old.get(held);
     if (!secrets) continue;
     try {
       // Noted first: a put that throws may have happened all the same.
-      carried.push(held);
+      copies.push(held);
       await next.put(held, secrets);
     } finally {
       disposeSecrets(secrets);
@@ -129,7 +127,7 @@ async function carryOwn(
 async function carry(
   credentials: Pick<CredentialStore, 'entries' | 'lifecycle' | 'values'>,
   next: Backend,
-  carried: Held[],
+  copies: Held[],
   caller: Caller,
 ): Promise<void> {
   const entries = [...credentials.entries.all()];
@@ -138,7 +136,7 @@ async function carry(
     // A lock ends it: what was carried is taken back.
     credentials.lifecycle.refuseLocked('carry');
     const some = entries.slice(at, at + TOGETHER);
-    await allOf(some.map((entry) => carryOne(credentials, entry, next, carried, caller)));
+    await allOf(some.map((entry) => carryOne(credentials, entry, next, copies, caller)));
     credentials.lifecycle.report({ what: 'migrate', done: at + some.length, total: entries.length });
     await slices.next();
   }
@@ -148,14 +146,14 @@ async function carryOne(
   credentials: Pick<CredentialStore, 'values'>,
   entry: Entry,
   next: Backend,
-  carried: Held[],
+  copies: Held[],
   caller: Caller,
 ): Promise<void> {
   const { resting } = entry;
   const secrets = resting && (await secretsUnlessDamaged(credentials, entry, caller));
   if (!secrets) return;
   try {
-    carried.push(resting);
+    copies.push(resting);
     await next.put(resting, secrets);
     const back = await next.get(resting);
     const isWhole =
@@ -189,20 +187,12 @@ async function allOf(works: readonly Promise<void>[]): Promise<void> {
 }
 
 /** From here on the copies elsewhere are what counts, so a backend that keeps its own is a pity and no failure. */
-async function bidFarewell(
-  before: Backend,
-  carried: readonly Held[],
-  own: readonly Held[],
-  emit: Emit,
-): Promise<readonly Held[]> {
+async function bidFarewell(before: Backend, copies: readonly Held[], emit: Emit): Promise<readonly Held[]> {
   const left: Held[] = [];
-  await removeAll(before, carried, (held) => left.push(held));
-  for (const held of own) {
-    await before.remove(held).catch(() => {
-      // A value that stays would never be deleted; the others are not worth a word.
-      if (isValue(held)) left.push(held);
-    });
-  }
+  await removeAll(before, copies, (held) => {
+    // Of our own records a value that stays would never be deleted; the others are not worth a word.
+    if (!isOwn(held) || isValue(held)) left.push(held);
+  });
   await before.dispose().catch(() => {});
   if (left.length > 0) emit({ kind: 'farewell-failed', backend: before.name, count: left.length });
   return left;

@@ -11,7 +11,7 @@ import { Slices } from '../slices.ts';
 import type { Caller } from '../socket/caller.ts';
 import type { Held, Secrets } from './backend.ts';
 import { type BackupItem, type OpenBackup, openBackup } from './backup.ts';
-import { placeOf } from './backup-pages.ts';
+import { placeOf } from './named.ts';
 import { copySecrets, disposeSecrets } from './secrets.ts';
 
 /** Records that are restored together. */

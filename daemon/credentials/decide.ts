@@ -9,13 +9,13 @@ import type { Clock } from '../clock.ts';
 import type { Emit } from '../events/agent-event.ts';
 import type { Audit } from '../history/audit/audit.ts';
 import type { AuditEntry } from '../history/audit/entry.ts';
+import { filterInSlices, inSlices, Slices, setInSlices } from '../slices.ts';
 import type { Amendment } from './held/changes.ts';
 import type { CredentialStore } from './held/credential-store.ts';
 import type { Entry } from './unlocked/set.ts';
 
-/** Milliseconds of work between two rests, and of such a rest: a get that comes meanwhile waits for no more. */
-const SLICE = 10;
-const REST = 10;
+/** Credentials that are decided together: the vault waits for the disk once for all of them. */
+const TOGETHER = 32;
 /** Milliseconds that a front's list or erase waits for the decision. */
 export const DECIDE_DEADLINE = 5_000;
 /** Rows of the audit log in one page. */
@@ -153,25 +153,29 @@ export class Decider {
     const { credentials, audit, services, clock, emit } = this.#parts;
     try {
       const all = [...credentials.entries.all()];
-      const open = all.filter(({ made }) => made === undefined);
+      const open = await filterInSlices(all, ({ made }) => made === undefined);
       if (open.length === 0) return true;
-      const book = await this.#evidence(new Set(open.map(({ id }) => id)));
+      const book = await this.#evidence(await setInSlices(open, ({ id }) => id));
       const manifests = new Map(services().map((manifest) => [manifest.id, manifest]));
-      const counts = Map.groupBy(all, ({ about }) => about?.service);
+      const counts = new Map<string, number>();
+      await inSlices(all, ({ about }) => {
+        if (about?.service !== undefined) counts.set(about.service, (counts.get(about.service) ?? 0) + 1);
+      });
       let undecided = 0;
-      let began = performance.now();
-      for (const entry of open) {
-        if (this.#disposed || !credentials.lifecycle.isServing) return false;
-        if (performance.now() - began > SLICE) {
-          await sleep(REST, undefined, { ref: false });
-          began = performance.now();
-        }
+      const decideOne = (entry: Entry) => {
         const service = entry.about?.service;
         const manifest = service === undefined ? undefined : manifests.get(service);
-        const hasSibling = service !== undefined && (counts.get(service)?.length ?? 0) > 1;
+        const hasSibling = service !== undefined && (counts.get(service) ?? 0) > 1;
         const decided = decide(entry, book.of(entry.id), manifest, hasSibling);
         if (decided.fronts === undefined) undecided++;
-        await credentials.queue.run(entry, () => this.#note(entry, decided));
+        return credentials.queue.run(entry, () => this.#note(entry, decided));
+      };
+      const slices = new Slices();
+      for (let at = 0; at < open.length; at += TOGETHER) {
+        if (this.#disposed || !credentials.lifecycle.isServing) return false;
+        await Promise.all(open.slice(at, at + TOGETHER).map(decideOne));
+        // Requests come first, also where a backend answers at once.
+        await slices.next();
       }
       const reason = `${open.length} decided, of which no front is known for ${undecided}`;
       await audit.record({ at: clock.now(), action: 'upgrade', outcome: 'ok', times: open.length, reason });
@@ -197,6 +201,7 @@ export class Decider {
         for (const { entry } of found) book.add(entry);
         if (found.length < PAGE) return book;
         after = found.at(-1)!.number;
+        await new Promise(setImmediate);
       }
     } catch {
       return book;

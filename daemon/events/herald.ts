@@ -1,4 +1,4 @@
-import type { Seconds } from '../../protocol/credential.ts';
+import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
 import type { EventName, KeyholdEvent } from '../../protocol/events.ts';
 import type { Held } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
@@ -29,6 +29,7 @@ export type HeraldParts = {
   readonly clock: Clock;
   /** What is held now. */
   readonly held: () => Iterable<Held>;
+  readonly byId: (id: string) => Held | undefined;
   /** How long before its expiry a token is announced. */
   readonly lead: Seconds;
 };
@@ -78,11 +79,17 @@ export class Herald {
   }
 
   #pass(event: EventName, id: string | undefined): void {
-    if (id !== undefined) {
-      const expiresAt = [...this.#parts.held()].find((held) => held.id === id)?.expiresAt;
-      this.#tell({ event, at: this.#parts.clock.now(), id, expiresAt });
-    } else this.#tell({ event, at: this.#parts.clock.now() });
-    this.#lookSoon();
+    const { clock, byId } = this.#parts;
+    if (id === undefined) {
+      this.#tell({ event, at: clock.now() });
+      this.#lookSoon();
+      return;
+    }
+    const held = byId(id);
+    this.#tell({ event, at: clock.now(), id, expiresAt: held?.expiresAt });
+    // Of the others nothing has changed.
+    const left = held && this.#announceOne(held, clock.now());
+    if (left !== undefined) this.#sweeper.by(clock.sinceBoot() + left);
   }
 
   #lookSoon(): void {
@@ -91,20 +98,25 @@ export class Herald {
 
   /** Announces what is due. Answers, on the boot-time clock, when the next one is. */
   #announce(now: Seconds): Seconds | undefined {
-    const { attendant, clock, held, lead } = this.#parts;
+    const { attendant, clock, held } = this.#parts;
     if (attendant.pid === undefined) return undefined;
     const wall = clock.now();
     let next: Seconds | undefined;
-    for (const { id, expiresAt } of held()) {
-      if (expiresAt === undefined || expiresAt <= wall || this.#announced.get(id) === expiresAt) continue;
-      const left = expiresAt - lead - wall;
-      if (left > 0) next = Math.min(next ?? left, left);
-      else {
-        this.#announced.set(id, expiresAt);
-        this.#tell({ event: 'expiring', at: wall, id, expiresAt });
-      }
+    for (const one of held()) {
+      const left = this.#announceOne(one, wall);
+      if (left !== undefined) next = Math.min(next ?? left, left);
     }
     return next === undefined ? undefined : now + next;
+  }
+
+  /** Announces one that is due. Answers in how many seconds it will be; undefined where it never is, or was announced. */
+  #announceOne({ id, expiresAt }: Held, wall: EpochSeconds): Seconds | undefined {
+    if (expiresAt === undefined || expiresAt <= wall || this.#announced.get(id) === expiresAt) return undefined;
+    const left = expiresAt - this.#parts.lead - wall;
+    if (left > 0) return left;
+    this.#announced.set(id, expiresAt);
+    this.#tell({ event: 'expiring', at: wall, id, expiresAt });
+    return undefined;
   }
 
   #tell(event: KeyholdEvent): void {

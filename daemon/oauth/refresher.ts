@@ -120,7 +120,7 @@ export class Refresher {
 
   /** What a person should see to: logins that nobody but they can mend. */
   degradations(): Degradation[] {
-    return [...this.#parts.credentials.entries.all()].flatMap((entry) => {
+    return [...this.#parts.credentials.entries.logins()].flatMap((entry) => {
       const { id } = entry;
       const remedy = `run: ${loginCommand(entry)}`;
       if (entry.about?.oauth?.ended) {
@@ -365,7 +365,7 @@ export class Refresher {
     const { credentials, usedWithin } = this.#parts;
     if (!credentials.lifecycle.isServing) return undefined;
     let next: Seconds | undefined;
-    for (const entry of [...credentials.entries.all()]) {
+    for (const entry of [...credentials.entries.logins()]) {
       const family = this.#families.get(entry.id);
       if (!family?.life || family.flight || !this.canRefresh(entry) || !isInUse(family.askedAt, now, usedWithin))
         continue;

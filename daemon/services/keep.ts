@@ -62,9 +62,10 @@ export async function keepGiven(parts: KeepParts, manifest: Manifest, given: Giv
   );
   if (reply.status !== 'ok') throw unkept(reply);
   const id = reply.ids?.[0];
-  const entry = [...credentials.entries.all()].find((one) =>
-    id === undefined ? isAt(one, target, about.label) : one.id === id,
-  );
+  const entry =
+    id === undefined
+      ? credentials.entries.findAll(target).find((one) => isAt(one, target, about.label))
+      : credentials.entries.byId(id);
   if (!entry) throw new KeyholdError('locked', 'cannot keep the token: the credentials were locked meanwhile');
   return entry;
 }
@@ -77,8 +78,7 @@ function unkept({ status, message }: Exclude<CredentialReply, { status: 'ok' }>)
 /** Seconds that a token stays which must not rest anywhere. */
 const MEMORY_ONLY = 86_400;
 
-function isAt(entry: Entry, { protocol, host, username }: Target, label: string | undefined): boolean {
-  if (entry.protocol !== protocol || entry.host !== host) return false;
+function isAt(entry: Entry, { username }: Target, label: string | undefined): boolean {
   return username === undefined ? entry.about?.label === label : entry.username === username;
 }
 

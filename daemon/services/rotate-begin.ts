@@ -5,6 +5,7 @@ import type { CredentialReply } from '../../protocol/handler.ts';
 import type { Secret } from '../../protocol/secret.ts';
 import { callOf, type Read, type Values } from '../../protocol/services/index.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
+import { setInSlices } from '../slices.ts';
 import { actorFor } from './actor.ts';
 import { call, disposeAll, type Heard } from './call.ts';
 import { askForToken, fullReply, takeBack, valuesFor, type Wanted } from './create.ts';
@@ -185,7 +186,7 @@ async function settleCreate(turn: Turn, rotation: Rotation): Promise<CredentialR
   if (rotation.before === undefined) return undefined;
   const listed = await namesakes(turn, rotation.label, true);
   if (!Array.isArray(listed)) return listed;
-  const held = new Set([...parts.credentials.entries.all()].map(({ about }) => about?.tokenId));
+  const held = await setInSlices(parts.credentials.entries.all(), ({ about }) => about?.tokenId);
   const isNew = ({ tokenId }: Namesake) => !rotation.before!.includes(tokenId) && !held.has(tokenId);
   const lost = listed.filter((one) => isNew(one) && mayBeMadeAt(rotation.beganAt, one.createdAt));
   const [one, another] = lost;

@@ -90,7 +90,7 @@ export class Rotations {
   async #answer(asked: RotateRequest, parts: RequestParts): Promise<CredentialReply> {
     const { id } = asked;
     const rotation = this.#book.of(id);
-    const entry = this.#held(id) ?? (rotation && remnantOf(rotation));
+    const entry = this.#credentials.entries.byId(id) ?? (rotation && remnantOf(rotation));
     if (!entry) throw new KeyholdError('not_found', 'cannot rotate: nothing with that id is held');
     const manifest = rotation ? serviceAt(parts, rotation.target, rotation.service) : serviceOf(parts, entry);
     const turn: Turn = {
@@ -144,7 +144,7 @@ export class Rotations {
 
   /** What an earlier run has left goes on; where nothing came of it, it begins again. */
   async #again(turn: Turn, rotation: Rotation, asked: RotateRequest): Promise<CredentialReply> {
-    if (!this.#held(rotation.credential)) {
+    if (!this.#credentials.entries.byId(rotation.credential)) {
       const rule = 'the token was removed meanwhile; take back what is left of it';
       return refused('not-found', 'rotate', `${rule}: keyhold token rotate ${rotation.credential} --undo`);
     }
@@ -169,10 +169,6 @@ export class Rotations {
   /** Whether the new value is there: it is kept before the journal says so. */
   async #hasNew({ credential, step }: Rotation): Promise<boolean> {
     return step !== 'asked' || (await this.#book.value('rotation-new', credential)) !== undefined;
-  }
-
-  #held(id: string): Entry | undefined {
-    return this.#credentials.entries.byId(id);
   }
 }
 

@@ -193,6 +193,10 @@ export class Connection implements Transport {
     else socket.end(() => socket.destroy());
   }
 
+  turn(): Promise<void> {
+    return new Promise(setImmediate);
+  }
+
   pause(): void {
     this.#paused = true;
     this.#socket?.pause();

@@ -420,7 +420,7 @@ export const actions = {
   'backend-migrate': {
     summary: 'carry everything to another backend, read it back there, then use that',
     reads: 'name',
-    answers: 'carried left[]?',
+    answers: 'carried left[]? left_more?',
     statuses: ['ok', 'locked', 'unavailable', 'bad-request'],
     permission: 'admin',
   },
@@ -451,7 +451,7 @@ export const actions = {
     summary:
       'everything held, sealed by a passphrase; with paged=1 in pages: backup names it to ask for the next, left says how many records are to come, and a header begins the file, also anew',
     reads: 'passphrase paged? | backup',
-    answers: 'header? damaged[] record[] backup? left?',
+    answers: 'header? damaged[] damaged_more? record[] backup? left?',
     statuses: ['ok', 'locked', 'unavailable', 'bad-request'],
     permission: 'admin',
   },

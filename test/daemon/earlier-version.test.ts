@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Backend, Held } from '../../daemon/backends/backend.ts';
@@ -12,6 +13,7 @@ import type { CredentialReply } from '../../protocol/handler.ts';
 import { expose, heapSecret, secretFromText } from '../../protocol/secret.ts';
 import { aHeld, text } from '../contracts/backend.ts';
 import { FakeClock } from '../fakes/clock.ts';
+import { Core } from '../fakes/core.ts';
 import { type Earlier, earlierVersion } from '../fakes/earlier-agent.ts';
 import { temporaryFolder } from '../temporary.ts';
 
@@ -145,6 +147,32 @@ describe('an agent of version 0.1', () => {
     expect(await back.heldFor!(many[8]!.held)).toEqual([many[8]!.held]);
     expect(await list).toHaveLength(1_200);
     expect(order).toEqual(['host', 'list']);
+  });
+
+  it('has kept a large vault: a get during its first opening by this version waits and is answered, and never "not-found"', async () => {
+    const folder = aFolder();
+    const count = 1_100;
+    const host = (at: number) => `h${at}.example.com`;
+    const old = await earlier.openVault({ folder, keep: earlier.heapSecret, kdf });
+    for (let at = 0; at < count; at++) {
+      await old.put(aHeld({ id: `${at}`, host: host(at) }), { secret: earlier.secretFromText(`${at}-EXAMPLE`) });
+    }
+    await old.dispose();
+    expect(existsSync(join(folder, 'vault.hosts'))).toBe(false);
+
+    for (const times of ['first', 'second']) {
+      const core = new Core({ open: () => openVault({ folder, keep: heapSecret, kdf }) });
+      const answers = Array.from({ length: count }, (_, at) => core.get({ host: host(at) }));
+      const missing = core.get({ host: 'never.example.com' });
+      const states = answers.map((answer) => answer.then(() => core.credentials.lifecycle.state));
+      expect(core.credentials.lifecycle.state).toBe('opening');
+      expect(await Promise.all(answers)).toEqual(Array.from({ length: count }, (_, at) => `ada ${at}-EXAMPLE`));
+      expect(await missing).toBe('not-found');
+      // Once the hosts are noted, at the second opening, nothing waits for the list.
+      if (times === 'second') expect(await Promise.all(states)).toContain('opening');
+      await core.credentials.lifecycle.dispose();
+      expect(existsSync(join(folder, 'vault.hosts'))).toBe(true);
+    }
   });
 
   it('opens a backup that this version sealed', async () => {

@@ -135,7 +135,13 @@ export class Core {
       gitUsername,
     });
     this.migrate = (next, beforeFarewell) =>
-      migrate(this.credentials, next, { begin() {}, commit: beforeFarewell, keep() {}, end() {} }, emit, agentItself);
+      migrate(
+        this.credentials,
+        next,
+        { async begin() {}, commit: async () => beforeFarewell(), async keep() {}, end() {} },
+        emit,
+        agentItself,
+      );
     void this.credentials.lifecycle.open(open);
   }
 

@@ -186,7 +186,8 @@ class MigrateRun {
   /** The phase that the journal names. */
   #phase(): string | undefined {
     try {
-      return JSON.parse(readFileSync(`${this.#options.home}/state/migrate.json`, 'utf8')).phase;
+      const [head = ''] = readFileSync(`${this.#options.home}/state/migrate.json`, 'utf8').split('\n');
+      return JSON.parse(head).phase;
     } catch {
       return undefined;
     }

@@ -41,6 +41,53 @@ function stalling(handler: Handler) {
   return { conversation, state };
 }
 
+describe('an answer of any length', () => {
+  const details = Array.from({ length: 20_000 }, (_, at) => ['item[]', `${at} ${'x'.repeat(90)}`] as const);
+  const answering = (last: readonly (readonly [string, string])[] = []) => {
+    const sent: string[] = [];
+    const waits: (() => void)[] = [];
+    const conversation = new Conversation(async () => ({ status: 'ok', details: [...details, ...last] }), heapSecret, {
+      send(bytes) {
+        sent.push(bytes.toString('latin1'));
+        return true;
+      },
+      turn: () => new Promise((resolve) => waits.push(resolve)),
+      close() {},
+      pause() {},
+      resume() {},
+    });
+    conversation.receive(Buffer.from(REQUEST));
+    const turn = async () => {
+      await tick();
+      waits.shift()?.();
+      await tick();
+    };
+    return { conversation, sent, waits, turn };
+  };
+
+  it('is written in pieces, between which others have their turn, and sent whole', async () => {
+    const { sent, turn } = answering();
+    let turns = 0;
+    for (; sent.length === 0; turns++) await turn();
+    expect(turns).toBeGreaterThan(4);
+    expect(sent.join('')).toBe(`status=ok\n${details.map(([key, value]) => `${key}=${value}\n`).join('')}\n`);
+  });
+
+  it('is dropped when the caller leaves meanwhile', async () => {
+    const { conversation, sent, turn } = answering();
+    await turn();
+    conversation.dispose();
+    for (let turns = 0; turns < 20; turns++) await turn();
+    expect([sent, conversation.released]).toEqual([[], true]);
+  });
+
+  it('is refused whole where one of its last lines cannot be written', async () => {
+    const { sent, turn } = answering([['item[]', 'a\nb']]);
+    while (sent.length === 0) await turn();
+    expect(sent.join('')).toMatch(/^status=bad-request\nmessage=[^\n]+\n\n$/);
+  });
+});
+
 describe('a caller that does not read', () => {
   it('is not answered or read any further, and gets every answer in order once it does', async () => {
     let handled = 0;

@@ -33,6 +33,7 @@ const TABLES = [
 /** One of several changes that are made together. */
 export type Change =
   | { readonly put: Uint8Array; readonly held: Uint8Array; readonly secrets: Uint8Array }
+  | { readonly annotate: Uint8Array; readonly held: Uint8Array }
   | { readonly remove: Uint8Array };
 
 /** A record without its secrets. `number` says where it lies in the file, and is what a damaged one is named by. */
@@ -182,12 +183,14 @@ export class Database {
    * be wiped at once are wiped at the next change, as `wipePending` says.
    */
   apply(changes: readonly Change[]): void {
-    const takesAway = (change: Change) => 'remove' in change || this.#statements.has.get(change.put) !== undefined;
+    const takesAway = (change: Change) =>
+      'remove' in change || ('put' in change && this.#statements.has.get(change.put) !== undefined);
     const wipes = this.#guard('store in', () => changes.some(takesAway));
     this.#change('store in', () => {
       if (changes.length > 1) this.#sqlite.exec('BEGIN IMMEDIATE');
       for (const change of changes) {
         if ('put' in change) this.#statements.put.run(change.put, change.held, change.secrets);
+        else if ('annotate' in change) this.#statements.annotate.run(change.held, change.annotate);
         else this.#statements.remove.run(change.remove);
       }
       if (changes.length > 1) this.#sqlite.exec('COMMIT');

@@ -31,6 +31,7 @@ const FILLED_FIRST = 0.1;
 /** One of several changes that are made together. The secrets are borrowed; `note` is sealed beside held. */
 export type RecordChange =
   | { readonly put: Held; readonly secrets: Secrets; readonly note?: string | undefined }
+  | { readonly annotate: Held; readonly note?: string | undefined }
   | { readonly remove: Target };
 
 /**
@@ -296,6 +297,10 @@ export function unlockRecords(
         if ('remove' in change) {
           removed.push(find(change.remove));
           return { remove: removed.at(-1)! };
+        }
+        if ('annotate' in change) {
+          const found = find(change.annotate);
+          return { annotate: found, held: describe(found, change.annotate, change.note ?? '') };
         }
         const row = sealed(change.put, change.secrets, change.note ?? '');
         hostRows.push(hostRow(change.put, row.put));

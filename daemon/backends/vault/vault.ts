@@ -133,8 +133,12 @@ class FileVault implements Vault {
   /** Present while unlocked. */
   #records: Records | undefined;
   readonly #queue = new ChangeQueue({
-    one: (change) =>
-      'remove' in change ? this.#unlocked().remove(change.remove) : this.#unlocked().put(change.put, change.secrets),
+    one: (change) => {
+      const records = this.#unlocked();
+      if ('remove' in change) records.remove(change.remove);
+      else if ('annotate' in change) records.annotate(change.annotate);
+      else records.put(change.put, change.secrets);
+    },
     all: (changes) => this.#unlocked().apply(changes),
   });
   /** Counts locks, so that an unlock under way when one happens comes to nothing. */
@@ -229,7 +233,8 @@ class FileVault implements Vault {
   }
 
   async annotate(held: Held): Promise<void> {
-    this.#settled().annotate(held);
+    this.#unlocked();
+    await this.#queue.add({ annotate: held });
   }
 
   async remove(held: Held): Promise<void> {

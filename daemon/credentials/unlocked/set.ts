@@ -23,7 +23,7 @@ export type Entry = Held & {
 };
 
 /** What is held, to look at. Nothing here reads a backend or changes anything. */
-export type Entries = Pick<UnlockedSet, 'counts' | 'all' | 'byId' | 'at' | 'find' | 'findAll'>;
+export type Entries = Pick<UnlockedSet, 'counts' | 'all' | 'logins' | 'byId' | 'at' | 'find' | 'findAll'>;
 
 /**
  * What the agent knows: every credential that rests anywhere, and the secrets of those that are unlocked. It owns these
@@ -32,6 +32,7 @@ export type Entries = Pick<UnlockedSet, 'counts' | 'all' | 'byId' | 'at' | 'find
 export class UnlockedSet {
   readonly #byIdentity = new Map<string, Entry>();
   readonly #byId = new Map<string, Entry>();
+  readonly #logins = new Set<Entry>();
   readonly #index = new TargetIndex<Entry>((one, other) => compareChoice(choosable(one), choosable(other)));
   #unlocked = 0;
 
@@ -43,6 +44,11 @@ export class UnlockedSet {
   /** All of them, in the order in which they were taken in. */
   all(): Iterable<Entry> {
     return this.#byIdentity.values();
+  }
+
+  /** Those that a refresh keeps alive, or did: a few among many. */
+  logins(): Iterable<Entry> {
+    return this.#logins;
   }
 
   /** The entry with that id. */
@@ -105,7 +111,10 @@ export class UnlockedSet {
     const isIn = this.at(entry) === entry;
     if (isIn) this.#index.remove(entry);
     Object.assign(entry, { about, expiresAt, made, fronts, frontOnly, shown });
-    if (isIn) this.#index.add(entry);
+    if (isIn) {
+      this.#index.add(entry);
+      this.#sortLogin(entry);
+    }
     if (entry.resting) entry.resting = held;
   }
 
@@ -114,6 +123,7 @@ export class UnlockedSet {
     if (this.at(entry) !== entry) return;
     this.#byIdentity.delete(identityOf(entry));
     if (this.#byId.get(entry.id) === entry) this.#byId.delete(entry.id);
+    this.#logins.delete(entry);
     this.#index.remove(entry);
   }
 
@@ -122,6 +132,7 @@ export class UnlockedSet {
     for (const entry of this.#byIdentity.values()) this.#wipe(entry);
     this.#byIdentity.clear();
     this.#byId.clear();
+    this.#logins.clear();
     this.#index.clear();
   }
 
@@ -168,7 +179,13 @@ export class UnlockedSet {
     this.#byIdentity.set(identity, entry);
     this.#byId.set(entry.id, entry);
     this.#index.add(entry);
+    this.#sortLogin(entry);
     return entry;
+  }
+
+  #sortLogin(entry: Entry): void {
+    if (entry.about?.oauth) this.#logins.add(entry);
+    else this.#logins.delete(entry);
   }
 
   #wipe(entry: Entry): void {

@@ -20,7 +20,7 @@ const RETRY_AFTER = 10_000;
 /** Entries and counts that are kept in memory while they cannot be written. */
 const WAITING_MAX = 10_000;
 /** Rows looked at between two turns of the event loop. */
-const STEP = 1_000;
+const STEP = 200;
 const DAY: Seconds = 86_400;
 /** Entries that the log may hold (60 MB), and how many go at once where there are more. */
 const ENTRIES_MAX = 200_000;
@@ -32,8 +32,8 @@ export type AuditParts = {
   /** How long entries and counts are kept. */
   readonly keep: Seconds;
   readonly emit: Emit;
-  /** The credentials that are held now; undefined while that is not known. */
-  readonly held: () => ReadonlySet<string> | undefined;
+  /** Whether a credential is held now; undefined while that is not known. */
+  readonly isHeld: (id: string) => boolean | undefined;
 };
 
 export type Page = {
@@ -55,7 +55,7 @@ export class Audit {
   readonly #clock: Clock;
   readonly #keep: Seconds;
   readonly #emit: Emit;
-  readonly #held: AuditParts['held'];
+  readonly #isHeld: AuditParts['isHeld'];
   readonly #repeats = new Repeats();
 
   #opened: AuditLog | undefined;
@@ -76,12 +76,12 @@ export class Audit {
   #verifying = 0;
   #disposed = false;
 
-  constructor({ file, clock, keep, emit, held }: AuditParts) {
+  constructor({ file, clock, keep, emit, isHeld }: AuditParts) {
     this.#file = file;
     this.#clock = clock;
     this.#keep = keep;
     this.#emit = emit;
-    this.#held = held;
+    this.#isHeld = isHeld;
   }
 
   /** Records a change. Settles when it is durable, or when it could not be written: then `degradations` says so. */
@@ -336,8 +336,8 @@ export class Audit {
       this.#prunedAt = boot;
       const horizon = this.#opened.horizon(now, this.#keep, this.#witnessed);
       if (!horizon) return;
-      const held = this.#held();
-      const gone = held ? [...this.usage.credentials()].filter((id) => !held.has(id)) : [];
+      const gone: string[] = [];
+      for (const id of this.usage.credentials()) if (this.#isHeld(id) === false) gone.push(id);
       const until = Math.min(now - this.#keep, horizon.at + 1);
       const count = this.#opened.prune(now, until, gone, horizon.number);
       for (const number of this.#witnessed.keys()) if (number <= horizon.number) this.#witnessed.delete(number);

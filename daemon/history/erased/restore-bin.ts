@@ -110,7 +110,8 @@ export class RestoreBin {
           `cannot restore: another token is kept in its place; to replace it: keyhold token restore ${found.id} --yes`,
         );
       }
-      const isFree = ![...credentials.entries.all()].some((entry) => entry.id === found.id && entry !== there);
+      const namesake = credentials.entries.byId(found.id);
+      const isFree = namesake === undefined || namesake === there;
       const held: Held = {
         ...heldOf(found),
         id: isFree ? found.id : randomBytes(10).toString('hex'),

@@ -12,10 +12,10 @@ const PASSPHRASE = 'passphrase-EXAMPLE';
 const LARGE = 60_000;
 
 /** An agent that holds so many large credentials, and what it answers to `action=backup`. */
-async function holding(many: number) {
+async function holding(many: number, size = LARGE) {
   const before = new Core();
   for (let at = 0; at < many; at++) {
-    await before.store({ username: `u${at}`, password: `${at}-${'x'.repeat(LARGE)}EXAMPLE` });
+    await before.store({ username: `u${at}`, password: `${at}-${'x'.repeat(size)}EXAMPLE` });
   }
   const core = new Core({ backend: before.backend });
   await core.credentials.lifecycle.settled();
@@ -34,6 +34,7 @@ async function holding(many: number) {
       header: of('header')[0],
       records: of('record[]'),
       damaged: of('damaged[]'),
+      more: Number(of('damaged_more')[0] ?? 0),
       handle: of('backup')[0] ?? '',
       left: Number(of('left')[0]),
     };
@@ -130,6 +131,17 @@ describe('a backup in pages', () => {
     expect(await usernamesIn(header, lines)).toHaveLength(20);
     // Everything once to find them, and what is left once more.
     expect(core.backend.calls.get - reads).toBeLessThanOrEqual(60);
+  });
+
+  it('names a thousand damaged ones at most, and says how many more there are', async () => {
+    const { core, ask, begin, next } = await holding(1_100, 1);
+    for (let at = 0; at < 1_090; at++) core.backend.damaged.add(`u${at}`);
+    const [first, atOnce] = [await begin(), await ask({ passphrase: PASSPHRASE })];
+    expect([first.damaged.length, first.more]).toEqual([1_000, 90]);
+    expect([atOnce.damaged.length, atOnce.more]).toEqual([1_000, 90]);
+    const again = await begin();
+    const { header, lines } = await allOf(again, next);
+    expect(await usernamesIn(header, lines)).toHaveLength(10);
   });
 
   it('is one answer for a client of before, which asks for no pages', async () => {

@@ -27,7 +27,13 @@ function aHerald(...expiries: readonly (number | undefined)[]) {
     looks++;
     return all;
   };
-  const herald = new Herald({ attendant, clock, held, lead: LEAD });
+  const herald = new Herald({
+    attendant,
+    clock,
+    held,
+    byId: (id) => all.find((one) => one.id === id),
+    lead: LEAD,
+  });
   const pass = async (seconds: number, step = 30) => {
     for (let left = seconds; left > 0; left -= step) {
       clock.advance(Math.min(step, left));

@@ -66,6 +66,26 @@ describe('the vault', () => {
     });
   });
 
+  it('keeps changes of many kinds that come at the same time, in their order', async () => {
+    const many = Array.from({ length: 70 }, (_, at) => aHeld({ id: `${at}`, username: `u${at}` }));
+    for (const held of many) await vault.put(held, { secret: secretFromText('many-EXAMPLE') });
+    const [first, second, ...rest] = many;
+    await Promise.all([
+      vault.annotate({ ...first!, shown: 'before' }),
+      vault.remove(second!),
+      vault.annotate({ ...second!, shown: 'gone' }),
+      vault.put(first!, { secret: secretFromText('anew-EXAMPLE') }),
+      ...rest.map((held) => vault.annotate({ ...held, shown: held.id })),
+    ]);
+    await reopen();
+    const all = new Map((await vault.list()).map((held) => [held.id, held]));
+    expect(all.size).toBe(many.length);
+    expect(all.get('0')).toEqual(first);
+    expect((await text(vault, first!))?.secret).toBe('anew-EXAMPLE');
+    expect(all.has('1')).toBe(false);
+    for (const held of rest) expect(all.get(held.id)).toEqual({ ...held, shown: held.id });
+  });
+
   it('is not made anew in the place of one that was lost', async () => {
     await vault.dispose();
     renameSync(path('vault.db'), path('away'));

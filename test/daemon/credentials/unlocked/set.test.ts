@@ -32,6 +32,27 @@ describe('UnlockedSet', () => {
     expect(set.counts).toEqual({ held: 0, unlocked: 0 });
   });
 
+  it('knows the logins among what is held, also one that becomes a login or ceases to be one', () => {
+    const oauth = { issuer: 'https://idp.example', clientId: 'id', tokenUrl: 'https://idp.example/token', round: 1 };
+    const login = { ...held('ada'), about: { oauth } } as Held;
+    const set = new UnlockedSet();
+    const names = () => [...set.logins()].map(({ username }) => username);
+    const ada = set.know(login);
+    const bob = set.know(held('bob'));
+    expect(names()).toEqual(['ada']);
+    set.note(bob, { ...login, ...held('bob'), about: login.about });
+    expect(names()).toEqual(['ada', 'bob']);
+    set.note(ada, held('ada'));
+    expect(names()).toEqual(['bob']);
+    set.know(held('bob'));
+    expect(names()).toEqual([]);
+    set.remove(set.know(login));
+    expect(names()).toEqual([]);
+    set.know(login);
+    set.clear();
+    expect(names()).toEqual([]);
+  });
+
   it('wipes a secret that is replaced, removed, cleared or past its lease', () => {
     const ends: ((set: UnlockedSet) => void)[] = [
       (set) => set.add(held('ada'), held('ada'), { secret: secretFromText('other-EXAMPLE') }, 0),

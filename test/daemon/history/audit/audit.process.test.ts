@@ -22,7 +22,7 @@ function anAudit({ folder = aFolder(), clock = new FakeClock(), held = new Set<s
   const logged: string[] = [];
   const file = join(folder, 'audit.db');
   const emit: Emit = ({ kind }) => logged.push(kind);
-  const audit = new Audit({ file, clock, keep: 90 * DAY, emit, held: () => held });
+  const audit = new Audit({ file, clock, keep: 90 * DAY, emit, isHeld: (id) => held?.has(id) });
   onTestFinished(() => audit.dispose());
   const entry = (more: Partial<AuditEntry> = {}): AuditEntry => ({
     at: clock.now(),

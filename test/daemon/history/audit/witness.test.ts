@@ -23,7 +23,7 @@ function aWitness(handlerOf: (core: Core) => Handler = coreHandler) {
   onTestFinished(remove);
   const core = new Core();
   const { clock } = core;
-  const audit = new Audit({ file: join(path, 'audit.db'), clock, keep: 90 * DAY, emit() {}, held: () => undefined });
+  const audit = new Audit({ file: join(path, 'audit.db'), clock, keep: 90 * DAY, emit() {}, isHeld: () => undefined });
   onTestFinished(() => audit.dispose());
   let looks = 0;
   const processes = {
