@@ -10,19 +10,18 @@ import { readMade } from './made.ts';
 import type { Secret } from './secret.ts';
 import { isStatus } from './status.ts';
 import { fromWire } from './text.ts';
-
-const targeted: ReadonlySet<string> = new Set(['get', 'store', 'erase', 'explain', 'same', 'authorize']);
+import { rowOf } from './wire/actions.ts';
 
 /** Seconds and dates on the wire: up to 12 digits, which is the year 33658. */
 const DIGITS = /^[0-9]{1,12}$/;
 
 /**
- * The tolerant reader: attributes to a request. Unknown attributes are skipped. Throws `bad_request` for a get, store
- * erase, explain, same or authorize without a proper target, and for a store whose values are unfit to be kept. PROTOCOL.md §3.
+ * The tolerant reader: attributes to a request. Unknown attributes are skipped. Throws `bad_request` for an action whose row
+ * requires a target (wire/actions.ts) without a proper one, and for a store whose values are unfit to be kept. PROTOCOL.md §3.
  */
 export function decodeRequest(attributes: Attributes, action = attributes.text('action') ?? ''): CredentialRequest {
   const capabilities = readCapabilities(attributes.list('capability[]'));
-  if (!targeted.has(action)) {
+  if (rowOf(action)?.target !== 'required') {
     if (action === '') throw new KeyholdError('bad_request', 'cannot read the request: it names no action');
     return { action, capabilities, attributes };
   }

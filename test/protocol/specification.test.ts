@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { LINE_MAX, LINES_MAX, PIPELINE_MAX, REQUEST_MAX, SECRET_MAX } from '../../protocol/limits.ts';
 import { statuses } from '../../protocol/status.ts';
-import { actions } from '../../protocol/wire/actions.ts';
+import { type ActionRow, actions } from '../../protocol/wire/actions.ts';
 
 const specification = readFileSync(new URL('../../protocol/PROTOCOL.md', import.meta.url), 'utf8');
 
@@ -14,11 +14,15 @@ function rows(mark: string): string[] {
 
 const cell = (text: string) => (text === '' ? '–' : text.replaceAll('|', '\\|'));
 
+function recorded(records: ActionRow['records'] = 'changes'): string {
+  return typeof records === 'string' ? records : cell(`nothing: ${records.nothing}`);
+}
+
 it('PROTOCOL.md has the table of actions', () => {
   expect(rows('actions')).toEqual(
-    Object.entries(actions).map(
-      ([name, { summary, reads, answers, statuses: ends }]) =>
-        `| \`${name}\` | ${cell(summary)} | ${cell(reads)} | ${cell(answers)} | ${ends.join(', ')} |`,
+    Object.entries<ActionRow>(actions).map(
+      ([name, { summary, reads, answers, statuses: ends, permission, records }]) =>
+        `| \`${name}\` | ${cell(summary)} | ${cell(reads)} | ${cell(answers)} | ${ends.join(', ')} | ${permission} | ${recorded(records)} |`,
     ),
   );
 });
