@@ -86,6 +86,31 @@ describe('a mistake that a newcomer may make', () => {
     });
   });
 
+  it('an adapter that answers a failure as a plain miss fails the contract of adapters', async () => {
+    const asMiss = (text: string) =>
+      text.replace("if (reply.status !== 'ok' && reply.status !== 'not-found')", 'if (false)');
+    for (const file of ['protocol/tools/bazel.ts', 'protocol/tools/terraform.ts']) {
+      await changed(file, asMiss, async () => {
+        const { code, said } = await program('vitest', 'run', '--project', 'unit', 'test/contracts/adapters.test.ts');
+        expect(code).not.toBe(0);
+        expect(said).toContain('never tells locked as a plain miss');
+        expect(said).toContain('never tells a keyring that hangs as a plain miss');
+      });
+    }
+  });
+
+  it('an adapter without a probe does not compile', async () => {
+    await changed(
+      'protocol/tools/bazel.ts',
+      (text) => text.replace('  probe: {', '  prove: {'),
+      async () => {
+        const { code, said } = await program('tsc');
+        expect(code).not.toBe(0);
+        expect(said).toMatch(/protocol\/tools\/bazel\.ts.*prove/s);
+      },
+    );
+  });
+
   it('a line of the log by another name breaks nothing', async () => {
     const renamed = (text: string) => text.replace("stored: ['info', 'stored']", "stored: ['info', 'kept']");
     await changed('daemon/log-lines.ts', renamed, async () => {

@@ -2,6 +2,7 @@ import type { Seconds } from '../credential.ts';
 import type { Handler } from '../handler.ts';
 import type { SecretKeeper } from '../secret.ts';
 import type { ByteWriter } from '../writer.ts';
+import type { Probe } from './probe.ts';
 
 /**
  * How the thin client takes the tool's input: not at all; to its end, sent in one write with the header; or both ways
@@ -83,6 +84,8 @@ export interface Adapter {
    * which is held, and goes over no wire of lines. Without an entry it is a fault, told as `unavailable`.
    */
   readonly unnameable?: Readonly<Record<string, string>>;
+  /** How the contract of all adapters asks it. */
+  readonly probe: Probe;
   /** Speaks the tool's protocol and answers the exit code. Faults that it throws are told as `unavailable`. */
   converse(invocation: Invocation, handler: Handler): Promise<number>;
 }

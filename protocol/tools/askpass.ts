@@ -29,6 +29,7 @@ export const askpass: Adapter = {
   asks: { authtype: false, wholeHost: true },
   input: { '*': 'none' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: FAILED } },
+  probe: { get: [{ arguments: ["Password for 'https://ada@h': "], miss: { stdout: '', exitCode: FAILED } }] },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [prompt, ...more] = invocation.arguments;

@@ -33,6 +33,15 @@ export const aws: Adapter = {
   asks: { authtype: false, wholeHost: false },
   input: { '*': 'none', store: 'whole' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: exitCodeOf('unavailable') } },
+  probe: {
+    get: [
+      {
+        arguments: ['get', 'https://h'],
+        miss: { stdout: '', stderr: 'keyhold: there is none\n', exitCode: exitCodeOf('not-found') },
+      },
+    ],
+    store: { arguments: ['store', 'https://h'], input: '{"AccessKeyId":"AKIA","SecretAccessKey":"probe-EXAMPLE"}' },
+  },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [operation = '', url = '', ...more] = invocation.arguments;

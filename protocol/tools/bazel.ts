@@ -24,6 +24,7 @@ export const bazel: Adapter = {
   asks: { authtype: true, wholeHost: true },
   input: { '*': 'none', get: 'whole' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: FAILED } },
+  probe: { get: [{ arguments: ['get'], input: '{"uri":"https://h"}', miss: { stdout: NOTHING, exitCode: 0 } }] },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const { arguments: args, output } = invocation;

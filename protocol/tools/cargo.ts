@@ -37,6 +37,21 @@ export const cargo: Adapter = {
       exitCode: 0,
     },
   },
+  probe: {
+    get: [
+      {
+        arguments: [PLUGIN],
+        input: probeLine('"kind":"get","operation":"read"'),
+        miss: { stdout: `${HELLO}{"Err":{"kind":"not-found"}}\n`, exitCode: 0 },
+      },
+    ],
+    store: { arguments: [PLUGIN], input: probeLine('"kind":"login","token":"probe-EXAMPLE"') },
+    erase: { arguments: [PLUGIN], input: probeLine('"kind":"logout"') },
+    besideMiss: {
+      statuses: ['expired', 'revoked'],
+      because: 'cargo login asks before it stores, and must not end there',
+    },
+  },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const { output } = invocation;
@@ -161,6 +176,10 @@ function refusal(reply: Refusal, invocation: Invocation): string {
     default:
       return errorLine('other', reply.message);
   }
+}
+
+function probeLine(members: string): string {
+  return `{"v":1,"registry":{"index-url":"sparse+https://h/"},${members}}\n`;
 }
 
 type ErrorKind = 'not-found' | 'url-not-supported' | 'operation-not-supported' | 'other';

@@ -44,6 +44,11 @@ export const docker: Adapter = {
     '*': { stdout: NO_AGENT, explain: true, exitCode: 1 },
     version: { stdout: 'docker-credential-keyhold (keyhold)\n', explain: false, exitCode: 0 },
   },
+  probe: {
+    get: [{ arguments: ['get'], input: 'h', miss: { stdout: `${NOT_FOUND}\n`, exitCode: 1 } }],
+    store: { arguments: ['store'], input: '{"ServerURL":"h","Username":"ada","Secret":"probe-EXAMPLE"}' },
+    erase: { arguments: ['erase'], input: 'h' },
+  },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [name = '', ...more] = invocation.arguments;

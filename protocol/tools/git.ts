@@ -28,6 +28,24 @@ export const git: Adapter = {
     store: { stdout: '', explain: true, exitCode: 0 },
     erase: { stdout: '', explain: true, exitCode: 0 },
   },
+  probe: {
+    get: [{ arguments: ['get'], input: 'protocol=https\nhost=h\n\n', miss: { stdout: '', exitCode: 0 } }],
+    store: { arguments: ['store'], input: 'protocol=https\nhost=h\nusername=ada\npassword=probe-EXAMPLE\n\n' },
+    erase: { arguments: ['erase'], input: 'protocol=https\nhost=h\nusername=ada\n\n' },
+    besideMiss: {
+      statuses: [
+        'locked',
+        'revoked',
+        'interaction-required',
+        'limit-reached',
+        'unavailable',
+        'unsupported',
+        'bad-request',
+      ],
+      because: 'a helper that has nothing prints nothing and exits with 0 (gitcredentials(7))',
+    },
+    asMiss: { statuses: ['expired'], because: 'git then asks for a new one, as it does after a miss' },
+  },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const operation = invocation.arguments.at(-1);

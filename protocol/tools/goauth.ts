@@ -23,6 +23,7 @@ export const goauth: Adapter = {
   input: { '*': 'none' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: FAILED } },
   unnameable: { '*': '' },
+  probe: { get: [{ arguments: ['https://h'], miss: { stdout: '', exitCode: 0 } }] },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [url, ...more] = invocation.arguments;

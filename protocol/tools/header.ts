@@ -18,6 +18,14 @@ export const header: Adapter = {
   asks: { authtype: true, wholeHost: true },
   input: { '*': 'none' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: exitCodeOf('unavailable') } },
+  probe: {
+    get: [
+      {
+        arguments: ['https://h'],
+        miss: { stdout: '', stderr: 'keyhold: there is none\n', exitCode: exitCodeOf('not-found') },
+      },
+    ],
+  },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [url = '', ...more] = invocation.arguments;

@@ -25,6 +25,17 @@ export const keyhold: Adapter = {
   environment: [],
   input: { '*': 'none', get: 'whole', store: 'whole', erase: 'whole' },
   unavailable: { '*': noAgent },
+  probe: {
+    get: [
+      {
+        arguments: ['get'],
+        input: 'protocol=https\nhost=h\n',
+        miss: { stdout: 'status=not-found\nmessage=there is none\n', exitCode: exitCodeOf('not-found') },
+      },
+    ],
+    store: { arguments: ['store'], input: 'protocol=https\nhost=h\nusername=ada\npassword=probe-EXAMPLE\n' },
+    erase: { arguments: ['erase'], input: 'protocol=https\nhost=h\n' },
+  },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [action, ...more] = invocation.arguments;

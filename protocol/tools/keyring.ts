@@ -34,6 +34,14 @@ export const keyring: Adapter = {
   asks: { authtype: false, wholeHost: true },
   input: { '*': 'none', set: 'whole' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: FAILED } },
+  probe: {
+    get: [
+      { arguments: ['get', 'https://h', 'ada'], miss: { stdout: '', exitCode: FAILED } },
+      { arguments: ['--mode=creds', '--output=json', 'get', 'https://h'], miss: { stdout: '', exitCode: FAILED } },
+    ],
+    store: { arguments: ['set', 'https://h', 'ada'], input: 'probe-EXAMPLE' },
+    erase: { arguments: ['del', 'https://h', 'ada'] },
+  },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const call = readCall(invocation.arguments);

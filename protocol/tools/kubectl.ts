@@ -18,6 +18,18 @@ const versions: readonly string[] = [`${GROUP}/v1`, `${GROUP}/v1beta1`];
 const USAGE =
   'usage: keyhold-helper kubectl get URL [--server URL] [--account NAME], run by kubectl; or kubectl store URL < PEM (certificate and key)';
 
+/** A certificate of the contract's own, which certifies nothing, and what stands in the place of its key. */
+const PROBE_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBLjCB4aADAgECAhRnkLsY7283bDKZ0axBy1XGudNJkTAFBgMrZXAwDDEKMAgG
+A1UEAwwBaDAgFw0yNjEyMDEwNzMwMzFaGA8yMTI2MTEwNzA3MzAzMVowDDEKMAgG
+A1UEAwwBaDAqMAUGAytlcAMhAHzIPEE4fxkwFM2/+E2FI9CXIRtwoU/3Q4TVBLcp
+govPo1MwUTAdBgNVHQ4EFgQU1co0R1ajw/mj/F0NAz4pz9mLa+owHwYDVR0jBBgw
+FoAU1co0R1ajw/mj/F0NAz4pz9mLa+owDwYDVR0TAQH/BAUwAwEB/zAFBgMrZXAD
+QQC1pEJb+EwvwiCIGRYUmGYK3/KAwe+wWGJZvhm/F+PTbL6g6lB11jRCMmmejm8P
+GYsNge7J/ovFJOMptQkqnb0E
+-----END CERTIFICATE-----`;
+const PROBE_KEY = '-----BEGIN PRIVATE KEY-----\nprobe+EXAMPLE\n-----END PRIVATE KEY-----\n';
+
 /**
  * The exec credential plugin of kubectl and everything built on client-go: `kubectl get URL` answers a token, or a
  * client certificate with its key, in the version that was asked for. It never needs the terminal that
@@ -35,6 +47,18 @@ export const kubectl: Adapter = {
   asks: { authtype: true, wholeHost: false },
   input: { '*': 'none', store: 'whole' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: exitCodeOf('unavailable') } },
+  probe: {
+    get: [
+      {
+        arguments: ['get', 'https://h'],
+        environment: {
+          [INFO]: `{"kind":"ExecCredential","apiVersion":"${GROUP}/v1","spec":{"cluster":{"server":"https://h"}}}`,
+        },
+        miss: { stdout: '', stderr: 'keyhold: there is none\n', exitCode: exitCodeOf('not-found') },
+      },
+    ],
+    store: { arguments: ['store', 'https://h'], input: `${PROBE_CERTIFICATE}\n${PROBE_KEY}` },
+  },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [operation, url = '', ...more] = invocation.arguments;

@@ -19,6 +19,15 @@ export const pnpm: Adapter = {
   asks: { authtype: true, wholeHost: true },
   input: { '*': 'none' },
   unavailable: { '*': { stdout: '', explain: true, exitCode: 1 } },
+  probe: {
+    get: [
+      {
+        program: 'keyhold-npm@h',
+        arguments: [],
+        miss: { stdout: '', stderr: 'keyhold: there is none\n', exitCode: 1 },
+      },
+    ],
+  },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const target = targetOfName(invocation.program);

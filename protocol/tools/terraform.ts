@@ -23,6 +23,11 @@ export const terraform: Adapter = {
   input: { '*': 'none', store: 'whole' },
   unavailable: { '*': noAgent },
   unnameable: { get: NONE, forget: '' },
+  probe: {
+    get: [{ arguments: ['get', 'h'], miss: { stdout: NONE, exitCode: 0 } }],
+    store: { arguments: ['store', 'h'], input: '{"token":"probe-EXAMPLE"}' },
+    erase: { arguments: ['forget', 'h'] },
+  },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
     const [operation = '', host] = invocation.arguments.slice(-2);

@@ -10,6 +10,7 @@ const talker: Adapter = {
   folders: ['TALKER_FOLDER', 'TALKER_OTHER'],
   input: { '*': 'stream', hush: 'none' },
   unavailable: { '*': { stdout: '{"error":"no \\ "}\n', explain: false, exitCode: 7 } },
+  probe: { get: [] },
   converse: async () => 0,
 };
 
