@@ -30,9 +30,7 @@ function make(adapter: string): void {
   }
   writeFileSync(join(root, INDEX), index);
   console.log(`added it to ${INDEX}`);
-  console.log(
-    `next: npx vitest run --project unit test/transcripts -t ${adapter}.txt, which shows what is still to do`,
-  );
+  console.log(`next: npm run transcripts ${adapter}.txt, which shows what is still to do`);
 }
 
 function fail(why: string): void {

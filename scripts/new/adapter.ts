@@ -32,12 +32,15 @@ function identifier(name: string): string {
 }
 
 function adapterFile(name: string): string {
-  return `import type { Handler } from '../handler.ts';
+  return `import type { Target } from '../credential.ts';
+import type { CredentialReply, Handler } from '../handler.ts';
 import type { Adapter, Invocation } from './adapter.ts';
-import { askForHost } from './ask.ts';
+import { ask, askForHost } from './ask.ts';
 import { targetOfUrl } from './url.ts';
 
-const FAILED = 1;
+// TODO: how ${name} is told that nothing is held, and that something failed.
+const MISS = 1;
+const FAILED = 2;
 
 /**
  * TODO: one sentence about ${name}'s helper protocol: who runs it, what it is told, and what is done with the answer.
@@ -47,31 +50,83 @@ export const ${identifier(name)}: Adapter = {
   // TODO: the names that ${name} runs its helper by.
   programs: ['${name}-credential-keyhold'],
   specification: 'TODO: where the protocol is written down',
-  // TODO: what the thin client must pass on of the environment, and whether it reads standard input.
+  // TODO: what the thin client must pass on of the environment.
   environment: [],
   asks: { authtype: false, wholeHost: true },
-  input: { '*': 'none' },
-  // TODO: what ${name} shall hear when there is no agent.
+  // TODO: where ${name} asks by arguments alone, "none" for get: the thin client then reads no standard input.
+  input: { '*': 'none', get: 'whole', store: 'whole', erase: 'whole' },
+  // TODO: what ${name} is told when there is no agent.
   unavailable: { '*': { stdout: '', explain: true, exitCode: FAILED } },
+  // TODO: the forms in which ${name} really asks. test/contracts/adapters.test.ts runs them against every outcome.
+  probe: {
+    get: [
+      { arguments: ['get', 'https://h'], miss: { stdout: '', exitCode: MISS } },
+      { arguments: ['get'], input: 'https://h\\n', miss: { stdout: '', exitCode: MISS } },
+    ],
+    store: { arguments: ['store', 'https://h'], input: 'probe-EXAMPLE' },
+    erase: { arguments: ['erase', 'https://h'] },
+  },
 
   async converse(invocation: Invocation, handler: Handler): Promise<number> {
-    // TODO: what names the credential. Only askForHost where ${name} sends it to that host alone, else ask.
-    const target = targetOfUrl(invocation.arguments[0] ?? '');
-    if (!target) return FAILED;
-    const reply = await askForHost(handler, { target });
-    if (reply.status !== 'ok') {
-      // TODO: a miss in ${name}'s own words; and whatever is none, locked before all, never in these words.
-      if (reply.status !== 'not-found') invocation.warn(reply.message);
-      return FAILED;
-    }
-    // TODO: the answer in ${name}'s language: reply.credential, whose secret out.secret or writeJsonSecret writes.
+    const [name = '', url, ...more] = invocation.arguments;
+    const operation = Object.hasOwn(operations, name) ? operations[name] : undefined;
+    // TODO: what names the credential, in its argument or on standard input.
+    const target = targetOfUrl(url ?? textOf(invocation));
+    if (operation && target && more.length === 0) return operation(target, invocation, handler);
+    invocation.warn('usage: ${name}-credential-keyhold get|store|erase URL');
     return FAILED;
   },
 };
+
+/** Answers the exit code. */
+type Operation = (target: Target, invocation: Invocation, handler: Handler) => Promise<number>;
+
+// TODO: the operations that ${name} has; without store or erase, take its member of the probe out, too.
+const operations: Readonly<Record<string, Operation>> = {
+  async get(target, invocation, handler) {
+    // TODO: askForHost only where ${name} sends the answer to that host alone; else ask.
+    const reply = await askForHost(handler, { target });
+    if (reply.status === 'not-found') return MISS;
+    if (reply.status !== 'ok') return failed(reply, invocation);
+    // TODO: the answer in ${name}'s language: reply.credential, whose secret output.secret or writeJsonSecret writes.
+    invocation.warn('TODO: the answer');
+    return FAILED;
+  },
+
+  async store(target, invocation, handler) {
+    // TODO: the secret, and the username if there is one, in the form in which ${name} writes them: JsonObject reads JSON.
+    const line = invocation.input.all();
+    const secret = invocation.keep(line.at(-1) === 0x0a ? line.subarray(0, -1) : line);
+    try {
+      const reply = await ask(handler, { action: 'store', target, secret });
+      return reply.status === 'ok' ? 0 : failed(reply, invocation);
+    } finally {
+      secret.dispose();
+    }
+  },
+
+  async erase(target, invocation, handler) {
+    const reply = await ask(handler, { action: 'erase', target });
+    return reply.status === 'ok' || reply.status === 'not-found' ? 0 : failed(reply, invocation);
+  },
+};
+
+/** Every other outcome is told in words of its own, never as a miss, after which a tool goes on without a credential. */
+function failed(reply: CredentialReply, invocation: Invocation): number {
+  if (reply.status !== 'ok') invocation.warn(reply.message);
+  return FAILED;
+}
+
+function textOf({ input }: Invocation): string {
+  return input.all().toString('latin1').trim();
+}
 `;
 }
 
 function transcript(name: string): string {
+  const helper = `${name}-credential-keyhold`;
+  const locked = `! keyhold: the credentials are locked; run: keyhold unlock
+? 2`;
   return `# TODO: ${name}'s helper, as ${name} VERSION runs it. Record the real one: input, output, exit code.      PROTOCOL.md §8.5
 
 ## what is held is given in ${name}'s language      §8.5
@@ -80,11 +135,23 @@ $ git-credential-keyhold store
 > host=${name}.example
 > username=ada
 > password=${name}-EXAMPLE
-$ ${name}-credential-keyhold https://${name}.example
+$ ${helper} get https://${name}.example
 < TODO: what ${name} must read here
 
-## what is not held is a miss      §8.5
-$ ${name}-credential-keyhold https://other.example
+## what is not held is a miss, asked by an argument or on standard input      §8.5
+$ ${helper} get https://other.example
+? 1
+$ ${helper} get
+> https://other.example
+? 1
+
+## what is stored is given, until it is erased      §8.5
+$ ${helper} store https://${name}.example
+> ${name}-EXAMPLE
+$ keyhold-header https://${name}.example
+< Authorization: Bearer ${name}-EXAMPLE
+$ ${helper} erase https://${name}.example
+$ ${helper} get https://${name}.example
 ? 1
 
 ## locked is not the same as not found      §8.5
@@ -93,9 +160,11 @@ $ ${name}-credential-keyhold https://other.example
 >
 < status=ok
 <
-$ ${name}-credential-keyhold https://${name}.example
-! keyhold: the credentials are locked; run: keyhold unlock
-? 1
+$ ${helper} get https://${name}.example
+${locked}
+$ ${helper} store https://${name}.example
+> ${name}-EXAMPLE
+${locked}
 `;
 }
 

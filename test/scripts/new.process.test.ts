@@ -28,6 +28,8 @@ for (const scene of scenes().filter(({ file }) => file === 'zebra.txt')) {
 console.log(JSON.stringify(told));
 `;
 
+type Assertion = { readonly fullName: string; readonly status: string };
+
 describe('npm run new -- adapter', () => {
   const folder = temporaryFolder('new');
   const copy = folder.path;
@@ -75,10 +77,29 @@ describe('npm run new -- adapter', () => {
       {
         title: "what is held is given in zebra's language",
         missing: ['< TODO: what zebra must read here'],
-        instead: ['? 1'],
+        instead: ['! keyhold: TODO: the answer', '? 2'],
       },
-      { title: 'what is not held is a miss', missing: [], instead: [] },
+      { title: 'what is not held is a miss, asked by an argument or on standard input', missing: [], instead: [] },
+      { title: 'what is stored is given, until it is erased', missing: [], instead: [] },
       { title: 'locked is not the same as not found', missing: [], instead: [] },
+    ]);
+  });
+
+  it('is in the contract of all adapters by its line in the index, where only the answer is still to do', {
+    timeout: 60_000,
+  }, async () => {
+    const args = ['run', '--project', 'unit', 'test/contracts/adapters.test.ts', '-t', 'zebra', '--reporter', 'json'];
+    const file = join(copy, 'results.json');
+    await tool('vitest/vitest.mjs', ...args, '--outputFile', file);
+    const { testResults } = JSON.parse(readFileSync(file, 'utf8')) as {
+      testResults: { assertionResults: Assertion[] }[];
+    };
+    const ran = testResults.flatMap(({ assertionResults }) => assertionResults);
+    const titles = (status: string) => ran.filter((one) => one.status === status).map(({ fullName }) => fullName);
+    expect(titles('passed').length).toBeGreaterThan(40);
+    expect(titles('failed')).toEqual([
+      'the adapter zebra asked by ["get","https://h"] gives what is held, and says nothing beside',
+      'the adapter zebra asked by ["get"] gives what is held, and says nothing beside',
     ]);
   });
 
