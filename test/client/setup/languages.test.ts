@@ -17,25 +17,6 @@ describe('setup of', () => {
   });
   afterEach(() => wiring.remove());
 
-  it.each([
-    ['cargo', '.cargo/config.toml', '[registries.lab]\nindex = "sparse+https://h/"'],
-    ['pip', '.config/pip/pip.conf', '[global]\nindex-url = https://ada@h/simple/\n[install]\nx=1\n'],
-    ['uv', '.config/uv/uv.toml', '# mine\n'],
-    ['twine', '.config/python_keyring/keyringrc.cfg', '[other]\nx=y'],
-    ['go', '.config/go/env', 'GOPRIVATE=h\n'],
-    ['bazel', '.bazelrc', 'build --jobs=2'],
-  ])('%s leaves nothing behind, with its file there and without', async (name, path, text) => {
-    for (const there of [false, true]) {
-      if (there) write(path, text);
-      const before = tree();
-      expect(await wire(name)).toMatchObject({ changed: true });
-      for (const line of there ? text.split('\n') : []) expect(read(path).split('\n')).toContain(line);
-      expect((await wire(name)).changed).toBe(false);
-      await wiring.unwire(name);
-      expect(tree()).toEqual(before);
-    }
-  });
-
   it('cargo names its provider by an alias, because its path may hold a blank', async () => {
     write('.cargo/config.toml', '[registries.lab]\nindex = "sparse+https://h/"\n');
     write('.cargo/credentials.toml', '[registries.lab]\ntoken = "plain-EXAMPLE"\n');

@@ -2,27 +2,8 @@ import { chmodSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { KUBECONFIG } from './examples.ts';
 import { aHomeToWire, BIN, type Wiring } from './wiring.ts';
-
-const KUBECONFIG = `# mine
-apiVersion: v1
-clusters:
-- cluster: {server: "https://k8s.example:6443"}
-  name: lab
-contexts:
-- context:
-    cluster: lab
-    user: ada # who else
-  name: dev
-- context: {cluster: lab, user: "ada"}
-  name: 'my "dev"'
-- context: {cluster: gone}
-  name: lost
-users:
-- name: ada
-  user:
-    token: plain-EXAMPLE
-`;
 
 describe('setup of', () => {
   let wiring: Wiring;
@@ -56,38 +37,6 @@ describe('setup of', () => {
     return { PATH: `${wiring.home}/bin:/usr/bin:/bin` };
   };
   const minor = (text: string) => JSON.stringify({ clientVersion: { minor: text } });
-
-  it.each<[string, string, string, Record<string, string>]>([
-    ['docker', '.docker/config.json', '{ "auths":{"h":{"auth":"plain-EXAMPLE"}},\r\n"x" : [1, {"y":"\\u00e4"}]}', {}],
-    ['docker', '.docker/config.json', '{}', { registry: 'r.example:5000' }],
-    ['podman', '.config/containers/registries.conf.d/50-keyhold.conf', '# mine\nshort-name-mode = "enforcing"', {}],
-    ['kubectl', '.kube/config', KUBECONFIG, { context: 'dev' }],
-    ['kubectl', '.kube/config', KUBECONFIG.replaceAll('\n', '\r\n'), { context: 'my "dev"' }],
-    [
-      'aws',
-      '.aws/config',
-      '; mine\n[profile lab]\noutput = json\n[default]\nregion=eu-central-1',
-      { 'aws-profile': 'lab' },
-    ],
-    ['aws', '.aws/config', '[default]\ns3 =\n  credential_process = no\n', {}],
-    ['terraform', '.terraformrc', '# mine\nplugin_cache_dir = "/tmp/x"', {}],
-    ['pnpm', '.npmrc', '; mine\n//other.example/:_authToken=other-EXAMPLE', { for: 'https://npm.example/' }],
-  ])('%s keeps byte for byte what is in %s (%#)', async (name, path, text, options) => {
-    if (name === 'pnpm') moveToPlainPath();
-    write(path, text);
-    const before = tree();
-    const environment = name === 'kubectl' ? kubectlOf(minor('32')) : {};
-    const ours = tree();
-    expect(await wire(name, options, environment)).toMatchObject({ changed: true });
-    expect(read(path)).not.toBe(text);
-    // Every line of theirs is still there, but the one user of one context.
-    const kept = text.split(/\r?\n/).filter((line) => !/user: "?ada/.test(line));
-    if (!text.startsWith('{')) for (const line of kept) expect(read(path).split(/\r?\n/)).toContain(line);
-    expect(await wire(name, options, environment)).toMatchObject({ changed: false });
-    await wiring.unwire(name);
-    expect(tree()).toEqual(ours);
-    expect(ours).toEqual(expect.arrayContaining(before));
-  });
 
   it.each<[string, string, string, Record<string, string>, string]>([
     ['docker', '.docker/config.json', '{"credsStore": "pass"}', {}, '"credsStore"'],

@@ -3,25 +3,6 @@ import { authOf, checkManifest, kindOf, type Manifest, rivalOf } from '../../../
 import { builtIn, service } from './manifests.ts';
 
 describe('the built-in services', () => {
-  test('are these', () => {
-    expect(builtIn.map(({ id }) => id)).toEqual([
-      'apkg',
-      'bitbucket',
-      'crates-io',
-      'docker-hub',
-      'github-enterprise',
-      'github',
-      'gitlab',
-      'npm',
-      'oidc',
-      'pangolin',
-      'podstack',
-      'pogo',
-      'pogodoc',
-      'pypi',
-    ]);
-  });
-
   test.each(builtIn.map((manifest) => [manifest.id, manifest] as const))(
     '%s is well, and has no rival',
     (_, manifest) => {
