@@ -31,14 +31,14 @@ export async function measureScale(rig: Rig): Promise<Map<string, Measured>> {
 
   const first = await start(rig, home);
   const began = performance.now();
-  const [waited] = await gets(first.socket, count, 1);
+  const waited = await firstGet(first.socket);
   await opened(first.socket);
   const firstOpening = performance.now() - began;
   results.set('scale/listen', {
     value: first.listening,
     note: `${count.toLocaleString('en-US')} credentials; first opening ${seconds(firstOpening)}`,
   });
-  results.set('scale/first', { value: waited!, note: `of ${seconds(firstOpening)} that the opening took` });
+  results.set('scale/first', { value: waited, note: `of ${seconds(firstOpening)} that the opening took` });
   const rest = await gets(first.socket, count, AT_REST);
   await first.kill();
 
@@ -143,6 +143,19 @@ async function against(rest: number[], socket: string, count: number, work: () =
     value: busy / idle,
     note: `p99 ${milliseconds(busy)} against ${milliseconds(idle)}, ${all}; ${during.length} gets in ${seconds(performance.now() - began)}`,
   };
+}
+
+/** Milliseconds until a get is answered with its value, asked again each time that the agent says it is still opening. */
+async function firstGet(socket: string): Promise<number> {
+  const connection = await dialled(socket);
+  const began = performance.now();
+  for (;;) {
+    const answer = await ask(connection, `action=get\ncapability[]=keyhold\nprotocol=https\nhost=${hostOf(0)}\n\n`);
+    if (answer.includes('EXAMPLE')) break;
+    if (!answer.includes('opening')) throw new Error(`a get was answered: ${answer.trim()}`);
+  }
+  connection.destroy();
+  return performance.now() - began;
 }
 
 /** Milliseconds of gets one after the other, each for another host and each checked. */
