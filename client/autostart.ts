@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { inOwnUserNamespace, isOwn } from '../platform/places.ts';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { autostartProgram } from '../platform/autostart.ts';
+import { inOwnUserNamespace } from '../platform/places.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import type { Places } from '../protocol/places.ts';
 import { agentWords } from './as-root.ts';
@@ -34,19 +35,7 @@ export function startAgent(places: Places, environment: NodeJS.ProcessEnv = proc
 
 /** The agent's executable by STATE/autostart; undefined if none can be trusted, or none may be started here. */
 export function agentProgram(places: Places): string | undefined {
-  const link = `${places.state}/autostart`;
-  try {
-    if (inOwnUserNamespace()) return undefined;
-    const uid = process.getuid!();
-    const stands = lstatSync(link);
-    if (!isOwn(places.state) || !stands.isSymbolicLink() || stands.uid !== uid) return undefined;
-    const program = realpathSync(link);
-    const stats = statSync(program);
-    const trusted = stats.isFile() && (stats.uid === uid || stats.uid === 0) && (stats.mode & 0o022) === 0;
-    return trusted ? program : undefined;
-  } catch {
-    return undefined;
-  }
+  return inOwnUserNamespace() ? undefined : autostartProgram(places.state);
 }
 
 /**

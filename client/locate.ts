@@ -1,6 +1,7 @@
 import { lstatSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
-import { computePlaces, linkedPlaces, OTHERS } from '../platform/places.ts';
+import { type Flaw, flawOf } from '../platform/own.ts';
+import { computePlaces, linkedPlaces } from '../platform/places.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 import { type Places, SOCKET_PATH_MAX, type Variables } from '../protocol/places.ts';
 
@@ -74,10 +75,12 @@ function look(path: string): Stats | undefined {
 
 /** Why a folder is not ours alone, with the mend; undefined if it is. */
 export function whyNotOwn(stats: Stats): ((path: string) => string) | undefined {
-  if (stats.isSymbolicLink()) return () => 'it is a symbolic link; put a real folder there';
-  if (!stats.isDirectory()) return () => 'it is not a folder; move it away';
-  if (stats.uid !== process.getuid!())
-    return () => `it belongs to uid ${stats.uid}; set HOME or KEYHOLD_HOME to a folder of yours`;
-  if ((stats.mode & OTHERS) !== 0) return (path) => `others may enter it; run: chmod 700 ${path}`;
-  return undefined;
+  const words: Readonly<Record<Flaw, (path: string) => string>> = {
+    link: () => 'it is a symbolic link; put a real folder there',
+    kind: () => 'it is not a folder; move it away',
+    owner: () => `it belongs to uid ${stats.uid}; set HOME or KEYHOLD_HOME to a folder of yours`,
+    open: (path) => `others may enter it; run: chmod 700 ${path}`,
+  };
+  const flaw = flawOf(stats, 'folder');
+  return flaw && words[flaw];
 }

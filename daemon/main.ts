@@ -3,7 +3,8 @@ import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { refuseForeignHome } from '../platform/foreign-home.ts';
 import { endFormerAgent, findFormerAgent, untilUnlocked } from '../platform/former-agent.ts';
-import { computePlaces, isOwn } from '../platform/places.ts';
+import { isOwnFolder } from '../platform/own.ts';
+import { computePlaces } from '../platform/places.ts';
 import { describeSystemError } from '../platform/system-error.ts';
 import { asFault, KeyholdError } from '../protocol/errors.ts';
 import { foldersOf, type Places } from '../protocol/places.ts';
@@ -172,13 +173,13 @@ async function main(): Promise<void> {
   // whose own folders were taken away would hold secrets in vain, and for ever.
   const goOnElsewhere = async () => {
     if (stopping || moving) return;
-    if (!places.run.startsWith('/run/') || !isOwn(places.state)) return stop('unreachable');
+    if (!places.run.startsWith('/run/') || !isOwnFolder(places.state)) return stop('unreachable');
     moving = true;
     // What removes a folder removes what is in it first: for a moment the socket alone is gone.
     const end = performance.now() + VANISHING;
-    while (isOwn(places.run) && performance.now() < end) await sleep(20);
+    while (isOwnFolder(places.run) && performance.now() < end) await sleep(20);
     if (stopping) return;
-    if (isOwn(places.run)) {
+    if (isOwnFolder(places.run)) {
       moving = false;
       if (!sockets.isReachable) stop('unreachable');
       return;

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { existsSync, lstatSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { autostartProgram } from '../platform/autostart.ts';
 import { KeyholdError } from '../protocol/errors.ts';
 
 /** What our sockets are for; each is told by its name where one is handed over. */
@@ -41,18 +42,9 @@ export async function startSuccessor(
 
 /** What `install` points to, for it may be newer than we are; else the launcher beside our own bundle. */
 function agentProgram(state: string): string {
-  const installed = `${state}/autostart`;
-  if (isTrusted(installed)) return installed;
+  const installed = autostartProgram(state);
+  if (installed !== undefined) return installed;
   const beside = `${import.meta.dirname}/../bin/keyhold-agent`;
   if (existsSync(beside)) return beside;
   throw new KeyholdError('unsupported', 'cannot restart: no program of the agent is found; run: keyhold stop');
-}
-
-/** A link of ours, in a folder that is ours alone, to a program that nobody else can change. */
-function isTrusted(link: string): boolean {
-  const uid = process.getuid!();
-  const found = lstatSync(link, { throwIfNoEntry: false });
-  const target = found && statSync(link, { throwIfNoEntry: false });
-  if (!target || found.uid !== uid) return false;
-  return target.isFile() && (target.uid === uid || target.uid === 0) && (target.mode & 0o022) === 0;
 }

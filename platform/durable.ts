@@ -8,11 +8,13 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KeyholdError } from '../protocol/errors.ts';
+import { type Flaw, flawOf } from './own.ts';
 
 /** A name beside `file` that nothing else uses: what is built there is linked to its real name when it is whole. */
 export function temporaryBeside(file: string): string {
@@ -53,11 +55,11 @@ export function createDurably(file: string, bytes: Uint8Array): void {
   syncFolder(dirname(file));
 }
 
-/** Replaces `file` (0600) by `text`: whoever looks, also after a power cut, sees the old or the new. */
-export function replaceDurably(file: string, text: string): void {
+/** Replaces `file` by `content`: a reader, also after a power cut, sees the old or the new. */
+export function replaceDurably(file: string, content: string | Uint8Array, mode = 0o600): void {
   const temporary = temporaryBeside(file);
   try {
-    writeNewFile(temporary, Buffer.from(text));
+    writeNewFile(temporary, Buffer.from(content), mode);
     renameSync(temporary, file);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -82,6 +84,18 @@ export async function replaceInPieces(file: string, pieces: Iterable<string>): P
   await folder.sync();
 }
 
+/** Makes `path` a symbolic link to `target`, or turns it, in one step: a reader sees the old target or the new one. */
+export function replaceLink(path: string, target: string): void {
+  const temporary = temporaryBeside(path);
+  try {
+    symlinkSync(target, temporary);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
 /** Makes names in `folder` survive a power cut. */
 export function syncFolder(folder: string): void {
   const descriptor = openSync(folder, 'r');
@@ -97,14 +111,15 @@ export function syncFolder(folder: string): void {
  * this user with mode 0600 or stricter: whoever else could write it could put a key of their own there.
  */
 export function sizeOfOwnFile(file: string): number | undefined {
-  const stat = lstatSync(file, { throwIfNoEntry: false });
-  if (!stat) return undefined;
-  const refuse = (rule: string) => new KeyholdError('unsafe_place', `cannot use ${file}: ${rule}`);
-  if (!stat.isFile()) throw refuse('it is no regular file; move it away');
-  const uid = process.geteuid?.();
-  if (uid !== undefined && stat.uid !== uid) throw refuse(`it belongs to uid ${stat.uid}, not to you; move it away`);
-  if ((stat.mode & 0o077) !== 0) {
-    throw refuse(`its mode is 0${(stat.mode & 0o777).toString(8)} and others may open it; run: chmod 600 ${file}`);
-  }
-  return stat.size;
+  const stats = lstatSync(file, { throwIfNoEntry: false });
+  if (!stats) return undefined;
+  const rules: Readonly<Record<Flaw, string>> = {
+    link: 'it is no regular file; move it away',
+    kind: 'it is no regular file; move it away',
+    owner: `it belongs to uid ${stats.uid}, not to you; move it away`,
+    open: `its mode is 0${(stats.mode & 0o777).toString(8)} and others may open it; run: chmod 600 ${file}`,
+  };
+  const flaw = flawOf(stats, 'file');
+  if (flaw) throw new KeyholdError('unsafe_place', `cannot use ${file}: ${rules[flaw]}`);
+  return stats.size;
 }

@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { lstatSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { basename, dirname } from 'node:path';
 import {
@@ -11,15 +11,14 @@ import {
   uidOutside,
   type Variables,
 } from '../protocol/places.ts';
+import { replaceLink } from './durable.ts';
 import { makeFolders } from './folders.ts';
-
-/** Bits of a mode that let the group or others in. */
-export const OTHERS = 0o077;
+import { isOwnFolder } from './own.ts';
 
 /** The places by the rules, as an agent that starts now would choose them. Undefined without HOME where it is needed. */
 export function computePlaces(environment: Variables): Places | undefined {
   const uid = hostUid();
-  return placesOf({ environment, uid, home: homeOf(uid), isOwn, realPath });
+  return placesOf({ environment, uid, home: homeOf(uid), isOwn: isOwnFolder, realPath });
 }
 
 /**
@@ -37,9 +36,9 @@ export function linkedPlaces(environment: Variables): Places | undefined {
 export function linkedFolder(state: string): string | undefined {
   const link = `${state}/${SOCKET_FOLDER_LINK}`;
   try {
-    if (!isOwn(state) || lstatSync(link).uid !== process.getuid!()) return undefined;
+    if (!isOwnFolder(state) || lstatSync(link).uid !== process.getuid!()) return undefined;
     const folder = readlinkSync(link);
-    return folder.startsWith('/') && isOwn(folder) ? folder : undefined;
+    return folder.startsWith('/') && isOwnFolder(folder) ? folder : undefined;
   } catch {
     return undefined;
   }
@@ -48,21 +47,7 @@ export function linkedFolder(state: string): string | undefined {
 /** Makes STATE/socket-folder name `folder`, in one step: a client reads the old target or the new one. */
 export function writeSocketFolder(state: string, folder: string): void {
   makeFolders(state);
-  const link = `${state}/${SOCKET_FOLDER_LINK}`;
-  const draft = `${link}.${process.pid}`;
-  rmSync(draft, { force: true });
-  symlinkSync(folder, draft);
-  renameSync(draft, link);
-}
-
-/** Whether `folder` is a real folder of ours that nobody else may enter. */
-export function isOwn(folder: string): boolean {
-  try {
-    const stats = lstatSync(folder);
-    return stats.isDirectory() && stats.uid === process.getuid!() && (stats.mode & OTHERS) === 0;
-  } catch {
-    return false;
-  }
+  replaceLink(`${state}/${SOCKET_FOLDER_LINK}`, folder);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
-import { OTHERS } from '../../platform/places.ts';
+import { flawOf } from '../../platform/own.ts';
 import { type Places, SOCKET_FOLDER_LINK } from '../../protocol/places.ts';
 import { whyNotOwn } from '../locate.ts';
 import { type Finding, fine, mend } from './finding.ts';
@@ -37,11 +37,12 @@ function filesIn(folder: string): string[] {
 function checkFile(file: string): Finding[] {
   const stats = look(file);
   if (!stats) return [];
-  if (stats.isSymbolicLink()) return [mend('places', `${file} is a symbolic link`, 'put the real thing there')];
-  if (stats.uid !== process.getuid!()) {
+  const flaw = flawOf(stats, 'any');
+  if (flaw === 'link') return [mend('places', `${file} is a symbolic link`, 'put the real thing there')];
+  if (flaw === 'owner') {
     return [mend('places', `${file} belongs to uid ${stats.uid}`, `run: sudo chown ${process.getuid!()} ${file}`)];
   }
-  if ((stats.mode & OTHERS) !== 0) return [mend('places', `others may open ${file}`, `run: chmod 600 ${file}`)];
+  if (flaw === 'open') return [mend('places', `others may open ${file}`, `run: chmod 600 ${file}`)];
   return [];
 }
 

@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { writeNewFile } from '../../platform/durable.ts';
+import { existsSync, readFileSync, rmdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { removeLeftovers, replaceDurably, replaceLink } from '../../platform/durable.ts';
 import { makeFolders } from '../../platform/folders.ts';
 
 /** Makes a folder and those above it, each 0700 from its first moment. */
@@ -9,20 +8,16 @@ export function makeFolder(folder: string): void {
   makeFolders(folder);
 }
 
-/** Writes a file whole or not at all: 0600 unless told otherwise, durable before it takes its name. */
+/** Writes a file whole or not at all, in a folder that need not be there: 0600 unless told otherwise, and durable. */
 export function writeWhole(path: string, content: string | Uint8Array, mode = 0o600): void {
   makeFolder(dirname(path));
-  const draft = `${path}.${randomBytes(4).toString('hex')}`;
-  writeNewFile(draft, Buffer.from(content), mode);
-  renameSync(draft, path);
+  replaceDurably(path, content, mode);
 }
 
 /** Makes or turns a symbolic link in one step: whoever looks sees the old target or the new one. */
 export function linkWhole(target: string, path: string): void {
   makeFolder(dirname(path));
-  const draft = `${path}.${randomBytes(4).toString('hex')}`;
-  symlinkSync(target, draft);
-  renameSync(draft, path);
+  replaceLink(path, target);
 }
 
 /** The file's bytes; undefined if there is none. */
@@ -37,10 +32,7 @@ export function readIfThere(path: string): Buffer | undefined {
 
 /** Removes what a `writeWhole` or `linkWhole` of this path left that was cut off. */
 export function removeDrafts(path: string): void {
-  const folder = dirname(path);
-  if (!existsSync(folder)) return;
-  const isDraft = (name: string) => name.startsWith(`${basename(path)}.`) && /\.[0-9a-f]{8}$/.test(name);
-  for (const name of readdirSync(folder).filter(isDraft)) rmSync(join(folder, name), { force: true });
+  if (existsSync(dirname(path))) removeLeftovers(path);
 }
 
 /** Removes those of the folders that are empty, the innermost first. What holds something, or is gone, stays so. */

@@ -1,5 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { autostartLink } from '../../platform/autostart.ts';
 import { presenceOn } from '../agent/presence.ts';
 import { type Restarted, restartAgent } from '../agent/restart.ts';
 import { setupFolder } from '../setup/journal.ts';
@@ -8,15 +9,7 @@ import { isManaged, setupSystemd } from '../setup/systemd.ts';
 import { copyVersion, removeOtherVersions } from './copy.ts';
 import { linkWhole } from './files.ts';
 import { absentFolders, type Ground } from './ground.ts';
-import {
-  autostartLink,
-  currentLink,
-  installedProgram,
-  isOurLink,
-  linkName,
-  refuseForeign,
-  unlinkOurs,
-} from './links.ts';
+import { currentLink, installedProgram, isOurLink, linkName, refuseForeign, unlinkOurs } from './links.ts';
 import { type Manifest, readManifest, writeManifest } from './manifest.ts';
 import { hashOf, parcelOf } from './parcel.ts';
 import { type Package, programOf } from './root.ts';
@@ -44,7 +37,7 @@ export async function install(ground: Ground, own: Package): Promise<Installatio
   const id = `${own.version}-${hash}`;
   const names = readdirSync(programOf(own, '')).sort();
   const before = readManifest(ground);
-  refuseForeign(ground, [...names.map((name) => join(ground.bin, name)), autostartLink(ground)]);
+  refuseForeign(ground, [...names.map((name) => join(ground.bin, name)), autostartLink(ground.places.state)]);
 
   const versions = join(ground.data, 'versions');
   const manifest: Manifest = {
@@ -98,7 +91,7 @@ function turnCurrent(ground: Ground, id: string): boolean {
 
 function turnAutostart(ground: Ground): boolean {
   const target = installedProgram(ground, 'keyhold-agent');
-  const link = autostartLink(ground);
+  const link = autostartLink(ground.places.state);
   if (isOurLink(ground, link) && readlinkSync(link) === target) return false;
   linkWhole(target, link);
   return true;

@@ -14,11 +14,6 @@ export function installedProgram(ground: Ground, name: string): string {
   return join(currentLink(ground), 'dist', 'bin', name);
 }
 
-/** What the thin client runs when no agent answers. */
-export function autostartLink({ places }: Ground): string {
-  return join(places.state, 'autostart');
-}
-
 /** Throws `denied` if one of the paths is taken by something that keyhold did not write. */
 export function refuseForeign(ground: Ground, paths: readonly string[]): void {
   const foreign = paths.filter((path) => lstatSync(path, { throwIfNoEntry: false }) && !isOurLink(ground, path));

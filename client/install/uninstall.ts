@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { autostartLink } from '../../platform/autostart.ts';
 import { Attributes } from '../../protocol/attributes.ts';
 import { noCapabilities } from '../../protocol/capabilities.ts';
 import { exitCodeOf } from '../../protocol/status.ts';
@@ -15,7 +16,7 @@ import { undoAll } from '../setup/index.ts';
 import { undoSystemd } from '../setup/systemd.ts';
 import { isMissing, removeEmpty } from './files.ts';
 import type { Ground } from './ground.ts';
-import { autostartLink, currentLink, unlinkOurs } from './links.ts';
+import { currentLink, unlinkOurs } from './links.ts';
 import { dropManifest, manifestPath, readManifest } from './manifest.ts';
 
 /** Milliseconds in which no other agent may come up after the last one ended. */
@@ -50,7 +51,8 @@ export async function uninstall(ground: Ground, { purge, agent }: { purge: boole
   if (git.how !== 'nothing') done.push(`git set up no more: ${git.file}`);
   done.push(...(await undoAll(ground)));
   // Before the agent ends, so that no client starts another one.
-  if (!unlinkOurs(ground, autostartLink(ground))) left.push(autostartLink(ground));
+  const autostart = autostartLink(ground.places.state);
+  if (!unlinkOurs(ground, autostart)) left.push(autostart);
   const pid = await stopForGood(ground);
   if (pid !== undefined) done.push(`agent stopped: pid ${pid}`);
   const systemd = await undoSystemd(ground, { dryRun: false });

@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { OTHERS } from '../../platform/places.ts';
+import { flawOf } from '../../platform/own.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { type Catalogue, gatherManifests, type ManifestFile } from '../../protocol/services/index.ts';
 import { locate } from '../locate.ts';
@@ -63,7 +63,8 @@ function namesIn(folder: string): string[] {
 /** A manifest says where tokens are sent, so that nobody but its owner may be able to write it. */
 function whyNotTrusted(file: string): string | undefined {
   const stats = lstatSync(file);
-  if (!stats.isFile()) return 'it is no plain file';
-  if (stats.uid !== process.getuid!()) return `it belongs to uid ${stats.uid}`;
-  return (stats.mode & OTHERS) === 0 ? undefined : `others may read or write it; run: chmod 600 ${file}`;
+  const flaw = flawOf(stats, 'file');
+  if (flaw === 'link' || flaw === 'kind') return 'it is no plain file';
+  if (flaw === 'owner') return `it belongs to uid ${stats.uid}`;
+  return flaw && `others may read or write it; run: chmod 600 ${file}`;
 }

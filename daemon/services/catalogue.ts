@@ -1,11 +1,10 @@
 import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { flawOf } from '../../platform/own.ts';
 import { gatherManifests, type Manifest, type ManifestFile } from '../../protocol/services/index.ts';
 
 /** Where the build puts the built-in manifests: beside the bundle, or in dist/ for the unbuilt sources. */
 const places = [join(import.meta.dirname, 'services.json'), join(import.meta.dirname, '../../dist/lib/services.json')];
-/** Permissions of others. */
-const OTHERS = 0o077;
 
 /**
  * The services as the agent knows them: the built-in ones and the person's own in `folder`, one `ID.json` each. They are read when
@@ -47,9 +46,8 @@ function ownIn(folder: string): ManifestFile[] {
   try {
     for (const name of readdirSync(folder).sort()) {
       const file = join(folder, name);
-      const stats = lstatSync(file);
       // A manifest says where tokens are sent: nobody but its owner may be able to write it.
-      const isTrusted = stats.isFile() && stats.uid === process.getuid!() && (stats.mode & OTHERS) === 0;
+      const isTrusted = flawOf(lstatSync(file), 'file') === undefined;
       if (name.endsWith('.json') && isTrusted) files.push({ file, text: readFileSync(file, 'utf8') });
     }
   } catch {

@@ -1,6 +1,7 @@
 import { lstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeFolders } from '../../platform/folders.ts';
+import { flawOf } from '../../platform/own.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 
 const STICKY = 0o1000;
@@ -15,9 +16,10 @@ export function ensurePrivateFolder(folder: string, uid = process.getuid!()): vo
   const found = lstatSync(folder);
   const unsafe = (why: string, mend: string) =>
     new KeyholdError('unsafe_place', `cannot use ${folder}: ${why}; ${mend}`);
-  if (!found.isDirectory()) throw unsafe('it is not a real folder', 'move it away');
-  if (found.uid !== uid) throw unsafe(`it belongs to uid ${found.uid}`, 'choose another place by KEYHOLD_HOME');
-  if ((found.mode & 0o077) !== 0) throw unsafe('others can get in', `run: chmod 0700 ${folder}`);
+  const flaw = flawOf(found, 'folder', uid);
+  if (flaw === 'link' || flaw === 'kind') throw unsafe('it is not a real folder', 'move it away');
+  if (flaw === 'owner') throw unsafe(`it belongs to uid ${found.uid}`, 'choose another place by KEYHOLD_HOME');
+  if (flaw === 'open') throw unsafe('others can get in', `run: chmod 0700 ${folder}`);
   const parent = dirname(folder);
   const { mode } = statSync(parent);
   if ((mode & 0o002) !== 0 && (mode & STICKY) === 0) {
