@@ -23,6 +23,7 @@ const texts: Readonly<Record<FailureName, readonly [why: string, mayHaveHappened
   late: ['it did not answer in time', true],
   cut: ['its answer broke off', true],
   'no-json': ['it answered something else than JSON, such as a page for browsers', true],
+  unread: ['its answer says nothing that its interface promises', true],
   'too-long': ['its answer is longer than 1 MiB', true],
   redirected: ['it sends to another place, and a token is not sent there', true],
   unfit: ['the call cannot be made', false],

@@ -271,7 +271,10 @@ export async function remoteShow(
       await noteTokenId(parts, entry, seen, ownIdIn(operation, heard.read));
       const read = operation === 'audit' ? heard.items : normal(heard.read);
       details.push(item({ operation, answer: read }));
-    } else if (heard.reply.status !== 'unsupported' || wanted.length === 1) refusal ??= heard.reply;
+    } else if (heard.reply.status !== 'unsupported' || wanted.length === 1) {
+      const details = heard.failure === 'unread' ? told('unread', 1) : [];
+      refusal ??= { ...heard.reply, details };
+    }
   }
   if (refusal) return refusal;
   if (details.length > 0) return { status: 'ok', details };

@@ -14,6 +14,9 @@ const ID_MAX = 256;
 /** Characters of a text that is only shown, and members of a list. */
 const TEXT_MAX = 1_024;
 const LIST_MAX = 128;
+/** What stands in the place of a secret that an answer gives back, and how short a secret is looked for. */
+const MASK = '[token]';
+const MASKED_MIN = 6;
 
 /** Texts that name a token, a user or a tenant. Part of one would name another. */
 const identifying: ReadonlySet<string> = new Set(['id', 'tokenId', 'user', 'account', 'tenant']);
@@ -62,20 +65,24 @@ export function whyUnfitForm(manifest: Manifest, bytes: Uint8Array, kind: string
 
 /**
  * Texts, numbers, truths and lists of texts of an answer, without its secrets. A text that identifies something is taken whole or
- * not at all; any other is cut where it is longer than a person would read.
+ * not at all; any other is cut where it is longer than a person would read. A secret of `sent`, what the call was made with, that
+ * the service gives back in such a text is masked.
  */
-export function readable(read: Read): Read {
+export function readable(read: Read, sent: readonly string[] = []): Read {
+  const secrets = sent.filter((secret) => secret.length >= MASKED_MIN);
+  const masked = (text: string) => secrets.reduce((rest, secret) => rest.replaceAll(secret, MASK), text);
   const kept: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(read)) {
     if (secretFields.has(name)) continue;
     if (identifying.has(name)) {
       const text = identifierIn(value);
-      if (text !== undefined) kept[name] = text;
-    } else if (typeof value === 'string') kept[name] = value.slice(0, TEXT_MAX);
+      if (text !== undefined && masked(text) === text) kept[name] = text;
+    } else if (typeof value === 'string') kept[name] = masked(value).slice(0, TEXT_MAX);
     else if (typeof value === 'number' || typeof value === 'boolean') kept[name] = value;
     else if (Array.isArray(value)) {
       // Part of a scope would be another scope.
-      kept[name] = value.filter((one) => typeof one === 'string' && isWhole(one)).slice(0, LIST_MAX);
+      const whole = value.filter((one) => typeof one === 'string' && isWhole(one)).slice(0, LIST_MAX);
+      kept[name] = whole.map(masked);
     }
   }
   return kept;

@@ -49,6 +49,7 @@ export const failures = [
   'late',
   'cut',
   'no-json',
+  'unread',
   'too-long',
   'redirected',
   'unfit',

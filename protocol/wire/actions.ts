@@ -242,7 +242,7 @@ export const actions = {
   'remote-show': {
     summary: 'what a service says of a held token; what: whoami, show, introspect, usage, audit',
     reads: 'id what? profile? cwd?',
-    answers: 'item[]',
+    answers: 'item[] | unread',
     statuses: [
       'ok',
       'not-found',

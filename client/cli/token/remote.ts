@@ -1,5 +1,7 @@
+import { exitCodeOf } from '../../../protocol/status.ts';
 import type { Connection } from '../../dial.ts';
-import { ask, detail, documents, withAgent } from '../agent.ts';
+import { ask, detail, documents, requestOf, withAgent } from '../agent.ts';
+import { CommandFailure } from '../failure.ts';
 import { show } from '../page.ts';
 import { localTime } from '../status.ts';
 import { targetDocument, urlOf } from '../target.ts';
@@ -72,8 +74,13 @@ export type Said = Readonly<Record<string, unknown>>;
 
 /** Asks its service about a held token: whose it is, what it may do, how much it was used, as far as it has calls for that. */
 export async function saidOf(agent: Connection, id: string, what = 'whoami show introspect usage'): Promise<Said> {
-  const { details } = await ask(agent, 'remote-show', { attributes: { id, what } });
-  const told = documents(details, 'item[]').map(({ operation, answer }) => [operation, answer]);
+  const reply = await agent(requestOf('remote-show', { attributes: { id, what } }));
+  if (reply.status !== 'ok') {
+    // An answer came and tells nothing: trying again would not help, as it would for what is unavailable.
+    const isUnread = detail(reply.details, 'unread') !== undefined;
+    throw new CommandFailure(isUnread ? 1 : exitCodeOf(reply.status), reply.message);
+  }
+  const told = documents(reply.details, 'item[]').map(({ operation, answer }) => [operation, answer]);
   return Object.fromEntries(told);
 }
 

@@ -17,7 +17,7 @@ export type Performed = { readonly reply: Reply; readonly secrets: ReadonlyMap<S
 /** Makes one call of a service's interface and reads out of its answer what the plan asks for, and nothing else. */
 export async function call(plan: Plan, secrets: Secrets): Promise<Performed> {
   try {
-    return judge(plan, await exchange(outgoingOf(plan, secrets), plan));
+    return judge(plan, secrets, await exchange(outgoingOf(plan, secrets), plan));
   } catch (error) {
     if (!(error instanceof ExchangeFailure)) throw error;
     return { reply: { failure: error.failure, why: error.message || undefined }, secrets: new Map() };
@@ -53,7 +53,7 @@ function bodyOf(members: NonNullable<Plan['body']>, values: Plan['values'], secr
   return Buffer.from(JSON.stringify(Object.fromEntries(filled.filter(([, value]) => value !== undefined))));
 }
 
-function judge(plan: Plan, { status, retryAfter, body }: Incoming): Performed {
+function judge(plan: Plan, secrets: Secrets, { status, retryAfter, body }: Incoming): Performed {
   const document = jsonIn(body);
   const isSuccess = plan.success ? plan.success.includes(status) : status >= 200 && status < 300;
   if (!isSuccess) {
@@ -77,9 +77,15 @@ function judge(plan: Plan, { status, retryAfter, body }: Incoming): Performed {
   const items = isList ? itemsIn(plan, document.value) : undefined;
   if (isList && !items) throw new ExchangeFailure('no-json', 'no list');
   const read = isList ? {} : fieldsIn(plan, document.value);
+  // `null` or an error object with a status of success is not the service's word about a token.
+  if (plan.operation === 'whoami' && plan.fields && Object.keys(read).length === 0) {
+    throw new ExchangeFailure('unread', `HTTP ${status}`);
+  }
   const unfitId = whyUnfitId(read);
+  const sent = [...secrets.values()].map((bytes) => bytes.toString('utf8'));
+  const shown = (one: Read) => readable(one, sent);
   return {
-    reply: { status, read: readable(read), ...(unfitId && { unfitId }), items: items?.map(readable) },
+    reply: { status, read: shown(read), ...(unfitId && { unfitId }), items: items?.map(shown) },
     secrets: secretsIn(read),
   };
 }

@@ -78,6 +78,34 @@ describe('a call', () => {
   });
 
   test.each([
+    ['null', null],
+    ['an error object', { error: { message: 'no such user' } }],
+    ['nothing of what is asked for', { user: { id: 1 } }],
+    ['no body', undefined],
+  ])('that asks whose the token is and is answered %s with 200 came to no answer', async (_, body) => {
+    const { origin } = await answering(body);
+    const { reply } = await run(planFor(origin, { auth: bearer, fields: { user: '/login', id: '/id' } }));
+    expect(reply).toEqual({ failure: 'unread', why: 'HTTP 200' });
+  });
+
+  test('masks its own token in what is shown, and takes no id that is one', async () => {
+    const { origin } = await answering({
+      login: 'token-EXAMPLE',
+      note: 'you sent token-EXAMPLE',
+      scopes: ['token-EXAMPLE'],
+    });
+    const fields = { user: '/login', name: '/note', scopes: '/scopes' };
+    const { reply } = await run(planFor(origin, { auth: bearer, fields }));
+    expect(reply).toEqual({ status: 200, read: { name: 'you sent [token]', scopes: ['[token]'] } });
+    const list = await answering([{ id: '1', note: 'token-EXAMPLE' }, { id: 'token-EXAMPLE' }]);
+    const listed = await run(
+      planFor(list.origin, { operation: 'list', auth: bearer, fields: { id: '/id', name: '/note' } }),
+    );
+    expect(listed.reply).toMatchObject({ items: [{ id: '1', name: '[token]' }, {}] });
+    expect(JSON.stringify([reply, listed.reply])).not.toContain('EXAMPLE');
+  });
+
+  test.each([
     ['bearer', bearer, { authorization: 'Bearer token-EXAMPLE' }],
     ['a header of its own', { header: 'X-API-Key', before: '' }, { 'x-api-key': 'token-EXAMPLE' }],
     [

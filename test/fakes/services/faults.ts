@@ -25,7 +25,8 @@ export const faults = [
  * `html`: 200 with a page. `ten-megabytes`: 200 with JSON of that size. `redirect`: 307 to another host, which records
  * what it is sent.
  */
-export type Fault = (typeof faults)[number];
+/** `null`: 200 with `null`, which is an answer that says nothing; after a call that changes something it is none the worse. */
+export type Fault = (typeof faults)[number] | 'null';
 
 export type FaultOptions = {
   /** Only requests whose `METHOD /path` it matches; otherwise all. */
@@ -44,6 +45,7 @@ export function faultyAnswer(
     const body = '<!doctype html><title>Sign in</title><p>Please sign in.';
     return { status: 200, body, headers: { 'content-type': 'text/html; charset=utf-8' } };
   }
+  if (fault === 'null') return { status: 200, body: 'null' };
   if (fault === 'ten-megabytes') return { status: 200, body: { padding: 'x'.repeat(TEN_MEGABYTES) } };
   if (fault === 'redirect') return { status: 307, headers: { location: elsewhere } };
   const answer = refuse(fault);

@@ -56,6 +56,19 @@ describe('apkg', () => {
     expect(info).toMatchObject({ account: 'ada', remote: { whoami: { user: 'ada' } } });
   });
 
+  test('an answer of 200 that says nothing is not told as the word of the service, and ends with 1', async () => {
+    server.fail('null');
+    try {
+      for (const more of [[], ['--json']]) {
+        const { code, stdout, stderr } = await rig.run(['auth', 'whoami', ...at, ...more]);
+        expect({ code, stdout: stdout.includes('ada') }).toEqual({ code: 1, stdout: false });
+        if (more.length === 0) expect(stderr).toContain('its answer says nothing that its interface promises');
+      }
+    } finally {
+      server.recover();
+    }
+  });
+
   test('apkg token create --label ci-deploy: kept, and not shown (K1, K4, K5, K7, K21)', async () => {
     const { created } = await rig.json([
       'token',
