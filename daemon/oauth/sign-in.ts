@@ -11,11 +11,11 @@ import { HalfFinished } from '../half-finished.ts';
 import { whyUnfitForm } from '../upstream/incoming.ts';
 import type { SecretName } from '../upstream/plan.ts';
 import type { UpstreamAnswer } from '../upstream/upstream.ts';
+import { deviceCodeOf } from './device-code.ts';
 import { type StrayEndpoint, strayEndpoint } from './endpoints.ts';
 import { oauthKindOf, willAnswer } from './keep-grant.ts';
 import type { LoginWanted, Meant, SignInParts, WayBack } from './login-wanted.ts';
 import type { OAuthPlan, OAuthReply, Provider } from './oauth-plan.ts';
-import { lifetimeOf } from './schedule.ts';
 import { failed, refused } from './sign-in-outcome.ts';
 import { isPage, pageOf } from './sign-in-page.ts';
 import { Withheld } from './withheld.ts';
@@ -24,8 +24,7 @@ import { Withheld } from './withheld.ts';
 const LOGIN_LIFE: Seconds = 600;
 /** Half-finished logins at a time. Beyond that the oldest ends. */
 const LOGINS_MAX = 8;
-/** Seconds between two questions whether a device was let in, where the provider does not say (RFC 8628, 3.2), and what it adds. */
-const INTERVAL: Seconds = 5;
+/** Seconds that are added between two questions whether a device was let in, where the provider says "slow_down" (RFC 8628, 3.5). */
 const SLOWER: Seconds = 5;
 
 /** A login that waits for the person: `secret` is the verifier of a browser's, or the code of a device's. */
@@ -106,16 +105,20 @@ export class SignIn {
     const { reply, secrets } = await this.#run(meant, 'device', {});
     const secret = secrets.get('challenge');
     if (!('oauth' in reply) || !secret) return failed(reply);
-    const { userCode = '', verificationUrl = '', verificationUrlComplete, interval = INTERVAL } = reply.oauth;
-    const life = Math.min(lifetimeOf(reply.oauth.expiresIn) ?? LOGIN_LIFE, LOGIN_LIFE);
+    const code = deviceCodeOf(reply.oauth, LOGIN_LIFE);
+    if ('status' in code) {
+      secret.dispose();
+      return code;
+    }
+    const { userCode, url, wholeUrl, interval, life } = code;
     const handle = this.#waiting.add({ ...meant, way: 'device', secret, state: '', redirect: '', interval });
-    const whole: Detail[] = verificationUrlComplete ? [['url_complete', toWire(verificationUrlComplete)]] : [];
+    const whole: Detail[] = wholeUrl ? [['url_complete', toWire(wholeUrl)]] : [];
     return {
       status: 'ok',
       details: [
         ['login', handle],
         ['user_code', toWire(userCode)],
-        ['url', toWire(verificationUrl)],
+        ['url', toWire(url)],
         ...whole,
         ['interval', String(interval)],
         ['expires_in', String(life)],

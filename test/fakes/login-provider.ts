@@ -8,9 +8,13 @@ export type Asked = { readonly form: URLSearchParams; readonly headers: Incoming
 
 /**
  * A provider on loopback that says of itself where its endpoints are, gives out codes for devices, and answers at its token
- * endpoint what the test says; `metadata` changes its discovery document. It counts nothing and checks nothing: for that there is a real one (oidc.ts).
+ * endpoint what the test says; `metadata` changes its discovery document, `device` what it says with a device's code. It counts nothing and checks nothing: for that there is a real one (oidc.ts).
  */
-export async function openLoginProvider(answer: (asked: Asked, count: number) => Said, metadata: object = {}) {
+export async function openLoginProvider(
+  answer: (asked: Asked, count: number) => Said,
+  metadata: object = {},
+  device: object = {},
+) {
   const asked: Asked[] = [];
   const server = createServer(async (request, response) => {
     const parts: Buffer[] = [];
@@ -22,7 +26,8 @@ export async function openLoginProvider(answer: (asked: Asked, count: number) =>
       asked.push(question);
       return void say(answer(question, asked.length));
     }
-    if (request.url === '/device') return void say({ body: { ...code, verification_uri: `${issuer}/page` } });
+    if (request.url === '/device')
+      return void say({ body: { ...code, verification_uri: `${issuer}/page`, ...device } });
     const at = (path: string) => `${issuer}/${path}`;
     say({
       body: {

@@ -16,8 +16,8 @@ afterEach(async () => {
 });
 
 /** An agent and its provider, which answers what the test says. */
-async function atProvider(answer: (asked: Asked, count: number) => Said) {
-  const provider = await openLoginProvider(answer);
+async function atProvider(answer: (asked: Asked, count: number) => Said, device: object = {}) {
+  const provider = await openLoginProvider(answer, {}, device);
   opened.push(() => provider.close());
   const clock = new FakeClock();
   const backend = await openMemory({ keep: heapSecret });
@@ -29,7 +29,8 @@ async function atProvider(answer: (asked: Asked, count: number) => Said) {
       attributes.add(key, key === 'password' ? secretFromText(value) : value);
     const reply = (await login.handler(aRequest(action, { ...target, attributes })))!;
     const { pending, interval, ...rest } = Object.fromEntries(reply.details ?? []);
-    return { status: reply.status, pending, interval, login: rest['login'] ?? '' };
+    const { login: handle = '', url_complete: whole } = rest;
+    return { status: reply.status, message: reply.message, pending, interval, login: handle, whole };
   };
   const own = { issuer: provider.issuer, client_id: 'keyhold' };
   return {
@@ -79,6 +80,36 @@ describe('a login by a code', () => {
     agent.clock.advance(601);
     expect(await agent.poll(login)).toMatchObject({ status: 'not-found' });
     expect(agent.provider.asked).toHaveLength(3);
+  });
+});
+
+describe("a provider's answer to a device (RFC 8628, 3.2)", () => {
+  const none = () => refusal('authorization_pending');
+
+  test.each([
+    ['nothing', undefined, '5'],
+    ['half a second', 0.5, '1'],
+    ['seven seconds', 7, '7'],
+  ])('that names %s between two questions is asked no faster than each second', async (_, given, interval) => {
+    const agent = await atProvider(none, { interval: given });
+    expect(await agent.begin('device')).toMatchObject({ status: 'ok', interval });
+  });
+
+  test.each([
+    ['a pause longer than its code lives', { interval: 1e12 }, 'unavailable', /every 1000000000000 s/],
+    ['a page of another kind', { verification_uri: 'javascript:alert(1)' }, 'denied', /none of https/],
+    ['a page in the clear', { verification_uri: 'http://login.example/' }, 'denied', /none of https/],
+    ['a control character in the code', { user_code: 'WX\u001b[2J' }, 'unavailable', /control character/],
+    ['an empty code', { user_code: '' }, 'unavailable', /./],
+  ])('with %s is refused with the reason', async (_, device, status, message) => {
+    const agent = await atProvider(none, device);
+    expect(await agent.begin('device')).toMatchObject({ status, message: expect.stringMatching(message) });
+    expect(agent.provider.asked).toEqual([]);
+  });
+
+  test('shows no page with the code in it that is none of https', async () => {
+    const agent = await atProvider(none, { verification_uri_complete: 'javascript:alert(1)' });
+    expect(await agent.begin('device')).toMatchObject({ status: 'ok', whole: undefined });
   });
 });
 

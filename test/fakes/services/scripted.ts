@@ -131,7 +131,14 @@ export class ScriptedService {
         return { reply: { status: 200, read: this.holderOf(caller.value) } };
       case 'list':
         return {
-          reply: { status: 200, read: {}, items: this.tokens.filter(isAlive).map(listed).map((one) => readable(one)) },
+          reply: {
+            status: 200,
+            read: {},
+            items: this.tokens
+              .filter(isAlive)
+              .map(listed)
+              .map((one) => readable(one)),
+          },
         };
       case 'create':
         return this.#given(this.add(String(values.name)));

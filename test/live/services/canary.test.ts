@@ -112,6 +112,7 @@ describe('a canary among services', () => {
     await say('completion', ['bash'], undefined, false);
     await say('config get', ['upstream.deadline'], undefined, false);
     await say('config set', ['upstream.deadline', '2'], undefined, false);
+    await say('config unset', ['upstream.deadline'], undefined, false);
     await say('auth switch', ['tess', ...at], undefined, false);
     await say('profile set', ['account', 'tess'], undefined, false);
     await say('profile use', ['here'], undefined, false);
