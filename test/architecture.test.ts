@@ -268,7 +268,7 @@ describe('the door to secrets', () => {
       'daemon/actions/list-columns.ts': 'tells whether a value is in memory',
       'daemon/services/unheld.ts': 'has the form of an entry, without a value',
       'daemon/services/recheck.ts': 'has the form of an entry, without a value',
-      'daemon/services/rotate.ts': 'has the form of an entry, without a value',
+      'daemon/services/rotate/rotate.ts': 'has the form of an entry, without a value',
     };
     expect(containing(daemon, takes).filter((path) => !(path in mayTake))).toEqual([]);
   });
@@ -290,9 +290,9 @@ describe('the door to secrets', () => {
       'daemon/services/refresh.ts': 'trades a token',
       'daemon/services/remote.ts': 'compares with how a service shows a token',
       'daemon/services/revoke.ts': 'ends a token, and proves that it is dead',
-      'daemon/services/rotate.ts': 'compares with a pasted token',
-      'daemon/services/rotate-turn.ts': 'compares the place with the old and the new value',
-      'daemon/services/rotate-steps.ts': 'keeps the old value beside the new one',
+      'daemon/services/rotate/rotate.ts': 'compares with a pasted token',
+      'daemon/services/rotate/turn.ts': 'compares the place with the old and the new value',
+      'daemon/services/rotate/steps.ts': 'keeps the old value beside the new one',
       'daemon/history/tombstones/tombstones.ts': 'marks what is dead',
       'daemon/oauth/adopt.ts': 'takes over what another program has put at rest',
       'daemon/oauth/drop-access.ts': 'keeps the refresh token alone',

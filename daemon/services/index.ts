@@ -3,7 +3,7 @@ import type { Acting } from './actor.ts';
 import { Logins } from './login.ts';
 import type { RequestParts, ServicesParts } from './parts.ts';
 import { Rechecks } from './recheck.ts';
-import { Rotations } from './rotate.ts';
+import { Rotations } from './rotate/rotate.ts';
 import { Verdicts } from './verdicts.ts';
 
 /** What the actions that ask a service share: the parts to ask with, and what is half-finished between two requests. */

@@ -1,31 +1,24 @@
-import { KeyholdError } from '../../protocol/errors.ts';
-import type { CredentialReply } from '../../protocol/handler.ts';
-import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
-import { release } from '../access/release.ts';
-import type { Degradation } from '../backends/backend.ts';
-import { disposeSecrets } from '../backends/secrets.ts';
-import type { Clock } from '../clock.ts';
-import { entryById } from '../credentials/entry-by-id.ts';
-import type { CredentialStore } from '../credentials/held/credential-store.ts';
-import type { Entry } from '../credentials/unlocked/set.ts';
-import { told } from './asking.ts';
-import { refused } from './outcomes.ts';
-import type { RequestParts } from './parts.ts';
-import { kindOfToken } from './planning.ts';
-import { begin, settle } from './rotate-begin.ts';
-import {
-  isShorter,
-  livesTold,
-  planDetails,
-  planRotation,
-  type RotationPlan,
-  type RotationWish,
-} from './rotate-plan.ts';
-import { byHandDetails, goOn, isByHand } from './rotate-steps.ts';
-import type { Turn } from './rotate-turn.ts';
-import { goBack } from './rotate-undo.ts';
+import { KeyholdError } from '../../../protocol/errors.ts';
+import type { CredentialReply } from '../../../protocol/handler.ts';
+import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
+import { release } from '../../access/release.ts';
+import type { Degradation } from '../../backends/backend.ts';
+import { disposeSecrets } from '../../backends/secrets.ts';
+import type { Clock } from '../../clock.ts';
+import { entryById } from '../../credentials/entry-by-id.ts';
+import type { CredentialStore } from '../../credentials/held/credential-store.ts';
+import type { Entry } from '../../credentials/unlocked/set.ts';
+import { told } from '../asking.ts';
+import { refused } from '../outcomes.ts';
+import type { RequestParts } from '../parts.ts';
+import { kindOfToken } from '../planning.ts';
+import { serviceAt, serviceOf } from '../which-service.ts';
+import { begin, settle } from './begin.ts';
+import { isShorter, livesTold, planDetails, planRotation, type RotationPlan, type RotationWish } from './plan.ts';
 import { type Rotation, RotationBook, standing } from './rotation.ts';
-import { serviceAt, serviceOf } from './which-service.ts';
+import { byHandDetails, goOn, isByHand } from './steps.ts';
+import type { Turn } from './turn.ts';
+import { goBack } from './undo.ts';
 
 /** Which token is rotated, and how. Texts are text for people; `pasted` is borrowed, and `as` the id of the credential that makes the call. */
 export type RotateRequest = RotationWish & {

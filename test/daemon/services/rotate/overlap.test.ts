@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { RotationRig } from './rotation-rig.ts';
+import { RotationRig } from '../rotation-rig.ts';
 
 const DAY = 86_400;
 const host = 'pangolin.example';

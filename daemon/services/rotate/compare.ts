@@ -1,7 +1,7 @@
-import type { About } from '../../protocol/about.ts';
-import type { Entry } from '../credentials/unlocked/set.ts';
-import type { RequestParts } from './parts.ts';
-import type { Holder } from './probe.ts';
+import type { About } from '../../../protocol/about.ts';
+import type { Entry } from '../../credentials/unlocked/set.ts';
+import type { RequestParts } from '../parts.ts';
+import type { Holder } from '../probe.ts';
 import { type Aside, ghostOf, type Rotation } from './rotation.ts';
 
 type Context = { readonly parts: RequestParts; readonly entry: Entry };

@@ -1,12 +1,12 @@
-import type { CredentialReply } from '../../protocol/handler.ts';
-import { printable } from '../../protocol/text.ts';
-import { refused } from './outcomes.ts';
-import { canProbe, probe, probeLife } from './probe.ts';
-import { noteVerified } from './remote.ts';
-import { endUpstream } from './revoke.ts';
-import { overlapOf, strangerIn } from './rotate-compare.ts';
-import { putOver, restated, standsIn, type Turn, ways } from './rotate-turn.ts';
+import type { CredentialReply } from '../../../protocol/handler.ts';
+import { printable } from '../../../protocol/text.ts';
+import { refused } from '../outcomes.ts';
+import { canProbe, probe, probeLife } from '../probe.ts';
+import { noteVerified } from '../remote.ts';
+import { endUpstream } from '../revoke.ts';
+import { overlapOf, strangerIn } from './compare.ts';
 import { type Aside, ghostOf, type Rotation } from './rotation.ts';
+import { putOver, restated, standsIn, type Turn, ways } from './turn.ts';
 
 /** How a rotation goes on with a new token. `unverified`: why its service has not confirmed it. */
 type Judgement = Pick<Rotation, 'way'> & { readonly unverified?: string };

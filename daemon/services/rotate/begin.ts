@@ -1,24 +1,24 @@
-import type { About } from '../../protocol/about.ts';
-import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
-import { asFault } from '../../protocol/errors.ts';
-import type { CredentialReply } from '../../protocol/handler.ts';
-import type { Secret } from '../../protocol/secret.ts';
-import { callOf, type Read, type Values } from '../../protocol/services/index.ts';
-import type { Entry } from '../credentials/unlocked/set.ts';
-import { setInSlices } from '../slices.ts';
-import { actorFor } from './actor.ts';
-import { call, disposeAll, type Heard } from './call.ts';
-import { askForToken, fullReply, takeBack, valuesFor, type Wanted } from './create.ts';
-import { givenToken } from './given.ts';
-import { aboutIn, expiryIn } from './keep.ts';
-import { mayHaveHappened, refused } from './outcomes.ts';
-import { kindOfToken, mayMake } from './planning.ts';
-import { probe, probeLife } from './probe.ts';
-import { listRemote } from './remote.ts';
-import type { RotationPlan } from './rotate-plan.ts';
-import { asideOf } from './rotate-steps.ts';
-import { type Turn, ways } from './rotate-turn.ts';
+import type { About } from '../../../protocol/about.ts';
+import type { EpochSeconds, Seconds } from '../../../protocol/credential.ts';
+import { asFault } from '../../../protocol/errors.ts';
+import type { CredentialReply } from '../../../protocol/handler.ts';
+import type { Secret } from '../../../protocol/secret.ts';
+import { callOf, type Read, type Values } from '../../../protocol/services/index.ts';
+import type { Entry } from '../../credentials/unlocked/set.ts';
+import { setInSlices } from '../../slices.ts';
+import { actorFor } from '../actor.ts';
+import { call, disposeAll, type Heard } from '../call.ts';
+import { askForToken, fullReply, takeBack, valuesFor, type Wanted } from '../create.ts';
+import { givenToken } from '../given.ts';
+import { aboutIn, expiryIn } from '../keep.ts';
+import { mayHaveHappened, refused } from '../outcomes.ts';
+import { kindOfToken, mayMake } from '../planning.ts';
+import { probe, probeLife } from '../probe.ts';
+import { listRemote } from '../remote.ts';
+import type { RotationPlan } from './plan.ts';
 import { ghostOf, type Rotation } from './rotation.ts';
+import { asideOf } from './steps.ts';
+import { type Turn, ways } from './turn.ts';
 
 /** What somebody wishes of the new token. */
 export type RotationWish = {

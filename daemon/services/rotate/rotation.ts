@@ -1,12 +1,12 @@
-import type { About } from '../../protocol/about.ts';
-import type { EpochSeconds, Target } from '../../protocol/credential.ts';
-import type { Secret, SecretKeeper } from '../../protocol/secret.ts';
-import type { Held } from '../backends/backend.ts';
-import { copySecrets } from '../backends/secrets.ts';
-import type { Clock } from '../clock.ts';
-import type { Entry } from '../credentials/unlocked/set.ts';
-import { type OwnRecords, ownTarget } from '../history/tombstones/own-records.ts';
-import type { Holder } from './probe.ts';
+import type { About } from '../../../protocol/about.ts';
+import type { EpochSeconds, Target } from '../../../protocol/credential.ts';
+import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
+import type { Held } from '../../backends/backend.ts';
+import { copySecrets } from '../../backends/secrets.ts';
+import type { Clock } from '../../clock.ts';
+import type { Entry } from '../../credentials/unlocked/set.ts';
+import { type OwnRecords, ownTarget } from '../../history/tombstones/own-records.ts';
+import type { Holder } from '../probe.ts';
 
 /**
  * How far a rotation has come, in order. `asked`: the service is asked for a new token, or will be; `made`: it lies beside;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { Reply } from '../../../daemon/upstream/plan.ts';
-import { secretFromText } from '../../../protocol/secret.ts';
-import { causeOf, type Operation } from '../../../protocol/services/index.ts';
-import { textOf } from '../../fakes/core.ts';
-import { builtIn } from '../../fakes/services/scripted.ts';
-import { RotationRig } from './rotation-rig.ts';
+import type { Reply } from '../../../../daemon/upstream/plan.ts';
+import { secretFromText } from '../../../../protocol/secret.ts';
+import { causeOf, type Operation } from '../../../../protocol/services/index.ts';
+import { textOf } from '../../../fakes/core.ts';
+import { builtIn } from '../../../fakes/services/scripted.ts';
+import { RotationRig } from '../rotation-rig.ts';
 
 const DAY = 86_400;
 const host = 'pangolin.example';

@@ -1,5 +1,5 @@
-import type { EpochSeconds, Seconds } from '../../protocol/credential.ts';
-import type { Detail, Refusal } from '../../protocol/handler.ts';
+import type { EpochSeconds, Seconds } from '../../../protocol/credential.ts';
+import type { Detail, Refusal } from '../../../protocol/handler.ts';
 import {
   callOf,
   type Kind,
@@ -7,11 +7,11 @@ import {
   lifetimeOf,
   type Manifest,
   secondsOf,
-} from '../../protocol/services/index.ts';
-import { fromWire } from '../../protocol/text.ts';
-import type { Entry } from '../credentials/unlocked/set.ts';
-import { told } from './asking.ts';
-import { refused } from './outcomes.ts';
+} from '../../../protocol/services/index.ts';
+import { fromWire } from '../../../protocol/text.ts';
+import type { Entry } from '../../credentials/unlocked/set.ts';
+import { told } from '../asking.ts';
+import { refused } from '../outcomes.ts';
 import type { Way } from './rotation.ts';
 
 /** How much shorter a life may be and still count as the same: services round to whole days, and clocks differ. */

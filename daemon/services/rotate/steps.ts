@@ -1,19 +1,19 @@
-import type { CredentialReply, Detail, Refusal } from '../../protocol/handler.ts';
-import type { Secret } from '../../protocol/secret.ts';
-import { callOf, type Manifest } from '../../protocol/services/index.ts';
-import { release } from '../access/release.ts';
-import { disposeSecrets } from '../backends/secrets.ts';
-import { told } from './asking.ts';
-import { refused } from './outcomes.ts';
-import { kindOfToken, mayMake } from './planning.ts';
-import { probe, probeLife } from './probe.ts';
-import { noteVerified } from './remote.ts';
-import { endUpstream, rechecks } from './revoke.ts';
-import { tokenIdOf } from './rotate-compare.ts';
-import { isShorter, lifeBetween, lifeOf, livesTold } from './rotate-plan.ts';
-import { judged, noted, proved, unproved } from './rotate-proof.ts';
-import { putOver, restated, standsIn, type Turn, ways } from './rotate-turn.ts';
+import type { CredentialReply, Detail, Refusal } from '../../../protocol/handler.ts';
+import type { Secret } from '../../../protocol/secret.ts';
+import { callOf, type Manifest } from '../../../protocol/services/index.ts';
+import { release } from '../../access/release.ts';
+import { disposeSecrets } from '../../backends/secrets.ts';
+import { told } from '../asking.ts';
+import { refused } from '../outcomes.ts';
+import { kindOfToken, mayMake } from '../planning.ts';
+import { probe, probeLife } from '../probe.ts';
+import { noteVerified } from '../remote.ts';
+import { endUpstream, rechecks } from '../revoke.ts';
+import { tokenIdOf } from './compare.ts';
+import { isShorter, lifeBetween, lifeOf, livesTold } from './plan.ts';
+import { judged, noted, proved, unproved } from './proof.ts';
 import { type Aside, ghostOf, type Rotation, type Step } from './rotation.ts';
+import { putOver, restated, standsIn, type Turn, ways } from './turn.ts';
 
 /** Goes on from where a rotation stands to its end, or to where it cannot go on by itself: it stands there in the journal then. */
 export async function goOn(turn: Turn, rotation: Rotation): Promise<CredentialReply> {

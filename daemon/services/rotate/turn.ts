@@ -1,12 +1,12 @@
-import type { AboutChange } from '../../protocol/about.ts';
-import { asFault } from '../../protocol/errors.ts';
-import type { Secret } from '../../protocol/secret.ts';
-import type { Manifest } from '../../protocol/services/index.ts';
-import { release } from '../access/release.ts';
-import { disposeSecrets } from '../backends/secrets.ts';
-import type { Entry } from '../credentials/unlocked/set.ts';
-import { putValue, type Value } from './keep.ts';
-import type { RequestParts } from './parts.ts';
+import type { AboutChange } from '../../../protocol/about.ts';
+import { asFault } from '../../../protocol/errors.ts';
+import type { Secret } from '../../../protocol/secret.ts';
+import type { Manifest } from '../../../protocol/services/index.ts';
+import { release } from '../../access/release.ts';
+import { disposeSecrets } from '../../backends/secrets.ts';
+import type { Entry } from '../../credentials/unlocked/set.ts';
+import { putValue, type Value } from '../keep.ts';
+import type { RequestParts } from '../parts.ts';
 import type { Aside, RotationBook } from './rotation.ts';
 
 /** One rotation under way, and what its caller has agreed to. */

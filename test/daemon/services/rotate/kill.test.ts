@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RotationRig } from './rotation-rig.ts';
+import { RotationRig } from '../rotation-rig.ts';
 
 const DAY = 86_400;
 /** More moments than a rotation has; the test says so if not. */

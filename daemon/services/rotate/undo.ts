@@ -1,11 +1,11 @@
-import type { CredentialReply, Refusal } from '../../protocol/handler.ts';
-import { told } from './asking.ts';
-import { refused } from './outcomes.ts';
-import { probeLife } from './probe.ts';
-import { endUpstream } from './revoke.ts';
-import { overlapOf, tokenIdOf } from './rotate-compare.ts';
-import { putOver, restated, standsIn, type Turn } from './rotate-turn.ts';
+import type { CredentialReply, Refusal } from '../../../protocol/handler.ts';
+import { told } from '../asking.ts';
+import { refused } from '../outcomes.ts';
+import { probeLife } from '../probe.ts';
+import { endUpstream } from '../revoke.ts';
+import { overlapOf, tokenIdOf } from './compare.ts';
 import { type Aside, ghostOf, type Rotation } from './rotation.ts';
+import { putOver, restated, standsIn, type Turn } from './turn.ts';
 
 /** The old one serves again, and the service has ended the new one. */
 export async function goBack(turn: Turn, rotation: Rotation): Promise<CredentialReply> {
