@@ -11,7 +11,7 @@ import type { Caller } from '../socket/caller.ts';
 import type { FailureName, Route, SecretName } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { causeReply, failureReply, placeOptions, refused } from './outcomes.ts';
-import { authPlan, kindOfToken, planned, type Question } from './planning.ts';
+import { authPlan, kindOfToken, planned, type Question, type Subject } from './planning.ts';
 import { endedBy, sightOf, type Verdicts } from './verdicts.ts';
 
 /** What a call of a service needs. */
@@ -51,19 +51,23 @@ export type Heard =
       readonly failure?: FailureName;
     };
 
-export type Asked = Question & {
-  /** The credential whose token makes the call; without it the call goes without one. */
-  readonly as?: Entry | undefined;
-  /** Its secret, where that is at hand and not held any more. Borrowed. */
-  readonly token?: Secret | undefined;
-  readonly secrets?: Readonly<Partial<Record<SecretName, Secret>>>;
-  /** Milliseconds after which the call is given up, where the configured time is longer. */
-  readonly atMost?: number | undefined;
-};
+/** Whose token makes a call: one that is held, or a value at hand, which need not be held and is borrowed. */
+export type Bearer =
+  | { readonly as: Entry; readonly token?: undefined }
+  | { readonly as: Subject; readonly token: Secret };
+
+/** Without `as` it goes without a token. */
+export type Asked = Question &
+  (Bearer | { readonly as?: Entry | undefined; readonly token?: undefined }) & {
+    readonly secrets?: Readonly<Partial<Record<SecretName, Secret>>>;
+    /** Milliseconds after which the call is given up, where the configured time is longer. */
+    readonly atMost?: number | undefined;
+  };
 
 /** Makes one call. What goes wrong is told in the answer's `reply`, and nothing is thrown for it. */
 export async function call(parts: CallParts, asked: Asked): Promise<Heard> {
   const { manifest, operation, as, token, secrets = {} } = asked;
+  const entry = asked.token === undefined ? asked.as : undefined;
   const plan = planned(asked);
   if (plan.status !== 'ok') return { ok: false, reply: refused(plan.status, operation, plan.why) };
   const auth = as && authPlan(manifest, kindOfToken(manifest, as));
@@ -76,8 +80,8 @@ export async function call(parts: CallParts, asked: Asked): Promise<Heard> {
   // Without a token the service would refuse, in words about a token that was never sent.
   if (!as && !isOpen(operation, secrets)) return { ok: false, reply: signInFirst(manifest, operation, asked.target) };
   const route = parts.route();
-  const seen = as && sightOf(as);
-  const held = as && !token ? await release(parts.credentials.values, as, parts.caller, 'call') : undefined;
+  const seen = entry && sightOf(entry);
+  const held = entry && (await release(parts.credentials.values, entry, parts.caller, 'call'));
   const secret = token ?? held?.secret;
   try {
     if (as && !secret) return { ok: false, reply: refused('not-found', operation, 'the token that it needs is gone') };
@@ -93,11 +97,13 @@ export async function call(parts: CallParts, asked: Asked): Promise<Heard> {
     note(parts, manifest, operation, String(reply.status));
     if (reply.cause) {
       const text = causeReply(manifest, operation, reply.cause);
-      if (as && !token) await parts.verdicts.note(as, seen, endedBy(reply.cause));
+      if (entry) await parts.verdicts.note(entry, seen, endedBy(reply.cause));
       return { ok: false, reply: text, cause: reply.cause, httpStatus: reply.status, isPage: reply.isPage };
     }
-    if (as && !token) await parts.verdicts.note(as, seen, undefined);
-    if (as && !token) noteUse(parts, as);
+    if (entry) {
+      await parts.verdicts.note(entry, seen, undefined);
+      noteUse(parts, entry);
+    }
     const { status, read, unfitId, items = [] } = reply;
     return { ok: true, status, read, unfitId, items, secrets: answer.secrets, unfit: answer.unfit };
   } finally {

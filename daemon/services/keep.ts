@@ -135,9 +135,15 @@ export type Value = Pick<Given, 'secret' | 'refreshToken' | 'about'> & { readonl
  * Puts another value under the same id in the place of `before`, as any other store. The secrets are borrowed. Throws why it could
  * not be kept: `denied` where another value than `before` stands there by now, which stays; nothing has changed then.
  */
-export async function putValue(parts: KeepParts, entry: Entry, value: Value, before: Secret): Promise<Entry> {
+export async function putValue(
+  parts: KeepParts,
+  entry: Target & Pick<Entry, 'id' | 'authtype'>,
+  value: Value,
+  before: Secret,
+): Promise<Entry> {
   const { protocol, host, path, username, front, authtype } = entry;
   const { agent, credentials } = parts;
+  const now = credentials.entries.at(entry);
   const reply = await agent.store(
     {
       target: { protocol, host, path, username, front },
@@ -145,7 +151,7 @@ export async function putValue(parts: KeepParts, entry: Entry, value: Value, bef
       onlyOver: { value: before },
       authtype,
       ...value,
-      timeout: entry.resting ? undefined : MEMORY_ONLY,
+      timeout: now && !now.resting ? MEMORY_ONLY : undefined,
       capabilities: { ...noCapabilities, keyhold: true },
     },
     parts.caller,

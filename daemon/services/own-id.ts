@@ -1,9 +1,9 @@
 import { mergeAbout } from '../../protocol/about.ts';
-import type { Secret } from '../../protocol/secret.ts';
+import type { Target } from '../../protocol/credential.ts';
 import { callOf, type Manifest, type Operation, type Read } from '../../protocol/services/index.ts';
 import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
-import { type CallParts, call, disposeAll } from './call.ts';
+import { type Bearer, type CallParts, call, disposeAll } from './call.ts';
 import { kindOfToken, mayMake } from './planning.ts';
 import { tokenIdIn } from './probe.ts';
 import { type Sight, sightOf } from './verdicts.ts';
@@ -33,20 +33,20 @@ export function ownIdIn(operation: Operation, read: Read): string | undefined {
 export async function learnOwnId(
   parts: CallParts & NoteParts,
   manifest: Manifest,
-  entry: Entry,
-  token?: Secret,
+  by: Bearer,
 ): Promise<string | undefined> {
-  const kind = kindOfToken(manifest, entry);
+  const kind = kindOfToken(manifest, by.as);
+  const entry = by.token === undefined ? by.as : undefined;
   for (const operation of Object.keys(tells) as Operation[]) {
     const choice = callOf(manifest, operation, kind);
     if (choice.status !== 'ok' || !mayMake(choice.call, kind) || choice.call.path.includes('{id}')) continue;
     if (!tells[operation]!.some((field) => choice.call.fields?.[field] !== undefined)) continue;
-    const seen = sightOf(entry);
-    const heard = await call(parts, { manifest, operation, kind: kind.name, target: entry, as: entry, token });
+    const seen = entry && sightOf(entry);
+    const heard = await call(parts, { manifest, operation, kind: kind.name, target: by.as, ...by });
     if (!heard.ok) continue;
     disposeAll(heard.secrets);
     const id = ownIdIn(operation, heard.read);
-    if (id !== undefined && !token) await noteTokenId(parts, entry, seen, id);
+    if (entry && seen) await noteTokenId(parts, entry, seen, id);
     if (id !== undefined) return id;
   }
   return undefined;
@@ -55,7 +55,7 @@ export async function learnOwnId(
 /** Notes an id that is not known yet, unless another value stands there by now. */
 export async function noteTokenId(
   parts: NoteParts,
-  { id, ...place }: Entry,
+  { id, ...place }: Target & Pick<Entry, 'id'>,
   seen: Sight,
   tokenId: string | undefined,
 ): Promise<void> {

@@ -79,8 +79,11 @@ export function authPlan(manifest: Manifest, kind: Kind): Plan['auth'] | undefin
   return auth && headerOf(auth);
 }
 
+/** A token that a call is about or made with, held or not: where its service is, and what is known of it. */
+export type Subject = Target & { readonly about?: About | undefined };
+
 /** What kind of token it is; the usual one of its service where that is not known. */
-export function kindOfToken(manifest: Manifest, { about }: { readonly about?: About | undefined }): Kind {
+export function kindOfToken(manifest: Manifest, { about }: Pick<Subject, 'about'>): Kind {
   return kindOf(manifest, about?.kind) ?? manifest.kinds[0]!;
 }
 

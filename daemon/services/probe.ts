@@ -1,8 +1,6 @@
-import type { Secret } from '../../protocol/secret.ts';
 import { isDead, type Manifest, type Read } from '../../protocol/services/index.ts';
-import type { Entry } from '../credentials/unlocked/set.ts';
-import { type CallParts, call, disposeAll } from './call.ts';
-import { kindOfToken, mayMake, planned, type Question } from './planning.ts';
+import { type Bearer, type CallParts, call, disposeAll } from './call.ts';
+import { kindOfToken, mayMake, planned, type Question, type Subject } from './planning.ts';
 
 /** Whose token it is, as the service says (`whoami`). A member that it does not say is absent. */
 export type Holder = { readonly user?: string; readonly account?: string; readonly tenant?: string };
@@ -24,25 +22,20 @@ export type Probe = {
 };
 
 /** Whether its service has a call by which a token tells that it lives. */
-export function canProbe(manifest: Manifest, entry: Entry): boolean {
-  const plan = planned(questionOf(manifest, entry));
-  return plan.status === 'ok' && mayMake(plan.call, kindOfToken(manifest, entry));
+export function canProbe(manifest: Manifest, token: Subject): boolean {
+  const plan = planned(questionOf(manifest, token));
+  return plan.status === 'ok' && mayMake(plan.call, kindOfToken(manifest, token));
 }
 
-/** Whether a token still lives, as its own call tells; undefined where nothing could. The secret is borrowed. */
-export async function probeLife(
-  parts: CallParts,
-  manifest: Manifest,
-  entry: Entry,
-  token?: Secret,
-): Promise<boolean | undefined> {
-  return (await probe(parts, manifest, entry, token)).isAlive;
+/** Whether a token still lives, as its own call tells; undefined where nothing could. */
+export async function probeLife(parts: CallParts, manifest: Manifest, by: Bearer): Promise<boolean | undefined> {
+  return (await probe(parts, manifest, by)).isAlive;
 }
 
 /** The same, and whose token it is where it lives. */
-export async function probe(parts: CallParts, manifest: Manifest, entry: Entry, token?: Secret): Promise<Probe> {
-  if (!canProbe(manifest, entry)) return { isAlive: undefined };
-  const heard = await call(parts, { ...questionOf(manifest, entry), as: entry, token });
+export async function probe(parts: CallParts, manifest: Manifest, by: Bearer): Promise<Probe> {
+  if (!canProbe(manifest, by.as)) return { isAlive: undefined };
+  const heard = await call(parts, { ...questionOf(manifest, by.as), ...by });
   if (heard.ok) {
     disposeAll(heard.secrets);
     return { isAlive: true, holder: holderIn(heard.read), tokenId: tokenIdIn(heard.read) };
@@ -53,8 +46,8 @@ export async function probe(parts: CallParts, manifest: Manifest, entry: Entry, 
   return { isAlive: undefined, mayNotAsk: heard.httpStatus === 403 && !heard.isPage };
 }
 
-function questionOf(manifest: Manifest, entry: Entry): Question {
-  return { manifest, operation: 'whoami', kind: kindOfToken(manifest, entry).name, target: entry };
+function questionOf(manifest: Manifest, token: Subject): Question {
+  return { manifest, operation: 'whoami', kind: kindOfToken(manifest, token).name, target: token };
 }
 
 /** The id of the token that made the call, as `whoami` tells it; undefined where it does not. */

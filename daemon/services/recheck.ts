@@ -5,7 +5,6 @@ import type { Degradation, Held } from '../backends/backend.ts';
 import type { Clock } from '../clock.ts';
 import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import { HOUR } from '../credentials/unlocked/lease.ts';
-import type { Entry } from '../credentials/unlocked/set.ts';
 import { Sweeper } from '../credentials/unlocked/sweeper.ts';
 import type { Audit } from '../history/audit/audit.ts';
 import { ownTarget } from '../history/tombstones/own-records.ts';
@@ -117,7 +116,7 @@ export class Rechecks {
   #plan(manifest: Manifest, tombstone: Tombstone): Recheck | undefined {
     const { clock, mayRecheck } = this.#parts;
     const after = manifest.life?.recheck?.flatMap((duration) => secondsOf(duration) ?? []) ?? [];
-    if (!mayRecheck || !canProbe(manifest, formerEntry(tombstone))) return undefined;
+    if (!mayRecheck || !canProbe(manifest, tombstone)) return undefined;
     return planRecheck(after, clock.now(), tombstone.expiresAt);
   }
 
@@ -177,10 +176,9 @@ export class Rechecks {
     tombstone: Tombstone,
     secret: Secret,
   ): Promise<{ readonly manifest?: Manifest; readonly isAlive?: boolean | undefined }> {
-    const entry = formerEntry(tombstone);
     try {
-      const manifest = serviceOf(this.#parts, entry);
-      return { manifest, isAlive: await probeLife(this.#parts, manifest, entry, secret) };
+      const manifest = serviceOf(this.#parts, tombstone);
+      return { manifest, isAlive: await probeLife(this.#parts, manifest, { as: tombstone, token: secret }) };
     } catch {
       return {};
     } finally {
@@ -205,19 +203,4 @@ export class Rechecks {
 
 function recordOf({ id }: Tombstone, recheck: Recheck, storedAt: number): RecheckRecord {
   return { ...ownTarget('recheck', id), id, storedAt, recheck };
-}
-
-/** The credential that a dead token stood in: what calls about it are made for. */
-export function formerEntry({
-  protocol,
-  host,
-  path,
-  username,
-  credential,
-  about,
-  storedAt,
-  expiresAt,
-}: Tombstone): Entry {
-  const gone = { resting: undefined, forgetAt: undefined, inMemory: undefined, lease: undefined };
-  return { ...gone, protocol, host, path, username, id: credential, about, storedAt, expiresAt };
 }

@@ -174,7 +174,7 @@ async function learnOwnIds(
       const isAlive = about?.ended === undefined && (expiresAt === undefined || expiresAt > now);
       return about?.tokenId === undefined && isAlive;
     });
-  for (const entry of unknown.slice(0, ASKED_MAX)) await learnOwnId(parts, manifest, entry);
+  for (const entry of unknown.slice(0, ASKED_MAX)) await learnOwnId(parts, manifest, { as: entry });
 }
 
 /** As much of a value as a service shows of it at most: less than any whole token has. */

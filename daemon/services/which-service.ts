@@ -1,7 +1,7 @@
 import type { Target } from '../../protocol/credential.ts';
 import { KeyholdError } from '../../protocol/errors.ts';
 import { belongsTo, type Manifest, serviceFor } from '../../protocol/services/index.ts';
-import type { Entry } from '../credentials/unlocked/set.ts';
+import type { Subject } from './planning.ts';
 
 /** The services of the moment. */
 export type KnownServices = { readonly services: () => readonly Manifest[] };
@@ -26,6 +26,6 @@ export function serviceAt(known: KnownServices, target: Target, named: string | 
 }
 
 /** The service of a held credential. */
-export function serviceOf(known: KnownServices, entry: Pick<Entry, 'protocol' | 'host' | 'about'>): Manifest {
+export function serviceOf(known: KnownServices, entry: Subject): Manifest {
   return serviceAt(known, { protocol: entry.protocol, host: entry.host }, entry.about?.service);
 }

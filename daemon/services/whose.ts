@@ -17,6 +17,6 @@ export async function whoseToken(
   { place, kind, secret }: NewToken,
 ): Promise<{ readonly name: string | undefined; readonly isRefused: boolean }> {
   const stranger = unheldAt(manifest, place, kindOf(manifest, kind)?.name ?? manifest.kinds[0]!.name);
-  const { isAlive, holder } = await probe(parts, manifest, stranger, secret);
+  const { isAlive, holder } = await probe(parts, manifest, { as: stranger, token: secret });
   return { name: holder?.user, isRefused: isAlive === false };
 }

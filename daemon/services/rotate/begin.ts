@@ -16,9 +16,9 @@ import { kindOfToken, mayMake } from '../planning.ts';
 import { probe, probeLife } from '../probe.ts';
 import { listRemote } from '../remote.ts';
 import type { RotationPlan } from './plan.ts';
-import { ghostOf, type Rotation } from './rotation.ts';
+import { bearerOf, type Rotation } from './rotation.ts';
 import { asideOf } from './steps.ts';
-import { type Turn, ways } from './turn.ts';
+import { type Turn, type TurnOfHeld, ways } from './turn.ts';
 
 /** What somebody wishes of the new token. */
 export type RotationWish = {
@@ -39,7 +39,7 @@ const DAY: Seconds = 86_400;
  * Has a new token made and keeps it beside the old one: the journal first, then both values. Answers the rotation that goes on
  * from there, or why there is none; then nothing has changed here, or the journal says what is not known.
  */
-export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | CredentialReply> {
+export async function begin(turn: TurnOfHeld, wish: RotationWish): Promise<Rotation | CredentialReply> {
   const { parts, entry, manifest, book } = turn;
   const { plan, pasted } = wish;
   const { way, kind, label } = plan;
@@ -48,7 +48,7 @@ export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | 
   const full = way === 'trade' ? undefined : await fullReply(parts, wanted, way === 'create');
   if (full) return full;
   const listed = way === 'create' ? await namesakes(turn, label) : undefined;
-  const { holder, tokenId: ownId } = await probe(parts, manifest, entry);
+  const { holder, tokenId: ownId } = await probe(parts, manifest, { as: entry });
   const rotation = await book.write({
     credential: entry.id,
     target: { protocol: entry.protocol, host: entry.host, path: entry.path, username: entry.username },
@@ -77,7 +77,7 @@ export async function begin(turn: Turn, wish: RotationWish): Promise<Rotation | 
   return way === 'create' ? created(turn, wish, wanted, rotation) : traded(turn, wish, rotation);
 }
 
-async function created(turn: Turn, wish: RotationWish, wanted: Wanted, rotation: Rotation) {
+async function created(turn: TurnOfHeld, wish: RotationWish, wanted: Wanted, rotation: Rotation) {
   const { parts, entry, book } = turn;
   const { heard, actor } = await askForToken(parts, wanted);
   if (!heard.ok) {
@@ -98,7 +98,7 @@ async function created(turn: Turn, wish: RotationWish, wanted: Wanted, rotation:
 
 /** Puts a new value beside the old one. Where that cannot be, `unkept` sees to what was made and says so. */
 async function kept(
-  turn: Turn,
+  turn: TurnOfHeld,
   wish: RotationWish,
   rotation: Rotation,
   heard: Extract<Heard, { ok: true }>,
@@ -117,9 +117,9 @@ async function kept(
   return book.write({ ...rotation, step: 'made' });
 }
 
-async function traded(turn: Turn, wish: RotationWish, rotation: Rotation): Promise<Rotation | CredentialReply> {
+async function traded(turn: TurnOfHeld, wish: RotationWish, rotation: Rotation): Promise<Rotation | CredentialReply> {
   const { parts, entry, manifest, book } = turn;
-  const actor = traderOf(turn, wish.plan);
+  const actor = traderOf(turn, wish.plan) ?? entry;
   const { about } = entry;
   const values: Values = {
     ...valuesFor(rotation.label, wish.plan.lifetime, parts.clock.now(), {}),
@@ -133,7 +133,7 @@ async function traded(turn: Turn, wish: RotationWish, rotation: Rotation): Promi
     return heard.reply;
   }
   return kept(turn, wish, rotation, heard, async () => {
-    const isAlive = await probeLife(parts, manifest, entry);
+    const isAlive = await probeLife(parts, manifest, { as: entry });
     if (isAlive === undefined) return ways(entry);
     await book.close(entry.id);
     return isAlive
@@ -147,13 +147,14 @@ async function parkedId({ book, entry }: Turn): Promise<string | undefined> {
   return (await book.value('rotation-old', entry.id))?.about.tokenId;
 }
 
-/** Whose token asks for the trade: the one that is traded where it may, else one that manages it. */
-export function traderOf({ parts, entry, manifest, as }: Turn, { kind }: Pick<RotationPlan, 'kind'>): Entry {
+/** Whose token asks for the trade: one that manages it; undefined: the one that is traded, where it may or no other is held. */
+function traderOf({ parts, entry, manifest, as }: Turn, { kind }: Pick<RotationPlan, 'kind'>): Entry | undefined {
   const choice = callOf(manifest, 'rotate', kind);
-  if (as) return as;
-  if (choice.status === 'ok' && mayMake(choice.call, kind)) return entry;
+  const itself = parts.credentials.entries.byId(entry.id);
+  if (as) return as === itself ? undefined : as;
+  if (choice.status === 'ok' && mayMake(choice.call, kind)) return undefined;
   const question = { manifest, operation: 'rotate', kind: kind.name, target: entry } as const;
-  return actorFor(parts, question, undefined, entry) ?? entry;
+  return actorFor(parts, question, undefined, itself);
 }
 
 /**
@@ -169,9 +170,9 @@ export async function settle(turn: Turn, rotation: Rotation): Promise<Credential
 async function settleTrade(turn: Turn): Promise<CredentialReply | undefined> {
   const { parts, entry, manifest, book } = turn;
   const kind = kindOfToken(manifest, entry);
-  if (traderOf(turn, { kind }) !== entry) return undefined;
+  if (traderOf(turn, { kind })) return undefined;
   const old = await book.value('rotation-old', entry.id);
-  const isAlive = await probeLife(parts, manifest, old ? ghostOf(entry, old) : entry, old?.secret);
+  const isAlive = old && (await probeLife(parts, manifest, bearerOf(entry, old)));
   if (isAlive === true || !old) return undefined;
   if (isAlive === undefined) {
     return refused('unavailable', 'rotate', `whether ${manifest.title} has traded the token could not be found out`);
@@ -233,7 +234,7 @@ async function namesakes(turn: Turn, name: string, isNeeded = false) {
   );
 }
 
-function wantedOf({ parts, entry, manifest, as }: Turn, { plan, scopes, limit }: RotationWish): Wanted {
+function wantedOf({ parts, entry, manifest, as }: TurnOfHeld, { plan, scopes, limit }: RotationWish): Wanted {
   const { kind, label, lifetime } = plan;
   const { about } = entry;
   return {
@@ -254,7 +255,7 @@ function wantedOf({ parts, entry, manifest, as }: Turn, { plan, scopes, limit }:
 }
 
 /** What lies beside: the value, and all that is known of it from now on. */
-function aside({ parts, entry }: Turn, { plan }: RotationWish, secret: Secret, read: Read) {
+function aside({ parts, entry }: TurnOfHeld, { plan }: RotationWish, secret: Secret, read: Read) {
   const now = parts.clock.now();
   const { label, account, tenant } = entry.about ?? {};
   const known = {

@@ -1,10 +1,9 @@
 import type { About } from '../../../protocol/about.ts';
-import type { Entry } from '../../credentials/unlocked/set.ts';
-import type { RequestParts } from '../parts.ts';
 import type { Holder } from '../probe.ts';
-import { type Aside, ghostOf, type Rotation } from './rotation.ts';
+import { type Aside, type Rotation, tokenOf } from './rotation.ts';
+import type { Turn } from './turn.ts';
 
-type Context = { readonly parts: RequestParts; readonly entry: Entry };
+type Context = Pick<Turn, 'parts' | 'entry'>;
 
 /**
  * How a new token and the old one are the same at the service: `value`: it answered the old token again; `id`: another value under
@@ -22,7 +21,7 @@ export async function overlapOf(turn: Context, fresh: Aside, old: Aside): Promis
 /** The service's id of a value, as the service said or as the value itself says (a JWT's `jti`). */
 export async function tokenIdOf({ parts, entry }: Context, value: Aside): Promise<string | undefined> {
   if (value.about.tokenId !== undefined) return value.about.tokenId;
-  const { about } = ghostOf(entry, value);
+  const { about } = tokenOf(entry, value);
   const noted = await parts.tombstones.marks.note(value.secret, entry, { ...about, tokenId: undefined }, false);
   return noted.about.tokenId;
 }

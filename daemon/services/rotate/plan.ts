@@ -9,10 +9,10 @@ import {
   secondsOf,
 } from '../../../protocol/services/index.ts';
 import { fromWire } from '../../../protocol/text.ts';
-import type { Entry } from '../../credentials/unlocked/set.ts';
+import type { Held } from '../../backends/backend.ts';
 import { told } from '../asking.ts';
 import { refused } from '../outcomes.ts';
-import type { Way } from './rotation.ts';
+import type { Way } from './machine.ts';
 
 /** How much shorter a life may be and still count as the same: services round to whole days, and clocks differ. */
 const LIFE_SLACK = 0.02;
@@ -41,7 +41,7 @@ export type RotationPlan = {
 export function planRotation(
   manifest: Manifest,
   kind: Kind,
-  entry: Entry,
+  entry: Held,
   { expiresIn, limit: newLimit }: RotationWish,
 ): RotationPlan | { readonly refusal: Refusal } {
   const trade = callOf(manifest, 'rotate', kind);
@@ -101,7 +101,7 @@ export function isShorter(oldLife: Seconds | undefined, newLife: Seconds | undef
 }
 
 /** How long a held token lives in all; undefined where no end of it is known. */
-export function lifeOf({ expiresAt, about, storedAt }: Pick<Entry, 'expiresAt' | 'about' | 'storedAt'>) {
+export function lifeOf({ expiresAt, about, storedAt }: Pick<Held, 'expiresAt' | 'about' | 'storedAt'>) {
   return expiresAt === undefined ? undefined : lifeBetween(about?.createdAt ?? storedAt, expiresAt);
 }
 

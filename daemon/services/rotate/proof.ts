@@ -1,11 +1,11 @@
 import type { CredentialReply } from '../../../protocol/handler.ts';
 import { printable } from '../../../protocol/text.ts';
+import { endUpstream } from '../end-upstream.ts';
 import { refused } from '../outcomes.ts';
 import { canProbe, probe, probeLife } from '../probe.ts';
 import { noteVerified } from '../remote.ts';
-import { endUpstream } from '../revoke.ts';
 import { overlapOf, strangerIn } from './compare.ts';
-import { type Aside, ghostOf, type Rotation } from './rotation.ts';
+import { type Aside, bearerOf, type Rotation, tokenOf } from './rotation.ts';
 import { putOver, restated, standsIn, type Turn, ways } from './turn.ts';
 
 /** How a rotation goes on with a new token. `unverified`: why its service has not confirmed it. */
@@ -32,10 +32,10 @@ export async function judged(
   const replaced = overlap === 'id' && rotation.way !== 'trade' ? await replacedInPlace(turn, old) : undefined;
   if (replaced && 'status' in replaced) return replaced;
   const way = replaced?.way ?? rotation.way;
-  const ghost = ghostOf(entry, fresh);
-  const { isAlive, holder, isNamed, mayNotAsk } = await probe(parts, manifest, ghost, fresh.secret);
+  const by = bearerOf(entry, fresh);
+  const { isAlive, holder, isNamed, mayNotAsk } = await probe(parts, manifest, by);
   if (isAlive === undefined) {
-    if (mayNotAsk || !canProbe(manifest, ghost)) return { way };
+    if (mayNotAsk || !canProbe(manifest, by.as)) return { way };
     return { way, unverified: `${manifest.title} could not be asked when it was rotated` };
   }
   // A trade has ended the old one: a bare 401, which may be a gateway's, must not end the only token that is left.
@@ -54,7 +54,7 @@ export async function judged(
 /** The service has put another value under the id of the old one: whether that has ended the old value its own call tells. */
 async function replacedInPlace(turn: Turn, old: Aside): Promise<CredentialReply | Pick<Rotation, 'way'>> {
   const { parts, manifest, entry, book } = turn;
-  const isAlive = await probeLife(parts, manifest, ghostOf(entry, old), old.secret);
+  const isAlive = await probeLife(parts, manifest, bearerOf(entry, old));
   if (isAlive === false) return { way: 'trade' };
   const why = `${manifest.title} answered another value under the id of the old token: to revoke one would end both`;
   if (isAlive === undefined) {
@@ -78,7 +78,9 @@ async function discarded(
   const oldLives = way !== 'trade' || (await isOldAlive(turn, old));
   // What a person pasted is not ours to end.
   const isOurs = way !== 'page' && (await overlapOf(turn, fresh, old)) === undefined;
-  const end = isOurs ? await endUpstream(parts, manifest, ghostOf(entry, fresh), as, fresh.secret) : undefined;
+  const end = isOurs
+    ? await endUpstream(parts, manifest, tokenOf(entry, fresh), { as, token: fresh.secret })
+    : undefined;
   await book.close(entry.id);
   const rest = way === 'page' || end?.status === 'ended' ? '' : '; delete the new one there';
   if (oldLives) return refused('denied', 'rotate', `${why}; the old one stays${rest}`);
@@ -87,7 +89,7 @@ async function discarded(
 }
 
 async function isOldAlive({ parts, manifest, entry }: Turn, old: Aside): Promise<boolean> {
-  return (await probeLife(parts, manifest, ghostOf(entry, old), old.secret)) === true;
+  return (await probeLife(parts, manifest, bearerOf(entry, old))) === true;
 }
 
 /** The new token serves and is not proved: the old one is not revoked before it is. */
@@ -118,7 +120,7 @@ export async function proved(
   old: Aside,
 ): Promise<CredentialReply | undefined> {
   const { parts, manifest, entry } = turn;
-  const { isAlive, holder, mayNotAsk } = await probe(parts, manifest, ghostOf(entry, fresh), fresh.secret);
+  const { isAlive, holder, mayNotAsk } = await probe(parts, manifest, bearerOf(entry, fresh));
   if (isAlive === undefined) return mayNotAsk ? undefined : unproved(turn);
   const stranger = isAlive ? strangerIn(rotation, old.about, holder) : undefined;
   if (isAlive && stranger === undefined) {

@@ -1,23 +1,20 @@
-import { KeyholdError } from '../../../protocol/errors.ts';
 import type { CredentialReply } from '../../../protocol/handler.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
 import { release } from '../../access/release.ts';
 import type { Degradation } from '../../backends/backend.ts';
 import { disposeSecrets } from '../../backends/secrets.ts';
 import type { Clock } from '../../clock.ts';
-import { entryById } from '../../credentials/entry-by-id.ts';
+import { entryById, notHeld } from '../../credentials/entry-by-id.ts';
 import type { CredentialStore } from '../../credentials/held/credential-store.ts';
-import type { Entry } from '../../credentials/unlocked/set.ts';
 import { told } from '../asking.ts';
 import { refused } from '../outcomes.ts';
-import type { RequestParts } from '../parts.ts';
 import { kindOfToken } from '../planning.ts';
-import { serviceAt, serviceOf } from '../which-service.ts';
+import { type KnownServices, serviceAt, serviceOf } from '../which-service.ts';
 import { begin, settle } from './begin.ts';
 import { isShorter, livesTold, planDetails, planRotation, type RotationPlan, type RotationWish } from './plan.ts';
-import { type Rotation, RotationBook, standing } from './rotation.ts';
+import { credentialIn, type Rotation, RotationBook, standing } from './rotation.ts';
 import { byHandDetails, goOn, isByHand } from './steps.ts';
-import type { Turn } from './turn.ts';
+import type { RotateParts, Turn, TurnOfHeld } from './turn.ts';
 import { goBack } from './undo.ts';
 
 /** Which token is rotated, and how. Texts are text for people; `pasted` is borrowed, and `as` the id of the credential that makes the call. */
@@ -57,9 +54,9 @@ export class Rotations {
     this.#book = new RotationBook(credentials.own, clock, keep);
   }
 
-  async answer(asked: RotateRequest, parts: RequestParts): Promise<CredentialReply> {
+  async answer(asked: RotateRequest, parts: RotateParts & KnownServices): Promise<CredentialReply> {
     const { id } = asked;
-    await parts.credentials.lifecycle.ready();
+    await this.#credentials.lifecycle.ready();
     if (this.#running.has(id)) return refused('unavailable', 'rotate', 'it is being rotated right now; try again soon');
     this.#running.add(id);
     try {
@@ -80,16 +77,16 @@ export class Rotations {
     }));
   }
 
-  async #answer(asked: RotateRequest, parts: RequestParts): Promise<CredentialReply> {
+  async #answer(asked: RotateRequest, parts: RotateParts & KnownServices): Promise<CredentialReply> {
     const { id } = asked;
     const rotation = this.#book.of(id);
-    const entry = this.#credentials.entries.byId(id) ?? (rotation && remnantOf(rotation));
-    if (!entry) throw new KeyholdError('not_found', 'cannot rotate: nothing with that id is held');
-    const manifest = rotation ? serviceAt(parts, rotation.target, rotation.service) : serviceOf(parts, entry);
+    const held = this.#credentials.entries.byId(id);
+    const entry = held ?? (rotation && credentialIn(rotation));
+    if (!entry) throw notHeld('rotate');
     const turn: Turn = {
       parts,
       book: this.#book,
-      manifest,
+      manifest: rotation ? serviceAt(parts, rotation.target, rotation.service) : serviceOf(parts, entry),
       entry,
       as: asked.as === undefined ? undefined : entryById(parts.credentials.entries, asked.as, 'find the token', 'as'),
       mayBeShorter: asked.mayBeShorter,
@@ -98,11 +95,15 @@ export class Rotations {
     };
     if (asked.isUndone) return this.#undo(turn, rotation);
     if (asked.isCheck && rotation) return openReply(turn, rotation);
-    if (rotation) return this.#again(turn, rotation, asked);
-    return this.#anew(turn, asked);
+    if (!held) {
+      const rule = 'the token was removed meanwhile; take back what is left of it';
+      return refused('not-found', 'rotate', `${rule}: keyhold token rotate ${id} --undo`);
+    }
+    const turnOfHeld = { ...turn, entry: held };
+    return rotation ? this.#again(turnOfHeld, rotation, asked) : this.#anew(turnOfHeld, asked);
   }
 
-  async #anew(turn: Turn, asked: RotateRequest): Promise<CredentialReply> {
+  async #anew(turn: TurnOfHeld, asked: RotateRequest): Promise<CredentialReply> {
     const { entry, manifest } = turn;
     if (entry.about?.oauth) {
       return refused('unsupported', 'rotate', 'it belongs to a login, which is refreshed: keyhold token refresh');
@@ -120,7 +121,7 @@ export class Rotations {
     return 'status' in begun ? begun : goOn(turn, begun);
   }
 
-  #whyNot(turn: Turn, { way, why, page, label, oldLife, newLife }: RotationPlan, isPasted: boolean) {
+  #whyNot(turn: TurnOfHeld, { way, why, page, label, oldLife, newLife }: RotationPlan, isPasted: boolean) {
     if (way === 'page' && !isPasted) {
       const where = page === undefined ? '' : `: make a token named ${label} on ${page}, then`;
       return refused(
@@ -136,11 +137,7 @@ export class Rotations {
   }
 
   /** What an earlier run has left goes on; where nothing came of it, it begins again. */
-  async #again(turn: Turn, rotation: Rotation, asked: RotateRequest): Promise<CredentialReply> {
-    if (!this.#credentials.entries.byId(rotation.credential)) {
-      const rule = 'the token was removed meanwhile; take back what is left of it';
-      return refused('not-found', 'rotate', `${rule}: keyhold token rotate ${rotation.credential} --undo`);
-    }
+  async #again(turn: TurnOfHeld, rotation: Rotation, asked: RotateRequest): Promise<CredentialReply> {
     const hasNew = (await this.#book.value('rotation-new', rotation.credential)) !== undefined;
     // The old one is dead, or the new one is there; without either, an undo had all but ended.
     if (hasNew || rotation.step === 'revoked') return goOn(turn, rotation);
@@ -182,7 +179,7 @@ function openReply(turn: Turn, rotation: Rotation): CredentialReply {
 }
 
 /** A pasted value that is the old one, or known to be dead, is no new one. */
-async function whyNotThis({ parts, entry }: Turn, pasted: Secret): Promise<CredentialReply | undefined> {
+async function whyNotThis({ parts, entry }: TurnOfHeld, pasted: Secret): Promise<CredentialReply | undefined> {
   const { tombstones } = parts;
   const held = await release(parts.credentials.values, entry, parts.caller, 'call');
   try {
@@ -194,10 +191,4 @@ async function whyNotThis({ parts, entry }: Turn, pasted: Secret): Promise<Crede
   }
   const marks = await tombstones.marks.marksOf(pasted, entry, entry.about, tombstones.keys());
   return tombstones.of(marks) ? refused('revoked', 'rotate', 'that token was revoked; make a new one') : undefined;
-}
-
-/** What stood in a credential that was removed while its rotation ran. */
-function remnantOf({ credential, target, service, kind, label, beganAt }: Rotation): Entry {
-  const gone = { resting: undefined, forgetAt: undefined, inMemory: undefined, lease: undefined };
-  return { ...target, ...gone, id: credential, storedAt: beganAt, about: { service, kind, label } };
 }

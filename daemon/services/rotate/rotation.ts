@@ -4,20 +4,9 @@ import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
 import type { Held } from '../../backends/backend.ts';
 import { copySecrets } from '../../backends/secrets.ts';
 import type { Clock } from '../../clock.ts';
-import type { Entry } from '../../credentials/unlocked/set.ts';
 import { type OwnRecords, ownTarget } from '../../history/tombstones/own-records.ts';
 import type { Holder } from '../probe.ts';
-
-/**
- * How far a rotation has come, in order. `asked`: the service is asked for a new token, or will be; `made`: it lies beside;
- * `probed`: it works; `swapped`: it serves; `revoking`: the service is asked to end the old one; `revoked`: it has. Up to `swapped`
- * everything can be taken back, and from `revoking` on if a probe shows that the old one lives.
- */
-export const steps = ['asked', 'made', 'probed', 'swapped', 'revoking', 'revoked'] as const;
-export type Step = (typeof steps)[number];
-
-/** How the new token comes: by a call that makes one, by one call that trades the old one for it, or from a person. */
-export type Way = 'create' | 'trade' | 'page';
+import { type Step, steps, type Way } from './machine.ts';
 
 /** The journal of one rotation. There is no value in it. */
 export type Rotation = {
@@ -119,8 +108,18 @@ export function standing({ step }: Rotation): string {
   return said[step];
 }
 
-/** The credential as it is or was with a value that stands aside: what calls about that value are made for. */
-export function ghostOf(entry: Entry, { about, expiresAt }: Pick<Aside, 'about' | 'expiresAt'>): Entry {
-  const { service, kind, account, tenant } = entry.about ?? {};
-  return { ...entry, about: { service, kind, account, tenant, ...about }, expiresAt };
+/** A value that lies aside as a token of its credential: what is known of the value, in the place of the credential. */
+export function tokenOf(credential: Held, { about, expiresAt }: Pick<Aside, 'about' | 'expiresAt'>): Held {
+  const { service, kind, account, tenant } = credential.about ?? {};
+  return { ...credential, about: { service, kind, account, tenant, ...about }, expiresAt };
+}
+
+/** The same with its value, which makes a call. */
+export function bearerOf(credential: Held, value: Aside): { readonly as: Held; readonly token: Secret } {
+  return { as: tokenOf(credential, value), token: value.secret };
+}
+
+/** What is known of a credential by the journal of its rotation, where it was removed meanwhile. */
+export function credentialIn({ credential, target, service, kind, label, beganAt }: Rotation): Held {
+  return { ...target, id: credential, storedAt: beganAt, about: { service, kind, label } };
 }

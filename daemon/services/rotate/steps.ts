@@ -4,16 +4,18 @@ import { callOf, type Manifest } from '../../../protocol/services/index.ts';
 import { release } from '../../access/release.ts';
 import { disposeSecrets } from '../../backends/secrets.ts';
 import { told } from '../asking.ts';
+import { endUpstream } from '../end-upstream.ts';
 import { refused } from '../outcomes.ts';
 import { kindOfToken, mayMake } from '../planning.ts';
 import { probe, probeLife } from '../probe.ts';
 import { noteVerified } from '../remote.ts';
-import { endUpstream, rechecks } from '../revoke.ts';
+import { rechecks } from '../revoke.ts';
 import { tokenIdOf } from './compare.ts';
+import { type Happening, stateIn, type Task, taskIn, transition, type Upstream } from './machine.ts';
 import { isShorter, lifeBetween, lifeOf, livesTold } from './plan.ts';
 import { judged, noted, proved, unproved } from './proof.ts';
-import { type Aside, ghostOf, type Rotation, type Step } from './rotation.ts';
-import { putOver, restated, standsIn, type Turn, ways } from './turn.ts';
+import { type Aside, bearerOf, type Rotation, tokenOf } from './rotation.ts';
+import { putOver, restated, standsIn, type Turn, type TurnOfHeld, ways } from './turn.ts';
 
 /** Goes on from where a rotation stands to its end, or to where it cannot go on by itself: it stands there in the journal then. */
 export async function goOn(turn: Turn, rotation: Rotation): Promise<CredentialReply> {
@@ -28,45 +30,57 @@ export async function goOn(turn: Turn, rotation: Rotation): Promise<CredentialRe
   return goOnWith(turn, rotation, fresh, old);
 }
 
+/** What came of a task: the next state, with the new token as it lies aside from then on; or why the rotation does not go on. */
+type Came = { readonly happened: Happening; readonly fresh?: Aside } | CredentialReply;
+
 /** The same with both values at hand: the new one and the old one. */
 async function goOnWith(turn: Turn, rotation: Rotation, made: Aside, old: Aside): Promise<CredentialReply> {
-  const { book } = turn;
+  const waitsForPerson = isByHand(turn) && !turn.isSaidDead;
   let fresh = made;
-  let step: Step = rotation.step;
-  let { way } = rotation;
-  const reach = async (next: Step) => {
-    step = next;
-    await book.write({ ...rotation, way, step });
-  };
-  if (step === 'asked') await reach('made');
-  if (step === 'made') {
-    const judgement = await judged(turn, rotation, fresh, old);
-    if ('status' in judgement) return judgement;
-    way = judgement.way;
-    if (judgement.unverified !== undefined) fresh = await noted(turn, fresh, judgement.unverified);
-    await reach('probed');
+  let state = stateIn(rotation, fresh.about.unverified === undefined);
+  while (state.step !== 'revoked') {
+    const came = await carryOut(turn, taskIn(state, waitsForPerson), { ...rotation, way: state.way }, fresh, old);
+    if ('status' in came) return came;
+    const next = transition(state, came.happened);
+    if (next.step !== state.step) await turn.book.write({ ...rotation, way: next.way, step: next.step });
+    state = next;
+    fresh = came.fresh ?? fresh;
   }
-  if (step === 'probed') {
-    const refusal = whyTooShort(turn, { way }, fresh, old) ?? (await swapped(turn, fresh, old));
-    if (refusal) return refusal;
-    await reach(way === 'trade' ? 'revoked' : 'swapped');
-    if (way !== 'trade' && fresh.about.unverified !== undefined) return unproved(turn);
+  return finished(turn, fresh, old, state.upstream);
+}
+
+/** Does what is to be done in a state. */
+async function carryOut(turn: Turn, task: Task, rotation: Rotation, fresh: Aside, old: Aside): Promise<Came> {
+  switch (task) {
+    case 'note-kept':
+      return { happened: { kind: 'kept' } };
+    case 'judge': {
+      const judgement = await judged(turn, rotation, fresh, old);
+      if ('status' in judgement) return judgement;
+      const { way, unverified } = judgement;
+      const marked = unverified === undefined ? fresh : await noted(turn, fresh, unverified);
+      // What an earlier run could not verify is verified once it serves.
+      return { happened: { kind: 'judged', way, isVerified: marked.about.unverified === undefined }, fresh: marked };
+    }
+    case 'swap': {
+      const refusal = whyTooShort(turn, rotation, fresh, old) ?? (await swapped(turn, fresh, old));
+      return refusal ?? { happened: { kind: 'swapped' } };
+    }
+    case 'stop':
+      return unproved(turn);
+    case 'verify': {
+      const refusal = await proved(turn, rotation, fresh, old);
+      return refusal ?? { happened: { kind: 'verified' }, fresh: await noted(turn, fresh, undefined) };
+    }
+    case 'by-hand':
+      return byHand(turn);
+    case 'note-revoking':
+      return { happened: { kind: 'revoking' } };
+    case 'revoke': {
+      const end = await revoked(turn, rotation, fresh, old);
+      return 'status' in end ? end : { happened: { kind: 'revoked', upstream: end.upstream } };
+    }
   }
-  if (step === 'swapped' && fresh.about.unverified !== undefined) {
-    const refusal = await proved(turn, { ...rotation, way }, fresh, old);
-    if (refusal) return refusal;
-    fresh = await noted(turn, fresh, undefined);
-  }
-  if (step === 'swapped' && isByHand(turn) && !turn.isSaidDead) return byHand(turn);
-  if (step === 'swapped') await reach('revoking');
-  let upstream = way === 'trade' ? 'traded' : 'gone';
-  if (step === 'revoking') {
-    const end = await revoked(turn, rotation, fresh, old);
-    if ('status' in end) return end;
-    upstream = end.upstream;
-    await reach('revoked');
-  }
-  return finished(turn, fresh, old, upstream);
 }
 
 function whyTooShort(
@@ -122,11 +136,11 @@ async function revoked(
   { before }: Rotation,
   fresh: Aside,
   old: Aside,
-): Promise<CredentialReply | { readonly upstream: string }> {
+): Promise<CredentialReply | { readonly upstream: Upstream }> {
   const { parts, manifest, entry, as } = turn;
-  const ghost = ghostOf(entry, old);
+  const dead = tokenOf(entry, old);
   if (turn.isSaidDead && isByHand(turn)) {
-    const isAlive = await probeLife(parts, manifest, ghost, old.secret);
+    const isAlive = await probeLife(parts, manifest, { as: dead, token: old.secret });
     if (isAlive !== true) return { upstream: 'said' };
     return refused(
       'denied',
@@ -135,7 +149,7 @@ async function revoked(
     );
   }
   const spared = { id: await tokenIdOf(turn, fresh), among: before };
-  const end = await endUpstream(parts, manifest, ghost, as, old.secret, spared);
+  const end = await endUpstream(parts, manifest, dead, { as, token: old.secret, spared });
   if (end.status === 'ended') return { upstream: end.how };
   const { status, message } = end.reply as Refusal;
   return { status, message: `${message}; the new token serves already; ${ways(entry)}` };
@@ -146,11 +160,11 @@ async function finished(turn: Turn, fresh: Aside, old: Aside, upstream: string):
   const { parts, manifest, entry, book, actor } = turn;
   // A tool that held the old one may have stored it again: the dead one must not stand there.
   if ((await standsIn(turn, fresh, old)) === 'old') await putOver(turn, restated(fresh), old.secret);
-  const ghost = ghostOf(entry, old);
-  const tombstone = await parts.tombstones.entomb(ghost, old.secret, { reason: 'rotated with keyhold', actor });
-  const isAlive = await probeLife(parts, manifest, ghost, old.secret);
+  const dead = tokenOf(entry, old);
+  const tombstone = await parts.tombstones.entomb(dead, old.secret, { reason: 'rotated with keyhold', actor });
+  const isAlive = await probeLife(parts, manifest, { as: dead, token: old.secret });
   const isWatched = await parts.rechecks.keep(manifest, tombstone, old.secret, isAlive);
-  const serves = (await probe(parts, manifest, ghostOf(entry, fresh), fresh.secret)).isAlive;
+  const serves = (await probe(parts, manifest, bearerOf(entry, fresh))).isAlive;
   if (serves && (await standsIn(turn, fresh, old)) === 'new')
     await noteVerified(parts, parts.credentials.entries.at(entry));
   await book.close(entry.id);
@@ -184,7 +198,7 @@ function ended(
 
 /** A copy of what stands in a credential, to lie beside it. */
 export async function asideOf(
-  { parts, entry }: Pick<Turn, 'parts' | 'entry'>,
+  { parts, entry }: Pick<TurnOfHeld, 'parts' | 'entry'>,
   use: (aside: Aside) => Promise<void>,
 ): Promise<boolean> {
   const held = await release(parts.credentials.values, entry, parts.caller, 'call');

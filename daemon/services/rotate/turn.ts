@@ -3,18 +3,29 @@ import { asFault } from '../../../protocol/errors.ts';
 import type { Secret } from '../../../protocol/secret.ts';
 import type { Manifest } from '../../../protocol/services/index.ts';
 import { release } from '../../access/release.ts';
+import type { Held } from '../../backends/backend.ts';
 import { disposeSecrets } from '../../backends/secrets.ts';
 import type { Entry } from '../../credentials/unlocked/set.ts';
-import { putValue, type Value } from '../keep.ts';
-import type { RequestParts } from '../parts.ts';
+import type { Tombstones } from '../../history/tombstones/tombstones.ts';
+import type { EndParts } from '../end-upstream.ts';
+import { type KeepParts, putValue, type Value } from '../keep.ts';
+import type { Rechecks } from '../recheck.ts';
 import type { Aside, RotationBook } from './rotation.ts';
+
+/** What a rotation needs of what is asked of services. */
+export type RotateParts = EndParts &
+  KeepParts & {
+    readonly tombstones: Pick<Tombstones, 'entomb' | 'marks' | 'keys' | 'of'>;
+    readonly rechecks: Pick<Rechecks, 'keep'>;
+  };
 
 /** One rotation under way, and what its caller has agreed to. */
 export type Turn = {
-  readonly parts: RequestParts;
+  readonly parts: RotateParts;
   readonly book: RotationBook;
   readonly manifest: Manifest;
-  readonly entry: Entry;
+  /** The credential, or what the journal knows of it where it was removed meanwhile. */
+  readonly entry: Held;
   /** Whose token makes the calls about others. */
   readonly as?: Entry | undefined;
   /** A shorter life is all right. */
@@ -24,8 +35,11 @@ export type Turn = {
   readonly actor?: string | undefined;
 };
 
+/** The same while the credential is held. */
+export type TurnOfHeld = Turn & { readonly entry: Entry };
+
 /** The commands that go on and back, in every refusal that leaves a journal. */
-export function ways({ id, about }: Pick<Entry, 'id' | 'about'>): string {
+export function ways({ id, about }: Pick<Held, 'id' | 'about'>): string {
   const name = about?.label !== undefined && /^[\w.@-]+$/.test(about.label) ? about.label : id;
   return `go on with: keyhold token rotate ${name}, or go back: keyhold token rotate ${name} --undo`;
 }
@@ -46,7 +60,8 @@ export async function putOver({ parts, entry }: Turn, value: Value, before: Secr
 
 /** Which of the two stands in the credential now. */
 export async function standsIn({ parts, entry }: Turn, fresh: Aside, old: Aside): Promise<'new' | 'old' | 'another'> {
-  const held = await release(parts.credentials.values, entry, parts.caller, 'call');
+  const now = parts.credentials.entries.at(entry);
+  const held = now && (await release(parts.credentials.values, now, parts.caller, 'call'));
   try {
     if (held?.secret?.equals(fresh.secret)) return 'new';
     return held?.secret?.equals(old.secret) ? 'old' : 'another';

@@ -1,10 +1,11 @@
 import type { CredentialReply, Refusal } from '../../../protocol/handler.ts';
 import { told } from '../asking.ts';
+import { endUpstream } from '../end-upstream.ts';
 import { refused } from '../outcomes.ts';
 import { probeLife } from '../probe.ts';
-import { endUpstream } from '../revoke.ts';
 import { overlapOf, tokenIdOf } from './compare.ts';
-import { type Aside, ghostOf, type Rotation } from './rotation.ts';
+import { hasServed } from './machine.ts';
+import { type Aside, bearerOf, type Rotation, tokenOf } from './rotation.ts';
 import { putOver, restated, standsIn, type Turn } from './turn.ts';
 
 /** The old one serves again, and the service has ended the new one. */
@@ -34,24 +35,20 @@ export async function goBack(turn: Turn, rotation: Rotation): Promise<Credential
     ((await overlapOf(turn, fresh, old)) !== undefined ||
       // What was stored meanwhile may be the same token under another value.
       (stands === 'another' && standing !== undefined && standing === (await tokenIdOf(turn, fresh))));
-  if (fresh && !isOneToken && (isThere || !hasServed(rotation))) {
-    const ended = await endUpstream(parts, manifest, ghostOf(entry, fresh), as, fresh.secret);
+  if (fresh && !isOneToken && (isThere || !hasServed(rotation.step))) {
+    const ended = await endUpstream(parts, manifest, tokenOf(entry, fresh), { as, token: fresh.secret });
     if (ended.status !== 'ended' && ended.reply.status !== 'unsupported') {
       const { status, message } = ended.reply as Refusal;
       return { status, message: `${message}; the old token serves; run it again` };
     }
     const obituary = { reason: 'its rotation was undone', actor: turn.actor };
     if (ended.status === 'ended') {
-      const tombstone = await parts.tombstones.entomb(ghostOf(entry, fresh), fresh.secret, obituary);
+      const tombstone = await parts.tombstones.entomb(tokenOf(entry, fresh), fresh.secret, obituary);
       await parts.rechecks.keep(manifest, tombstone, fresh.secret);
     } else rest = manifest.urls?.dashboard ?? manifest.urls?.create ?? manifest.title;
   }
   await book.close(entry.id);
   return { status: 'ok', ids: [entry.id], details: [['step', 'undone'], ...(rest ? told('delete_at', rest) : [])] };
-}
-
-function hasServed({ step }: Rotation): boolean {
-  return step === 'swapped' || step === 'revoking' || step === 'revoked';
 }
 
 /** Before the old one serves again it must live. */
@@ -61,7 +58,7 @@ async function whyNotBack(turn: Turn, { step }: Rotation, old: Aside): Promise<C
   if (old.expiresAt !== undefined && old.expiresAt <= now) {
     return refused('expired', 'rotate', 'the old token has expired meanwhile; the new one serves');
   }
-  const isAlive = await probeLife(parts, manifest, ghostOf(entry, old), old.secret);
+  const isAlive = await probeLife(parts, manifest, bearerOf(entry, old));
   if (isAlive === false) return refused('revoked', 'rotate', 'the old token is dead already; the new one serves');
   if (isAlive === undefined && step === 'revoking') {
     return refused('unavailable', 'rotate', 'whether the old token lives could not be found out; the new one serves');
