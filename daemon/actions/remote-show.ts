@@ -1,5 +1,5 @@
 import { textIn } from '../../protocol/wire/reading.ts';
-import { remoteShow as showToken } from '../services/remote.ts';
+import { remoteShow as showToken } from '../services/remote-show.ts';
 import { action } from './action.ts';
 import type { Parts } from './parts.ts';
 import { actingIn } from './service-request.ts';

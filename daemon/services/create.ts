@@ -22,8 +22,8 @@ import { item, told } from './asking.ts';
 import { type CallParts, call, disposeAll } from './call.ts';
 import { givenToken } from './given.ts';
 import { type KeepParts, keepGiven } from './keep.ts';
+import { fullReply } from './limit.ts';
 import { refused } from './outcomes.ts';
-import { listRemote } from './remote.ts';
 import { type KnownServices, serviceAt } from './which-service.ts';
 
 /** What making a token needs. */
@@ -271,35 +271,4 @@ export function valuesFor(
         };
   const known = { name, ...lifetime, ...(duration !== undefined && { lifetime: duration }), ...more };
   return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)) as Values;
-}
-
-/** Why one more would be too many: as the service counts where it lists them, else as many as are held. */
-export async function fullReply(
-  parts: CallParts & ActorParts,
-  { manifest, kind, place, as }: Pick<Wanted, 'manifest' | 'kind' | 'place' | 'as'>,
-  mayAsk: boolean,
-): Promise<CredentialReply | undefined> {
-  const most = manifest.limits?.active;
-  if (most === undefined) return undefined;
-  const now = parts.clock.now();
-  const held = heldAt(parts, manifest, place).filter(
-    ({ expiresAt, about }) => about?.kind !== 'session' && (expiresAt === undefined || expiresAt > now),
-  );
-  const listed =
-    mayAsk && callOf(manifest, 'list', kind).status === 'ok'
-      ? await listRemote(parts, manifest, { place, as })
-      : undefined;
-  const remote = listed && 'remotes' in listed ? listed.remotes.filter(({ active }) => active !== false).length : 0;
-  const count = Math.max(held.length, remote);
-  if (count < most) return undefined;
-  const free = held
-    .toSorted((one, other) => one.storedAt - other.storedAt)
-    .slice(0, 3)
-    .map(({ about, username, id }) => about?.label ?? (username && fromWire(username)) ?? id);
-  const which = free.length === 0 ? '' : `, such as ${free.join(', ')}`;
-  return {
-    status: 'limit-reached',
-    message: `cannot create: ${manifest.title} allows ${most} active tokens, and there are ${count}; revoke one that nobody uses${which}: keyhold token list --unused`,
-    details: [...told('active', count), ...told('limit', most)],
-  };
 }

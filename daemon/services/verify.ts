@@ -9,7 +9,7 @@ import { item, told } from './asking.ts';
 import { type CallParts, call, disposeAll, type Heard } from './call.ts';
 import { refused } from './outcomes.ts';
 import { canProbe } from './probe.ts';
-import { normal } from './remote.ts';
+import { normal } from './remote-show.ts';
 import { unheldAt } from './unheld.ts';
 import { type KnownServices, serviceAt } from './which-service.ts';
 

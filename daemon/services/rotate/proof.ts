@@ -3,7 +3,7 @@ import { printable } from '../../../protocol/text.ts';
 import { endUpstream } from '../end-upstream.ts';
 import { refused } from '../outcomes.ts';
 import { canProbe, probe, probeLife } from '../probe.ts';
-import { noteVerified } from '../remote.ts';
+import { noteVerified } from '../remote-show.ts';
 import { overlapOf, strangerIn } from './compare.ts';
 import { type Aside, bearerOf, type Rotation, tokenOf } from './rotation.ts';
 import { putOver, restated, standsIn, type Turn, ways } from './turn.ts';

@@ -8,7 +8,7 @@ import { endUpstream } from '../end-upstream.ts';
 import { refused } from '../outcomes.ts';
 import { kindOfToken, mayMake } from '../planning.ts';
 import { probe, probeLife } from '../probe.ts';
-import { noteVerified } from '../remote.ts';
+import { noteVerified } from '../remote-show.ts';
 import { rechecks } from '../revoke.ts';
 import { tokenIdOf } from './compare.ts';
 import { type Happening, stateIn, type Task, taskIn, transition, type Upstream } from './machine.ts';
