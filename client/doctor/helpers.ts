@@ -1,8 +1,8 @@
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Leaf } from '../formats/leaf.ts';
+import { type Format, openFile, readLeaves } from '../formats/read.ts';
 import { leavesIn } from '../import/source.ts';
-import type { Leaf } from '../plaintext/leaf.ts';
-import { type Format, openFile, readLeaves } from '../plaintext/read.ts';
 import { type Finding, mend, note } from './finding.ts';
 import type { Environment } from './sightings.ts';
 

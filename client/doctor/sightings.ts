@@ -3,10 +3,10 @@ import type { Secret } from '../../protocol/secret.ts';
 import { type CredentialFile, type Manifest, secretVariables } from '../../protocol/services/index.ts';
 import { toWire } from '../../protocol/text.ts';
 import { isControl } from '../../protocol/writer.ts';
+import type { Leaf } from '../formats/leaf.ts';
+import { openFile, pick, readLeaves } from '../formats/read.ts';
 import { basicOf, secretOf } from '../import/source.ts';
-import type { Leaf } from '../plaintext/leaf.ts';
-import { pathsOf } from '../plaintext/paths.ts';
-import { openFile, pick, readLeaves } from '../plaintext/read.ts';
+import { pathsOf } from '../services/paths.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

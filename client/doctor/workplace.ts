@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkFormat, type Manifest, secretVariables } from '../../protocol/services/index.ts';
+import { openFile, readLeaves } from '../formats/read.ts';
 import { leavesIn } from '../import/source.ts';
-import { openFile, readLeaves } from '../plaintext/read.ts';
 import { runProgram } from '../programs.ts';
 import { type Finding, mend, note } from './finding.ts';
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Target } from '../../protocol/credential.ts';
-import type { Format } from '../plaintext/read.ts';
+import type { Format } from '../formats/read.ts';
 import { at, Found, type Place, type Source, targetOfUrl } from './source.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Leaf } from '../plaintext/leaf.ts';
+import type { Leaf } from '../formats/leaf.ts';
 import { at, Found, type Source } from './source.ts';
 
 /**

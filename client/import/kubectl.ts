@@ -1,5 +1,5 @@
 import { delimiter, join } from 'node:path';
-import type { Leaf } from '../plaintext/leaf.ts';
+import type { Leaf } from '../formats/leaf.ts';
 import { at, Found, type Place, type Source, targetOfUrl } from './source.ts';
 
 /**

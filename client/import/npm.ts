@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Target } from '../../protocol/credential.ts';
+import type { Leaf } from '../formats/leaf.ts';
 import type { Ground } from '../install/ground.ts';
-import type { Leaf } from '../plaintext/leaf.ts';
 import { at, basicOf, Found, type Source, targetOfUrl } from './source.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { KeyholdError } from '../../protocol/errors.ts';
-import { removeLeaves } from '../plaintext/remove.ts';
+import { removeLeaves } from '../formats/remove.ts';
 import { behindLinks } from '../setup/git-config.ts';
 import { replaceFile } from '../setup/git-file.ts';
 import type { Searched } from './find.ts';

@@ -1,9 +1,9 @@
 import type { EpochSeconds, Target } from '../../protocol/credential.ts';
 import { belongsTo, type CredentialFile, type Manifest } from '../../protocol/services/index.ts';
 import { toWire } from '../../protocol/text.ts';
-import type { Leaf } from '../plaintext/leaf.ts';
-import { pathsOf } from '../plaintext/paths.ts';
-import { pick } from '../plaintext/read.ts';
+import type { Leaf } from '../formats/leaf.ts';
+import { pick } from '../formats/read.ts';
+import { pathsOf } from '../services/paths.ts';
 import { sources } from './index.ts';
 import { Found, type Source, targetOfUrl } from './source.ts';
 

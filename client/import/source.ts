@@ -1,8 +1,8 @@
 import { type EpochSeconds, type Target, whyNoTarget } from '../../protocol/credential.ts';
 import { heapSecret, type Secret } from '../../protocol/secret.ts';
 import { isControl } from '../../protocol/writer.ts';
-import type { Leaf, Read } from '../plaintext/leaf.ts';
-import type { Format } from '../plaintext/read.ts';
+import type { Leaf, Read } from '../formats/leaf.ts';
+import type { Format } from '../formats/read.ts';
 
 /** Where a source looks: whose home, and what the person's variables say. */
 export type Place = {

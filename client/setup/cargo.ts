@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandFailure } from '../cli/failure.ts';
+import type { Edit } from '../formats/edit.ts';
 import { readIfThere } from '../install/files.ts';
 import type { Ground } from '../install/ground.ts';
-import type { Edit } from './edit/kinds.ts';
 import { onPath } from './on-path.ts';
 import { byProfile, type SetupTool } from './tool.ts';
 

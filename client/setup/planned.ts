@@ -1,10 +1,10 @@
 import { lstatSync, readlinkSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CommandFailure } from '../cli/failure.ts';
+import { Conflict, type Edit } from '../formats/edit.ts';
+import { isSamePlace, type Made, makeAll, unmake, withdrawAll } from '../formats/edits.ts';
 import { linkWhole, makeFolder, readIfThere, removeDrafts, removeEmpty } from '../install/files.ts';
 import { absentFolders, type Ground } from '../install/ground.ts';
-import { isSamePlace, type Made, makeAll, unmake, withdrawAll } from './edit/edit.ts';
-import { Conflict, type Edit } from './edit/kinds.ts';
 import { behindLinks } from './git-config.ts';
 import { replaceFile } from './git-file.ts';
 import { digestOf, openJournal, setupFolder } from './journal.ts';

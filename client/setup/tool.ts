@@ -1,5 +1,5 @@
+import type { Edit } from '../formats/edit.ts';
 import type { Ground } from '../install/ground.ts';
-import type { Edit } from './edit/kinds.ts';
 
 /** What `keyhold setup` knows of every tool, those with a way of their own (git, systemd) too. */
 export type KnownTool = {

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { removeLeaves } from '../../../client/formats/remove.ts';
 import { searchPlaintext } from '../../../client/import/find.ts';
 import { sources } from '../../../client/import/index.ts';
 import { serviceSources } from '../../../client/import/services.ts';
-import { removeLeaves } from '../../../client/plaintext/remove.ts';
 import { readCatalogue } from '../../../client/services/catalogue.ts';
 import { fromWire } from '../../../protocol/text.ts';
 import { textOf } from '../../fakes/core.ts';

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Edit } from '../../../client/formats/edit.ts';
 import type { Ground } from '../../../client/install/ground.ts';
-import type { Edit } from '../../../client/setup/edit/kinds.ts';
 import { setUp, undo } from '../../../client/setup/planned.ts';
 import type { Plan } from '../../../client/setup/tool.ts';
 import { temporaryFolder } from '../../temporary.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { makeAll, withdrawAll } from '../../../client/setup/edit/edit.ts';
-import type { Edit } from '../../../client/setup/edit/kinds.ts';
+import type { Edit } from '../../../client/formats/edit.ts';
+import { makeAll, withdrawAll } from '../../../client/formats/edits.ts';
 import { setupTools } from '../../../client/setup/index.ts';
 import { aHomeToWire, type Wiring } from './wiring.ts';
 

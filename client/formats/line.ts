@@ -1,5 +1,5 @@
-import { fromWire, toWire } from '../../../protocol/text.ts';
-import { Conflict, type Editor, type LineEdit } from './kinds.ts';
+import { fromWire, toWire } from '../../protocol/text.ts';
+import { Conflict, type Editor, type LineEdit } from './edit.ts';
 
 /** `key = value` lines of INI and TOML files. A line that begins with a bracket is the head of a section. */
 export const line: Editor<LineEdit> = {

@@ -1,8 +1,8 @@
 import { block } from './block.ts';
-import { json } from './json.ts';
-import type { Edit, Editor, Splice } from './kinds.ts';
+import type { Edit, Editor, Splice } from './edit.ts';
+import { json } from './json-editor.ts';
 import { line } from './line.ts';
-import { yaml } from './yaml.ts';
+import { yaml } from './yaml-editor.ts';
 
 /** What was asked to be written, and how it came in; undefined if it stood there already. */
 export type Made = { readonly edit: Edit; readonly splice?: Splice | undefined };

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { type Format, pick, readLeaves } from '../../../client/plaintext/read.ts';
-import { removeLeaves } from '../../../client/plaintext/remove.ts';
+import { type Format, pick, readLeaves } from '../../../client/formats/read.ts';
+import { removeLeaves } from '../../../client/formats/remove.ts';
 
 const valuesOf = async (format: Format, text: string) => {
   const read = await readLeaves(format, Buffer.from(text));

@@ -1,6 +1,6 @@
-import { toWire } from '../../../protocol/text.ts';
+import { toWire } from '../../protocol/text.ts';
+import { Conflict, type Editor, type JsonEdit } from './edit.ts';
 import { type JsonMember, type JsonObjectText, readJsonObject } from './json-text.ts';
-import { Conflict, type Editor, type JsonEdit } from './kinds.ts';
 
 /** Members of a JSON object, put in and taken out without a look at how the rest is written. */
 export const json: Editor<JsonEdit> = {

@@ -1,5 +1,5 @@
-import { toWire } from '../../../protocol/text.ts';
-import { type BlockEdit, Conflict, type Editor } from './kinds.ts';
+import { toWire } from '../../protocol/text.ts';
+import { type BlockEdit, Conflict, type Editor } from './edit.ts';
 
 /** Whole lines at the end of a file. */
 export const block: Editor<BlockEdit> = {

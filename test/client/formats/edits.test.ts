@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isSamePlace, makeAll, unmake, withdrawAll } from '../../../client/setup/edit/edit.ts';
-import type { Edit } from '../../../client/setup/edit/kinds.ts';
+import type { Edit } from '../../../client/formats/edit.ts';
+import { isSamePlace, makeAll, unmake, withdrawAll } from '../../../client/formats/edits.ts';
 
 const store: Edit = { kind: 'json', path: ['credsStore'], value: 'keyhold' };
 const helper: Edit = { kind: 'json', path: ['credHelpers', '127.0.0.1:5000'], value: 'keyhold' };

@@ -1,6 +1,6 @@
 import type { Document, Node, YAMLMap, YAMLSeq } from 'yaml';
-import { fromWire, toWire } from '../../../protocol/text.ts';
-import { Conflict, type Editor, type Splice, type YamlEdit } from './kinds.ts';
+import { fromWire, toWire } from '../../protocol/text.ts';
+import { Conflict, type Editor, type Splice, type YamlEdit } from './edit.ts';
 
 /** A step to the member of a list that has this `name`. */
 const BY_NAME = 'name=';
