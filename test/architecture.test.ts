@@ -118,7 +118,7 @@ describe('imports', () => {
       commander: /^client\//,
       '@clack/prompts': /^client\//,
       conf: /^client\//,
-      yaml: /^client\/(services\/compile|formats\/yaml-editor|setup\/kubectl|formats\/yaml)\.ts$/,
+      yaml: /^client\/(services\/compile|setup\/kubectl|formats\/yaml)\.ts$/,
     };
     const allowed = (one: Import, { path }: Source) =>
       isRelative(one) || one.from.startsWith('node:') || homes[one.from]?.test(path) === true;

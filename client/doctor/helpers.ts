@@ -1,7 +1,8 @@
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { openFile } from '../formats/file.ts';
 import type { Leaf } from '../formats/leaf.ts';
-import { type Format, openFile, readLeaves } from '../formats/read.ts';
+import { type Format, readLeaves } from '../formats/read.ts';
 import { leavesIn } from '../import/source.ts';
 import { type Finding, mend, note } from './finding.ts';
 import type { Environment } from './sightings.ts';

@@ -3,8 +3,9 @@ import type { Secret } from '../../protocol/secret.ts';
 import { type CredentialFile, type Manifest, secretVariables } from '../../protocol/services/index.ts';
 import { toWire } from '../../protocol/text.ts';
 import { isControl } from '../../protocol/writer.ts';
+import { openFile } from '../formats/file.ts';
 import type { Leaf } from '../formats/leaf.ts';
-import { openFile, pick, readLeaves } from '../formats/read.ts';
+import { pick, readLeaves } from '../formats/read.ts';
 import { basicOf, secretOf } from '../import/source.ts';
 import { pathsOf } from '../services/paths.ts';
 

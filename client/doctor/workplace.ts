@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkFormat, type Manifest, secretVariables } from '../../protocol/services/index.ts';
-import { openFile, readLeaves } from '../formats/read.ts';
+import { openFile } from '../formats/file.ts';
+import { readLeaves } from '../formats/read.ts';
 import { leavesIn } from '../import/source.ts';
 import { runProgram } from '../programs.ts';
 import { type Finding, mend, note } from './finding.ts';

@@ -1,8 +1,8 @@
-import { block } from './block.ts';
 import type { Edit, Editor, Splice } from './edit.ts';
-import { json } from './json-editor.ts';
-import { line } from './line.ts';
-import { yaml } from './yaml-editor.ts';
+import { jsonEditor } from './json.ts';
+import { lineEditor } from './line.ts';
+import { blockEditor } from './lines.ts';
+import { yamlEditor } from './yaml.ts';
 
 /** What was asked to be written, and how it came in; undefined if it stood there already. */
 export type Made = { readonly edit: Edit; readonly splice?: Splice | undefined };
@@ -61,6 +61,6 @@ function spliced(text: string, { at, removed, inserted }: Splice): string {
 
 /** Each editor is only ever given its own kind. */
 function editorOf(edit: Edit): Editor<Edit> {
-  const editors = { json, yaml, line, block };
+  const editors = { json: jsonEditor, yaml: yamlEditor, line: lineEditor, block: blockEditor };
   return editors[edit.kind] as Editor<Edit>;
 }

@@ -1,6 +1,16 @@
 import { type Leaf, lineAt, Malformed, type Read, reading } from './leaf.ts';
 
-export type Ini = {
+/** An INI file as Python's configparser and aws read it. */
+export function readIni(text: string): Read {
+  return read(text, { separators: '=:', continued: true });
+}
+
+/** npm's configuration: `=` alone separates, because names hold colons. */
+export function readNpmrc(text: string): Read {
+  return read(text, { separators: '=', continued: false });
+}
+
+type Dialect = {
   /** What stands between a name and its value: `=` alone where names hold colons (npmrc). */
   readonly separators: '=' | '=:';
   /** Whether an indented line carries the value of the line above it on (Python's configparser, aws). */
@@ -11,7 +21,7 @@ export type Ini = {
  * The lines `name = value` of an INI file, each under its section if it has one. A name that stands there twice is
  * there twice: which one counts is the tool's affair.
  */
-export function readIni(text: string, { separators, continued }: Ini): Read {
+function read(text: string, { separators, continued }: Dialect): Read {
   return reading(() => {
     const leaves: Leaf[] = [];
     let section: readonly string[] = [];

@@ -2,7 +2,7 @@ import { fromWire, toWire } from '../../protocol/text.ts';
 import { Conflict, type Editor, type LineEdit } from './edit.ts';
 
 /** `key = value` lines of INI and TOML files. A line that begins with a bracket is the head of a section. */
-export const line: Editor<LineEdit> = {
+export const lineEditor: Editor<LineEdit> = {
   make(text, edit) {
     const { section, key, value, joint } = wired(edit);
     const lines = linesOf(text);

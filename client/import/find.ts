@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs';
 import { isAbsolute } from 'node:path';
-import { openFile, readLeaves } from '../formats/read.ts';
+import { openFile } from '../formats/file.ts';
+import { readLeaves } from '../formats/read.ts';
 import { sources } from './index.ts';
 import { type Entry, leavesIn, type Passed, type Place, type Source } from './source.ts';
 

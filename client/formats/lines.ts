@@ -1,8 +1,20 @@
 import { toWire } from '../../protocol/text.ts';
 import { type BlockEdit, Conflict, type Editor } from './edit.ts';
+import { type Leaf, lineAt, type Read } from './leaf.ts';
+
+/** A file of lines, such as git's store of credentials: each that is not empty is a value of its own. */
+export function readLines(text: string): Read {
+  const leaves: Leaf[] = [];
+  for (let at = 0; at < text.length; at = lineAt(text, at).end) {
+    const span = lineAt(text, at);
+    const value = text.slice(span.start, span.end).replace(/\r?\n$/, '');
+    if (value !== '') leaves.push({ path: [String(leaves.length)], value, cuts: [span] });
+  }
+  return { status: 'ok', leaves };
+}
 
 /** Whole lines at the end of a file. */
-export const block: Editor<BlockEdit> = {
+export const blockEditor: Editor<BlockEdit> = {
   make(text, { text: human, unless }) {
     const lines = toWire(human);
     if (find(text, lines)) return undefined;
