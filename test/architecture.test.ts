@@ -118,6 +118,8 @@ describe('imports', () => {
       commander: /^client\//,
       '@clack/prompts': /^client\//,
       conf: /^client\//,
+      'jsonc-parser': /^client\/formats\/json\.ts$/,
+      'string-width': /^client\/cli\/width\.ts$/,
       yaml: /^client\/(services\/compile|setup\/kubectl|formats\/yaml)\.ts$/,
     };
     const allowed = (one: Import, { path }: Source) =>

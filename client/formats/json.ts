@@ -6,6 +6,7 @@ import { cutOf, DEPTH_MAX, type Leaf, Malformed, type Read, reading, type Span }
 /** What jsonc-parser finds wrong (its ParseErrorCode, a const enum that cannot be imported), in our words. */
 const rules: Readonly<Record<number, string>> = {
   3: 'a name in quotes is missing',
+  4: 'a value is missing',
   5: '":" is missing',
   6: '"," or "}" is missing',
   7: '"," or "}" is missing',

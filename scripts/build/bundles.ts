@@ -10,14 +10,22 @@ type Bundle = {
   readonly format: 'cjs' | 'esm';
   /** Whether a program starts here: then by a start file, which has compiled code for it. */
   readonly starts: boolean;
-  /** Modules of node that it reads when it first uses them: most of its runs never do. */
+  /** Modules that it reads when it first uses them: most of its runs never do. */
   readonly late?: readonly string[];
   /** Without its comments and indents: a run reads the whole of it, and does little else. */
   readonly dense?: boolean;
 };
 
-/** They cost a command a fifth of its start. */
-const late = ['node:crypto', 'node:http', 'node:child_process', 'node:os', 'node:timers/promises', 'node:tty'];
+/** They cost a command a fifth of its start; string-width, which only text beyond ASCII needs, as much again. */
+const late = [
+  'node:crypto',
+  'node:http',
+  'node:child_process',
+  'node:os',
+  'node:timers/promises',
+  'node:tty',
+  'string-width',
+];
 
 const bundles: readonly Bundle[] = [
   { name: 'agent', entry: 'daemon/main.ts', format: 'cjs', starts: true, late: ['node:child_process'] },
@@ -82,6 +90,8 @@ function common(root: string, format: 'cjs' | 'esm'): BuildOptions {
     charset: 'ascii',
     legalComments: 'none',
     logLevel: 'warning',
+    // Its CommonJS form asks for its parts in a way that no bundler follows.
+    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     // Native files of packages are copied beside the bundle, so that dist/ is whole without node_modules.
     loader: { '.node': 'copy' },
     assetNames: '[name]',
@@ -113,18 +123,22 @@ function lazyPackages(found: Set<string>): Plugin {
   };
 }
 
-/** Puts an object of getters in the place of `import … from 'node:…'`: the module is read when one of them is. */
+/** Puts an object of getters in the place of an `import … from`: the module is read when one of them is. */
 function lateModules(names: readonly string[]): Plugin {
   return {
     name: 'late-modules',
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^node:/ }, ({ path, kind }) =>
-        names.includes(path) && kind === 'import-statement' ? { path, namespace: 'late' } : undefined,
+      onResolve({ filter: /^[^./]/ }, ({ path, kind, resolveDir }) =>
+        names.includes(path) && kind === 'import-statement'
+          ? { path, namespace: 'late', pluginData: resolveDir }
+          : undefined,
       );
-      onLoad({ filter: /^/, namespace: 'late' }, async ({ path }) => {
-        const members = Object.keys((await import(path)) as object).filter((name) => name !== 'default');
+      onLoad({ filter: /^/, namespace: 'late' }, async ({ path, pluginData }) => {
+        const isNodes = path.startsWith('node:');
+        const members = Object.keys((await import(path)) as object).filter((name) => !isNodes || name !== 'default');
         const getters = members.map((name) => `get ${name}() { return require('${path}').${name}; }`);
-        return { contents: `module.exports = { ${getters.join(', ')} };`, loader: 'js' };
+        const mark = isNodes ? '' : '__esModule: true, ';
+        return { contents: `module.exports = { ${mark}${getters.join(', ')} };`, loader: 'js', resolveDir: pluginData };
       });
     },
   };

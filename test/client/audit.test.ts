@@ -57,7 +57,7 @@ const audit = (all: readonly (typeof entries)[number][]) => (asked: Asked) => {
 describe('keyhold audit list', () => {
   test('shows a table of at most 80 columns, newest first, with the token’s name where it is held', async () => {
     await using agent = await startScriptedAgent({ 'audit-list': audit(entries), list: ok([['item[]', held]]) });
-    const { code, stdout } = await keyhold(['audit', 'list'], agent);
+    const { code, stdout } = await keyhold(['audit', 'list'], { ...agent, environment: { COLUMNS: '80' } });
     expect(code).toBe(0);
     const lines = stdout.trimEnd().split('\n');
     expect(lines[0]).toMatch(/^TIME +ACTION +OUTCOME +TOKEN +TOOL +BY$/);

@@ -142,7 +142,7 @@ describe('keyhold token set', () => {
 describe('keyhold token list', () => {
   test('shows a table of at most 80 columns, sorted, without steering the terminal', async () => {
     await using agent = await startScriptedAgent({ list });
-    const { code, stdout } = await keyhold(['token', 'list'], agent);
+    const { code, stdout } = await keyhold(['token', 'list'], { ...agent, environment: { COLUMNS: '80' } });
     expect(code).toBe(0);
     const lines = stdout.trimEnd().split('\n');
     expect(lines[0]).toMatch(/^FOR +USERNAME +SINCE +EXPIRES +LAST USED +USES$/);
@@ -150,6 +150,15 @@ describe('keyhold token list', () => {
     expect(lines[2]).toMatch(/^https:\/\/git\.example\/team… +ada +2026-01-01 +2026-01-02 +1234$/);
     expect(lines[3]).toMatch(/^https:\/\/long-long-.*… +2026-01-01$/);
     for (const line of lines) expect([...line].length).toBeLessThanOrEqual(80);
+  });
+
+  test('cuts nothing in a pipe, and is readable in a terminal of 40 columns', async () => {
+    await using agent = await startScriptedAgent({ list });
+    const { stdout } = await keyhold(['token', 'list'], agent);
+    expect(stdout).not.toContain('…');
+    expect(stdout).toMatch(/^https:\/\/git\.example\/team\/app +ada /m);
+    const narrow = await keyhold(['token', 'list'], { ...agent, environment: { COLUMNS: '40' } });
+    expect(narrow.stdout).toMatch(/^FOR {8}https:\/\/git\.example\/team\/app\nUSERNAME {3}ada\n/m);
   });
 
   test('prints everything in JSON', async () => {
@@ -162,7 +171,7 @@ describe('keyhold token list', () => {
 
   test('reminds of what is due, with why, and of what is unused', async () => {
     await using agent = await startScriptedAgent({ list });
-    const { stdout } = await keyhold(['token', 'list', '--due'], agent);
+    const { stdout } = await keyhold(['token', 'list', '--due'], { ...agent, environment: { COLUMNS: '80' } });
     const lines = stdout.trimEnd().split('\n');
     expect(lines[0]).toMatch(/^FOR +NAME +WHY$/);
     expect(stdout).toMatch(/never expires; \d+ days\s+old: rotate it/);

@@ -28,7 +28,7 @@ describe('keyhold service list', () => {
   test('shows the built-in services and those of the person, in 80 columns, without an agent', async () => {
     const { home } = aHome({ 'work.yaml': work });
     expect((await keyhold(['service', 'add', 'work.yaml'], { home })).code).toBe(0);
-    const { code, stdout, stderr } = await keyhold(['service', 'list'], { home });
+    const { code, stdout, stderr } = await keyhold(['service', 'list'], { home, environment: { COLUMNS: '80' } });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^apkg +apkg +api\.apkg\.ai, your own servers$/m);
     expect(stdout).toMatch(/^work \(yours\) +GitLab at work +gitlab\.work\.example, your own\n +servers$/m);
