@@ -134,11 +134,14 @@ function lateModules(names: readonly string[]): Plugin {
           : undefined,
       );
       onLoad({ filter: /^/, namespace: 'late' }, async ({ path, pluginData }) => {
-        const isNodes = path.startsWith('node:');
-        const members = Object.keys((await import(path)) as object).filter((name) => !isNodes || name !== 'default');
-        const getters = members.map((name) => `get ${name}() { return require('${path}').${name}; }`);
-        const mark = isNodes ? '' : '__esModule: true, ';
-        return { contents: `module.exports = { ${mark}${getters.join(', ')} };`, loader: 'js', resolveDir: pluginData };
+        const late = `require('${path}')`;
+        if (!path.startsWith('node:')) {
+          // A package that is one function, its default export.
+          return { contents: `module.exports = (...given) => ${late}.default(...given);`, resolveDir: pluginData };
+        }
+        const members = Object.keys((await import(path)) as object).filter((name) => name !== 'default');
+        const getters = members.map((name) => `get ${name}() { return ${late}.${name}; }`);
+        return { contents: `module.exports = { ${getters.join(', ')} };`, loader: 'js' };
       });
     },
   };

@@ -55,7 +55,7 @@ describe('keyhold import', () => {
     folder.remove();
   });
 
-  const env = { PATH: process.env['PATH']!, HOME: home, KEYHOLD_HOME: home, KEYHOLD_NO_AUTOSTART: '1' };
+  const env = { PATH: process.env['PATH']!, HOME: home, KEYHOLD_HOME: home, KEYHOLD_NO_AUTOSTART: '1', COLUMNS: '80' };
   const run = (...args: string[]) => execute(KEYHOLD, ['import', ...args], { env, cwd: home, expect: 'any' });
   const told = async (code: number, ...args: string[]): Promise<Told> => {
     const ended = checked(['import', ...args, '--json'], await run(...args, '--json'));

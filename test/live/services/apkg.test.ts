@@ -131,7 +131,7 @@ describe('apkg', () => {
       { state: 'local', kind: 'session' },
     ]);
     expect(active).toBe(2);
-    const { stdout } = await rig.run(['token', 'list', '--remote', ...at]);
+    const { stdout } = await rig.run(['token', 'list', '--remote', ...at], { environment: { COLUMNS: '80' } });
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
     expect(stdout).not.toMatch(/apkg_\w{8}/);
   });

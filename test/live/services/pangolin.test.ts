@@ -147,7 +147,7 @@ describe('pangolin', () => {
   test('list-user-tokens --user-id, and all created tokens of a user at once; the login lives on (G6, G8)', async () => {
     const [one, other] = [await createdElsewhere(server.users.user), await createdElsewhere(server.users.user)];
     const user = ['--user', server.users.user.id];
-    const { stdout } = await rig.run(['token', 'list', '--remote', ...user, ...at]);
+    const { stdout } = await rig.run(['token', 'list', '--remote', ...user, ...at], { environment: { COLUMNS: '80' } });
     expect(stdout).toContain(one.id.slice(0, 8));
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
     const before = await rig.json(['token', 'list', '--remote', ...user, ...at]);

@@ -337,7 +337,9 @@ describe('podstack, with the calls behind its commands', () => {
   test('the page of what happened in the account (S35, G23)', async () => {
     const { items } = await rig.json(['audit', 'list', '--remote', ...at, '--username', 'page']);
     expect(items).toContainEqual(expect.objectContaining({ action: 'Token Revoked', user: 'ada@podstack.example' }));
-    const { stdout } = await rig.run(['audit', 'list', '--remote', ...at, '--username', 'page', '--limit', '3']);
+    const { stdout } = await rig.run(['audit', 'list', '--remote', ...at, '--username', 'page', '--limit', '3'], {
+      environment: { COLUMNS: '80' },
+    });
     expect(stdout).toMatch(/^TIME +ACTION +BY +ABOUT\n/);
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
     const unfit = await rig.run(['audit', 'list', '--remote', ...at, '--tool', 'git']);

@@ -217,7 +217,7 @@ describe('pogodoc, with the calls of its page', () => {
       { name: 'staging-web-app', uses: 3, createdAt: expect.any(Number), state: 'both' },
       { state: 'local', kind: 'session' },
     ]);
-    const { stdout } = await rig.run(['token', 'list', '--remote', ...at]);
+    const { stdout } = await rig.run(['token', 'list', '--remote', ...at], { environment: { COLUMNS: '80' } });
     expect(stdout).toMatch(/^NAME +KIND +ID +CREATED +EXPIRES +USES +WHERE$/m);
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
