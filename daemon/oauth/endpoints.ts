@@ -45,3 +45,11 @@ function originIn(url: string): string | undefined {
 function withoutQuery(url: string): string {
   return url.replace(/[?#].*$/s, '');
 }
+
+/** Why nothing is sent to such an endpoint, and what to do, behind "cannot sign in: ". */
+export function strayText({ issuer }: Provider, { what, origin }: StrayEndpoint): string {
+  const where = origin === undefined ? 'at an address that is none of the web' : `on ${origin}`;
+  const rest = origin === undefined ? 'tell its operator' : `if it belongs to the provider, add its host to "hosts"`;
+  const how = origin === undefined ? '' : ' of a manifest and give that: keyhold service add FILE --replace';
+  return `the document of ${issuer} names a ${what} ${where}, and secrets go to the issuer and to hosts of the manifest only; nothing was sent; ${rest}${how}`;
+}

@@ -1,4 +1,5 @@
 import type { Seconds } from '../../protocol/credential.ts';
+import type { Grant } from '../../protocol/grant.ts';
 import type { FailureName, Route } from '../upstream/plan.ts';
 
 /** The facts of a provider and of our client there. No secret is in them. */
@@ -56,3 +57,12 @@ export type OAuthReply =
   /** What the provider said against it: a code of RFC 6749, or none it knows. */
   | { readonly error: string; readonly status: number; readonly retryAfter?: Seconds | undefined }
   | { readonly failure: FailureName; readonly why?: string | undefined };
+
+/** The step that gets a new access token for a grant. */
+export function refreshPlanOf(grant: Grant, route: Route): OAuthPlan {
+  const { issuer, clientId, tokenUrl } = grant;
+  // A refresh without scopes keeps those that were granted (RFC 6749, 6); a client's own token has no others than it asks for.
+  const isOfClient = grant.by === 'client-secret';
+  const scopes = isOfClient ? grant.scopes : undefined;
+  return { ...route, act: isOfClient ? 'client-credentials' : 'refresh', issuer, clientId, tokenUrl, scopes };
+}

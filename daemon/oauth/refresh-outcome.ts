@@ -2,7 +2,7 @@ import type { Seconds } from '../../protocol/credential.ts';
 import type { Grant } from '../../protocol/grant.ts';
 import type { Refusal } from '../../protocol/handler.ts';
 import { fromWire } from '../../protocol/text.ts';
-import type { Held } from '../backends/backend.ts';
+import type { Degradation, Held } from '../backends/backend.ts';
 import { IoDeadline } from '../io-deadline.ts';
 import type { OAuthReply } from './oauth-plan.ts';
 
@@ -120,4 +120,15 @@ export async function inTime(refresh: Promise<RefreshOutcome>): Promise<RefreshO
   } finally {
     timer.clear();
   }
+}
+
+/** What a person should see to of a login; undefined where it is well. `isUnknown`: a refresh of it was cut off. */
+export function loginDegradation(entry: Held, isUnknown: boolean): Degradation | undefined {
+  const { id, about } = entry;
+  const remedy = `run: ${loginCommand(entry)}`;
+  if (about?.oauth?.ended) {
+    return { code: 'login-ended', what: `a login has ended and cannot be refreshed (${id})`, remedy };
+  }
+  if (!isUnknown) return undefined;
+  return { code: 'refresh-unknown', what: `a refresh was cut off: the state of a login is unknown (${id})`, remedy };
 }

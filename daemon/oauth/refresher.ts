@@ -2,10 +2,11 @@ import { mergeAbout } from '../../protocol/about.ts';
 import type { EpochSeconds, Seconds, Target } from '../../protocol/credential.ts';
 import { asFault } from '../../protocol/errors.ts';
 import type { Grant } from '../../protocol/grant.ts';
+import type { Secret } from '../../protocol/secret.ts';
 import type { Manifest } from '../../protocol/services/index.ts';
 import { release } from '../access/release.ts';
-import { type Degradation, type Held, heldOf, type Secrets } from '../backends/backend.ts';
-import { disposeSecrets, withBytes } from '../backends/secrets.ts';
+import type { Degradation, Held, Secrets } from '../backends/backend.ts';
+import { disposeSecrets } from '../backends/secrets.ts';
 import type { Clock } from '../clock.ts';
 import type { CredentialStore } from '../credentials/held/credential-store.ts';
 import type { Entry } from '../credentials/unlocked/set.ts';
@@ -13,13 +14,13 @@ import { Sweeper } from '../credentials/unlocked/sweeper.ts';
 import type { Emit } from '../events/agent-event.ts';
 import type { Marks } from '../history/tombstones/marks.ts';
 import { agentItself } from '../socket/caller.ts';
-import { whyUnfitForm } from '../upstream/incoming.ts';
 import type { Route } from '../upstream/plan.ts';
 import type { Upstream, UpstreamAnswer } from '../upstream/upstream.ts';
-import { adoptNewer, EARLIER_MAX } from './adopt.ts';
-import type { OAuthPlan, OAuthReply } from './oauth-plan.ts';
+import { adoptNewer } from './adopt.ts';
+import { keepNew, keepOld, whyUnfit } from './keep-refreshed.ts';
+import { type OAuthReply, refreshPlanOf } from './oauth-plan.ts';
 import {
-  loginCommand,
+  loginDegradation,
   outcomeOf,
   type RefreshOutcome,
   stuckOutcome,
@@ -33,7 +34,6 @@ import {
   isInUse,
   type Life,
   lifeOf,
-  lifetimeOf,
   type Phase,
   phaseOf,
   type Random,
@@ -120,17 +120,8 @@ export class Refresher {
 
   /** What a person should see to: logins that nobody but they can mend. */
   degradations(): Degradation[] {
-    return [...this.#parts.credentials.entries.logins()].flatMap((entry) => {
-      const { id } = entry;
-      const remedy = `run: ${loginCommand(entry)}`;
-      if (entry.about?.oauth?.ended) {
-        return [{ code: 'login-ended', what: `a login has ended and cannot be refreshed (${id})`, remedy }];
-      }
-      if (!this.isUnknown(entry)) return [];
-      return [
-        { code: 'refresh-unknown', what: `a refresh was cut off: the state of a login is unknown (${id})`, remedy },
-      ];
-    });
+    const logins = [...this.#parts.credentials.entries.logins()];
+    return logins.flatMap((entry) => loginDegradation(entry, this.isUnknown(entry)) ?? []);
   }
 
   /** Where the refresh of `entry` stands; undefined for what is no login. Nothing is begun by it, and it is no use of the token. */
@@ -170,6 +161,12 @@ export class Refresher {
         : lifeOf({ expiresAt, lifetime, leeway }, clock.now(), clock.sinceBoot(), random);
     this.#families.set(entry.id, family);
     return family;
+  }
+
+  /** Plans the next refresh of what has just been refreshed. */
+  #learnAnew(kept: Entry): void {
+    const { life } = this.#learn(kept, this.#families.get(kept.id));
+    if (life) this.#sweeper.by(life.dueAt);
   }
 
   #begin(entry: Entry, family: Family, force = false): Promise<RefreshOutcome> {
@@ -218,7 +215,7 @@ export class Refresher {
         return true;
       });
       if (!isNoted) return { status: 'refreshed' };
-      const plan = planOf(grant, route);
+      const plan = refreshPlanOf(grant, route);
       const given = grant.by === 'client-secret' ? { password: token } : { refreshToken: token };
       const answer = await upstream.run<OAuthReply>('oauth', plan, given);
       try {
@@ -238,7 +235,7 @@ export class Refresher {
     grant: Grant,
     verdict: Verdict,
     answer: UpstreamAnswer<OAuthReply>,
-    before: Secrets & Required<Pick<Secrets, 'refreshToken'>>,
+    before: Secrets & { readonly refreshToken: Secret },
   ): Promise<RefreshOutcome> {
     const { credentials } = this.#parts;
     return credentials.queue.run(asked, async () => {
@@ -249,15 +246,12 @@ export class Refresher {
         return { status: 'refreshed' };
       }
       if (verdict.kind === 'given') {
-        const unfit = this.#whyUnfit(entry, answer);
-        if (unfit) return this.#keepOld(entry, grant, answer, before, unfit);
+        const unfit = whyUnfit(this.#parts, entry, answer);
+        if (unfit) return keepOld(this.#parts, entry, grant, answer, before, unfit, () => this.#backOff(grant));
         this.#backoffs.delete(grant.issuer);
-        const token = before.refreshToken;
-        const { value, refreshToken = token } = Object.fromEntries(answer.secrets) as {
-          value?: typeof token;
-          refreshToken?: typeof token;
-        };
-        return this.#keep(entry, grant, verdict, { secret: value, refreshToken }, refreshToken !== token);
+        const kept = await keepNew(this.#parts, entry, grant, verdict, answer.secrets, before.refreshToken);
+        if (kept) this.#learnAnew(kept);
+        return { status: 'refreshed' };
       }
       const { begunAt, ...rest } = grant;
       if (verdict.kind === 'ended') {
@@ -282,84 +276,6 @@ export class Refresher {
     return backoff.until - clock.sinceBoot();
   }
 
-  /** Why a token that the provider gave cannot take the place of the one that is held; undefined where it can. */
-  #whyUnfit({ about }: Entry, { secrets, unfit }: UpstreamAnswer<OAuthReply>): string | undefined {
-    const [bad] = unfit ?? [];
-    if (bad) return bad[0] === 'refreshToken' ? `its refresh token: ${bad[1]}` : bad[1];
-    const value = secrets.get('value');
-    if (!value) return 'it is missing';
-    const manifest = this.#parts.services?.().find(({ id }) => id === about?.service);
-    const isFormKnown = manifest?.kinds.some(({ name }) => name === about?.kind) ?? false;
-    return isFormKnown ? withBytes(value, (bytes) => whyUnfitForm(manifest!, bytes, about?.kind)) : undefined;
-  }
-
-  /**
-   * Keeps the access token until now, because the one that came cannot be kept. A refresh token that came with it is kept: the
-   * one that was sent for it may be spent. Where that one is what cannot be kept, nobody knows which one the provider takes.
-   */
-  async #keepOld(
-    entry: Entry,
-    { begunAt: _, ...grant }: Grant,
-    { secrets, unfit }: UpstreamAnswer<OAuthReply>,
-    before: Secrets,
-    why: string,
-  ): Promise<RefreshOutcome> {
-    const { credentials, emit } = this.#parts;
-    emit({ kind: 'refresh-failed', id: entry.id, outcome: 'unfit' });
-    if (unfit?.has('refreshToken') && grant.rotates !== false) {
-      return { status: 'failed', ...outcomeOf(entry, 'unfit-token', undefined, why) };
-    }
-    const fresh = secrets.get('refreshToken');
-    const about = mergeAbout(entry.about, { oauth: { ...grant, round: grant.round + (fresh ? 1 : 0) } });
-    if (fresh && before.secret) {
-      const held = { ...heldOf(entry), about };
-      await credentials.changes.renew(entry, held, { secret: before.secret, refreshToken: fresh });
-    } else await credentials.changes.noteOutcome(entry, about);
-    return { status: 'failed', ...outcomeOf(entry, 'unfit-token', this.#backOff(grant), why) };
-  }
-
-  /** At rest first. Only then is it served, and the old one let go. */
-  async #keep(
-    entry: Entry,
-    grant: Grant,
-    { expiresIn, scopes, subject }: Extract<Verdict, { kind: 'given' }>,
-    secrets: Secrets,
-    isRotated: boolean,
-  ): Promise<RefreshOutcome> {
-    const { credentials, clock, marks, emit } = this.#parts;
-    const lifetime = lifetimeOf(expiresIn);
-    const { about: seen } = await marks.note(secrets.secret!, entry, entry.about, entry.resting !== undefined);
-    const earlier = [entry.about?.fingerprint, ...(grant.earlier ?? [])].filter((one) => one !== undefined);
-    const { begunAt, ...rest } = grant;
-    const oauth: Grant = {
-      ...rest,
-      round: grant.round + 1,
-      lifetime,
-      rotates: grant.by === 'refresh-token' ? isRotated || (grant.rotates ?? false) : false,
-      subject: grant.subject ?? subject,
-      earlier: earlier.slice(0, EARLIER_MAX),
-    };
-    const about = mergeAbout(entry.about, { ...seen, ...(scopes && { scopes }), oauth, ended: undefined });
-    const held: Held = {
-      ...heldOf(entry),
-      expiresAt: lifetime === undefined ? undefined : clock.now() + lifetime,
-      about,
-      shown: about?.prefix,
-    };
-    // Where a value and what is known of it do not come to rest in one stroke, the mark of the refresh goes last.
-    const isOneStroke = !entry.resting || credentials.lifecycle.backend?.name !== 'keyring';
-    const marked = { ...held, about: mergeAbout(about, { oauth: { ...oauth, begunAt: begunAt ?? clock.now() } }) };
-    await credentials.changes.renew(entry, isOneStroke ? held : marked, secrets);
-    const kept = credentials.entries.at(held);
-    if (!isOneStroke && kept) await credentials.changes.noteOutcome(kept, about);
-    if (kept) {
-      const family = this.#learn(kept, this.#families.get(kept.id));
-      if (family.life) this.#sweeper.by(family.life.dueAt);
-    }
-    emit({ kind: 'refreshed', id: held.id });
-    return { status: 'refreshed' };
-  }
-
   /** Begins what is due and in use. Answers when to look again. */
   #sweep(now: Seconds): Seconds | undefined {
     const { credentials, usedWithin } = this.#parts;
@@ -374,14 +290,6 @@ export class Refresher {
     }
     return next;
   }
-}
-
-function planOf(grant: Grant, route: Route): OAuthPlan {
-  const { issuer, clientId, tokenUrl } = grant;
-  // A refresh without scopes keeps those that were granted (RFC 6749, 6); a client's own token has no others than it asks for.
-  const isOfClient = grant.by === 'client-secret';
-  const scopes = isOfClient ? grant.scopes : undefined;
-  return { ...route, act: isOfClient ? 'client-credentials' : 'refresh', issuer, clientId, tokenUrl, scopes };
 }
 
 /** The turn of a family: no target of a credential has a NUL in its protocol. */

@@ -12,7 +12,7 @@ import { whyUnfitForm } from '../upstream/incoming.ts';
 import type { SecretName } from '../upstream/plan.ts';
 import type { UpstreamAnswer } from '../upstream/upstream.ts';
 import { deviceCodeOf } from './device-code.ts';
-import { type StrayEndpoint, strayEndpoint } from './endpoints.ts';
+import { strayEndpoint, strayText } from './endpoints.ts';
 import { oauthKindOf, willAnswer } from './keep-grant.ts';
 import type { LoginWanted, Meant, SignInParts, WayBack } from './login-wanted.ts';
 import type { OAuthPlan, OAuthReply, Provider } from './oauth-plan.ts';
@@ -290,13 +290,6 @@ function whyOtherIssuer({ issuer, namesIssuer }: Provider, backIssuer: string | 
     return `the browser came back from another provider than ${issuer}`;
   if (backIssuer !== undefined || !namesIssuer) return undefined;
   return `the browser came back without the issuer, which ${issuer} says that it always names`;
-}
-
-function strayText({ issuer }: Provider, { what, origin }: StrayEndpoint): string {
-  const where = origin === undefined ? 'at an address that is none of the web' : `on ${origin}`;
-  const rest = origin === undefined ? 'tell its operator' : `if it belongs to the provider, add its host to "hosts"`;
-  const how = origin === undefined ? '' : ' of a manifest and give that: keyhold service add FILE --replace';
-  return `the document of ${issuer} names a ${what} ${where}, and secrets go to the issuer and to hosts of the manifest only; nothing was sent; ${rest}${how}`;
 }
 
 /** A login that brought what cannot be kept: an earlier one for the same target stays as it is. */
