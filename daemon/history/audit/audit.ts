@@ -5,10 +5,13 @@ import type { Degradation } from '../../backends/backend.ts';
 import type { Clock } from '../../clock.ts';
 import type { Emit } from '../../events/agent-event.ts';
 import type { Caller } from '../../socket/caller.ts';
-import { type AuditEntry, ChainCheck, type ChainedEntry, type Head, type Verdict } from './entry.ts';
-import { type Filter, fits, readable } from './filter.ts';
-import { type AuditLog, openAuditLog } from './log.ts';
+import type { AuditEntry, Head, Verdict } from './entry.ts';
+import type { Filter } from './filter.ts';
+import type { AuditLog } from './log.ts';
+import { openAuditLog } from './open-log.ts';
+import { type Listed, listEntries, type Page, verifyChain } from './read-log.ts';
 import { Repeats } from './repeats.ts';
+import { Retention } from './retention.ts';
 import { Usage, type Use } from './usage.ts';
 
 /** Milliseconds for which counts are gathered. With the write itself a crash costs less than 1 s of them. */
@@ -19,13 +22,6 @@ const WRITES_APART = 100;
 const RETRY_AFTER = 10_000;
 /** Entries and counts that are kept in memory while they cannot be written. */
 const WAITING_MAX = 10_000;
-/** Rows looked at between two turns of the event loop. */
-const STEP = 200;
-const DAY: Seconds = 86_400;
-/** Entries that the log may hold (60 MB), and how many go at once where there are more. */
-const ENTRIES_MAX = 200_000;
-const SHORTEN_BY = 1_000;
-
 export type AuditParts = {
   readonly file: string;
   readonly clock: Clock;
@@ -36,14 +32,6 @@ export type AuditParts = {
   readonly isHeld: (id: string) => boolean | undefined;
 };
 
-export type Page = {
-  readonly before?: number | undefined;
-  readonly after?: number | undefined;
-  readonly limit: number;
-};
-
-export type Listed = ChainedEntry & { readonly entry: AuditEntry };
-
 /**
  * The record of what happened: gathers entries and counts, writes them, and says what is wrong where it cannot. The
  * agent goes on without it (ADR 0007): then entries wait in memory, `status` is degraded, and what was lost is an entry
@@ -53,7 +41,7 @@ export class Audit {
   readonly usage = new Usage();
   readonly #file: string;
   readonly #clock: Clock;
-  readonly #keep: Seconds;
+  readonly #retention: Retention;
   readonly #emit: Emit;
   readonly #isHeld: AuditParts['isHeld'];
   readonly #repeats = new Repeats();
@@ -67,19 +55,13 @@ export class Audit {
   #dueAt = Number.POSITIVE_INFINITY;
   #immediate: NodeJS.Immediate | undefined;
   #wroteAt = Number.NEGATIVE_INFINITY;
-  /** When it was pruned last, by the boot clock. */
-  #prunedAt: Seconds | undefined;
-  /** When was written last, by the boot clock, and the log's last entry then. */
-  #wrote: { readonly number: number; readonly boot: Seconds } | undefined;
-  /** Seconds behind an entry until the next write, where the boot clock has seen more than a day. */
-  readonly #witnessed = new Map<number, Seconds>();
   #verifying = 0;
   #disposed = false;
 
   constructor({ file, clock, keep, emit, isHeld }: AuditParts) {
     this.#file = file;
     this.#clock = clock;
-    this.#keep = keep;
+    this.#retention = new Retention(keep);
     this.#emit = emit;
     this.#isHeld = isHeld;
   }
@@ -145,53 +127,17 @@ export class Audit {
     }
   }
 
-  /**
-   * Entries that fit, the newest first, before `before`; or the oldest first, behind `after`. None is behind `head`,
-   * where the log ended when it was asked.
-   */
-  async list(filter: Filter, page: Page): Promise<{ readonly found: readonly Listed[]; readonly head: Head }> {
-    const log = this.log();
-    const { head } = log;
-    const found: Listed[] = [];
-    let at = page.after ?? page.before ?? Number.MAX_SAFE_INTEGER;
-    for (;;) {
-      const rows = page.after === undefined ? log.before(at, STEP) : log.after(at, STEP);
-      for (const row of rows) {
-        at = row.number;
-        const entry = readable(row);
-        if (at <= head.number && fits(entry, filter)) found.push({ ...row, entry });
-        if (found.length === page.limit) return { found, head };
-      }
-      if (rows.length < STEP) return { found, head };
-      await new Promise(setImmediate);
-    }
+  /** As `listEntries`. Throws where the file cannot be read. */
+  list(filter: Filter, page: Page): Promise<{ readonly found: readonly Listed[]; readonly head: Head }> {
+    return listEntries(this.log(), filter, page);
   }
 
-  /** Recomputes the whole chain, and compares it with a head that was exported. Throws if the file cannot be read. */
+  /** As `verifyChain`. Throws where the file cannot be read. */
   async verify(against?: Head): Promise<Verdict> {
     const log = this.log();
-    let at = 0;
     this.#verifying++;
     try {
-      const end = log.head;
-      const wrong = log.inspect();
-      if (wrong) return { sound: false, number: 0, why: wrong };
-      const check = new ChainCheck({ end, against });
-      for (;;) {
-        const rows = log.after(at, STEP);
-        for (const row of rows) {
-          // What was written meanwhile is the next one's to verify.
-          if (row.number > end.number && row.number <= log.head.number) return check.verdict();
-          at = row.number;
-          if (!check.take(row)) return check.verdict();
-        }
-        if (rows.length < STEP) return check.verdict();
-        await new Promise(setImmediate);
-      }
-    } catch (error) {
-      this.#failed(error);
-      if (asFault(error).code !== 'audit_damaged') throw error;
-      return { sound: false, number: at + 1, why: 'the file is damaged' };
+      return await verifyChain(log, against, (error) => this.#failed(error));
     } finally {
       this.#verifying--;
     }
@@ -251,9 +197,9 @@ export class Audit {
     try {
       const log = this.#open();
       const lost = this.#lost > 0 ? [{ at: now, action: 'lost', outcome: 'ok', times: this.#lost } as const] : [];
-      this.#witness(log);
+      this.#retention.beforeWrite(log, this.#clock.sinceBoot());
       log.write([...lost, ...this.#waiting, ...this.#firstUses()], counts);
-      this.#wrote = { number: log.head.number, boot: this.#clock.sinceBoot() };
+      this.#retention.wrote(log, this.#clock.sinceBoot());
       this.#waiting = [];
       this.#lost = 0;
       this.usage.written(now);
@@ -264,7 +210,7 @@ export class Audit {
       this.#writeIn(RETRY_AFTER);
     }
     this.#wroteAt = performance.now();
-    this.#pruneDaily(now);
+    this.#prune(now);
   }
 
   /** Entries for what waits to be counted of programs that were never counted before. */
@@ -319,28 +265,12 @@ export class Audit {
     this.#fault = undefined;
   }
 
-  /** Notes a long time without an entry: the wall clock alone would be no evidence of it. */
-  #witness(log: AuditLog): void {
-    if (!this.#wrote || this.#wrote.number !== log.head.number) return;
-    const passed = this.#clock.sinceBoot() - this.#wrote.boot;
-    if (passed > DAY) this.#witnessed.set(this.#wrote.number, passed);
-  }
-
   /** Takes away what is older than it is kept, once a day, and what is beyond the bound of the log's size. */
-  #pruneDaily(now: EpochSeconds): void {
+  #prune(now: EpochSeconds): void {
     if (!this.#opened || this.#verifying > 0) return;
     try {
-      if (this.#opened.length > ENTRIES_MAX) this.#opened.shorten(now, SHORTEN_BY);
-      const boot = this.#clock.sinceBoot();
-      if (this.#prunedAt !== undefined && boot - this.#prunedAt < DAY) return;
-      this.#prunedAt = boot;
-      const horizon = this.#opened.horizon(now, this.#keep, this.#witnessed);
-      if (!horizon) return;
-      const gone: string[] = [];
-      for (const id of this.usage.credentials()) if (this.#isHeld(id) === false) gone.push(id);
-      const until = Math.min(now - this.#keep, horizon.at + 1);
-      const count = this.#opened.prune(now, until, gone, horizon.number);
-      for (const number of this.#witnessed.keys()) if (number <= horizon.number) this.#witnessed.delete(number);
+      const gone = () => [...this.usage.credentials()].filter((id) => this.#isHeld(id) === false);
+      const count = this.#retention.prune(this.#opened, now, this.#clock.sinceBoot(), gone);
       if (count > 0) this.#emit({ kind: 'audit-pruned', count });
     } catch (error) {
       this.#failed(error);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { verifyChain } from '../../../daemon/history/audit/entry.ts';
-import { openAuditLog } from '../../../daemon/history/audit/log.ts';
+import { openAuditLog } from '../../../daemon/history/audit/open-log.ts';
 import { aHome, BUILT, type BuiltAgent, DIST, get, startAgent, store } from '../../fakes/built-agent.ts';
 
 const items = (answer: string) => [...answer.matchAll(/^item\[\]=(.*)$/gm)].map(([, json]) => JSON.parse(json!));

@@ -4,7 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { AuditEntry } from '../../../../daemon/history/audit/entry.ts';
 import { verifyChain } from '../../../../daemon/history/audit/entry.ts';
-import { type Count, openAuditLog } from '../../../../daemon/history/audit/log.ts';
+import type { Count } from '../../../../daemon/history/audit/log.ts';
+import { openAuditLog } from '../../../../daemon/history/audit/open-log.ts';
 import { temporaryFolder } from '../../../temporary.ts';
 
 const DAY = 86_400;
