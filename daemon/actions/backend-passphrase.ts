@@ -1,6 +1,6 @@
 import { KeyholdError } from '../../protocol/errors.ts';
 import type { Backend } from '../backends/backend.ts';
-import type { Vault } from '../backends/vault/vault.ts';
+import type { Vault } from '../backends/vault/file-vault.ts';
 import type { KeyPlace } from '../backends/vault/vault-key.ts';
 import { action, done } from './action.ts';
 import type { Parts } from './parts.ts';

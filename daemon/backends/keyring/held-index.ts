@@ -2,7 +2,7 @@ import { identityOf, type Target } from '../../../protocol/credential.ts';
 import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
 import { inSlices } from '../../slices.ts';
 import type { Held, Secrets } from '../backend.ts';
-import { openRecords } from '../vault/records.ts';
+import { openRecords } from '../vault/open-records.ts';
 
 /** Which items a credential has. */
 export type Items = { readonly secret: boolean; readonly refreshToken: boolean };

@@ -1,20 +1,20 @@
 import { type FaultCode, KeyholdError } from '../../../protocol/errors.ts';
-import { expose, type Secret, type SecretKeeper } from '../../../protocol/secret.ts';
+import type { Secret, SecretKeeper } from '../../../protocol/secret.ts';
 import type { Clock } from '../../clock.ts';
 import type { Progress as Slices } from '../../slices.ts';
 import { type Backend, type Degradation, type Held, isErased, type Secrets, type UnlockMeans } from '../backend.ts';
 import { disposeSecrets } from '../secrets.ts';
 import { Breaker } from './breaker.ts';
 import { degradationsOf, rebuiltDegradation } from './degradations.ts';
-import { type Index, type IndexChange, type Items, type Progress, type Row, SEALED } from './held-index.ts';
+import { type Index, SEALED } from './held-index.ts';
 import { openIndexWith } from './index-key.ts';
-import { changedNothing, itemsBy, type KeyringItems } from './items.ts';
+import { itemsBy, type KeyringItems } from './items.ts';
 import { CALL_DEADLINE, type ChildOptions, KeyringProcess } from './keyring-process.ts';
-import { markOf } from './marks.ts';
 import { INDEX_KEY_ITEM, type ItemName, itemOf, refreshItemOf } from './names.ts';
 import type { Rebuilt } from './rebuild.ts';
-import { forget, reconcile, settle } from './settle.ts';
+import { forget, reconcile } from './settle.ts';
 import { unlockBy } from './unlock.ts';
+import { exposeBoth, settled, type Whole, wipeBoth, write } from './write.ts';
 
 export type KeyringOptions = ChildOptions & {
   /** The sealed index: what is held, without secrets. Its folder is there. */
@@ -271,68 +271,6 @@ class KeyringBackend implements Backend {
     this.#index = undefined;
     this.#reconciled = false;
   }
-}
-
-/** A row that is whole. */
-type Whole = { readonly held: Held; readonly items: Items };
-
-/** What stands for a target once nothing about it is in the middle; undefined if nothing does. */
-async function settled(held: Held, index: Index, items: KeyringItems): Promise<Whole | undefined> {
-  const row = index.find(held);
-  if (row) await settle(row, index, items);
-  const now: Row | undefined = index.find(held);
-  return now?.progress.state === 'whole' ? { held: now.held, items: now.progress.items } : undefined;
-}
-
-/** The bytes of both secrets, for the caller to wipe. */
-type Values = { readonly secret: Uint8Array | undefined; readonly refreshToken: Uint8Array | undefined };
-
-function exposeBoth({ secret, refreshToken }: Secrets): Values {
-  return { secret: secret && expose(secret), refreshToken: refreshToken && expose(refreshToken) };
-}
-
-function wipeBoth({ secret, refreshToken }: Values): void {
-  secret?.fill(0);
-  refreshToken?.fill(0);
-}
-
-/** Writes the row, then the items, then the row again, and with that `also`. */
-async function write(
-  held: Held,
-  { secret, refreshToken }: Values,
-  index: Index,
-  items: KeyringItems,
-  also: readonly IndexChange[] = [],
-): Promise<void> {
-  const was = await settled(held, index, items);
-  index.write(held, {
-    state: 'putting',
-    secret: secret && markOf(secret),
-    refreshToken: refreshToken && markOf(refreshToken),
-    was,
-  });
-  let begun = false;
-  try {
-    await replace(items, itemOf(held), secret, was?.items.secret);
-    begun = true;
-    await replace(items, refreshItemOf(held), refreshToken, was?.items.refreshToken);
-  } catch (error) {
-    if (!begun && changedNothing(error)) {
-      if (was) index.write(was.held, { state: 'whole', items: was.items });
-      else index.drop(held);
-    }
-    throw error;
-  }
-  const whole: Progress = {
-    state: 'whole',
-    items: { secret: secret !== undefined, refreshToken: refreshToken !== undefined },
-  };
-  index.apply([{ write: held, progress: whole }, ...also]);
-}
-
-async function replace(items: KeyringItems, name: ItemName, value: Uint8Array | undefined, had = false): Promise<void> {
-  if (value !== undefined) await items.set(name, value);
-  else if (had) await items.remove(name);
 }
 
 function lockedAgain(): KeyholdError {

@@ -6,9 +6,10 @@ import { type Progress, Slices } from '../../slices.ts';
 import type { Held, Secrets } from '../backend.ts';
 import { heldIn, recordOf } from '../record.ts';
 import { decodeSecrets, encodeSecrets } from '../secrets.ts';
-import { derive, mac, randomKey, seal, unseal, unsealSecret } from './cipher.ts';
-import { createDatabase, type Database, openDatabase, type Row } from './database.ts';
-import { decodeHeader, encodeHeader, SCHEMA, unwrap, wrap } from './header.ts';
+import { derive, mac, seal, unseal, unsealSecret } from './cipher.ts';
+import type { Database, Row } from './database.ts';
+import { SCHEMA } from './header.ts';
+import { missingIn, nameOf } from './host-notes.ts';
 import type { HostRow, Hosts } from './hosts.ts';
 
 /** Bytes of an HMAC-SHA256 that a record is found by: 2^64 records before two would meet. */
@@ -21,10 +22,6 @@ const TRANSACTION = 64;
 const HOSTS_FROM = 1_000;
 /** From so many records on their hosts are noted as they come: what a few hundred lack is noted at the next opening. */
 const HOSTS_KEPT_FROM = 500;
-/** Names of records that are fetched at once. */
-const NAMES_PAGE = 512;
-/** Before all names. */
-const FIRST = new Uint8Array(0);
 /** The part of all records that may lack their host and be noted before the others are listed. */
 const FILLED_FIRST = 0.1;
 
@@ -70,42 +67,6 @@ export interface Records {
 
 /** What is known of a record besides its secrets. */
 export type Described = { readonly held: Held; readonly note: string };
-
-/**
- * Opens the records in `file`, creating it where there is none (in a folder that exists), under a key of 32 bytes that the caller has (it is
- * borrowed for the call). Throws what `openDatabase` throws, and `vault_wrong_key`.
- */
-export function openRecords({ file, key, keep }: { file: string; key: Secret; keep: SecretKeeper }): Records {
-  const existing = openDatabase(file);
-  const database = existing ?? createRecords(file, key, keep);
-  try {
-    const dataKey = unwrap(decodeHeader(database.header() ?? new Uint8Array(0), file), key, keep);
-    if (!dataKey) throw new KeyholdError('vault_wrong_key', `cannot open ${file}: this is not its key`);
-    const records = unlockRecords(database, file, dataKey, keep);
-    return {
-      ...records,
-      get damaged() {
-        return records.damaged;
-      },
-      close() {
-        records.close();
-        database.close();
-      },
-    };
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-function createRecords(file: string, key: Secret, keep: SecretKeeper): Database {
-  const dataKey = randomKey(keep);
-  try {
-    return createDatabase(file, encodeHeader(wrap(dataKey, key, keep, 'key')));
-  } finally {
-    dataKey.dispose();
-  }
-}
 
 /**
  * The records of an open database, under its data key, which is taken over and wiped. Closing them leaves it open, and `hosts`
@@ -330,46 +291,4 @@ function damagedRecord({ protocol, host }: Target, file: string): KeyholdError {
 /** What a seal belongs to: one column of one row of one schema. Moved elsewhere, it does not open. */
 function boundTo(column: 'held' | 'secrets', found: Uint8Array): string {
   return `record ${SCHEMA} ${column} ${Buffer.from(found.buffer, found.byteOffset, found.byteLength).toString('hex')}`;
-}
-
-/** The names of records that `hosts` does not have; what it has besides is removed. Undefined where it cannot be used. */
-async function missingIn(hosts: Hosts, database: Database, slices: Slices): Promise<Uint8Array[] | undefined> {
-  if (await areEqual(hosts, database, slices)) return [];
-  const noted = new Map<string, Uint8Array>();
-  for (let last: Uint8Array = FIRST; ; ) {
-    const founds = hosts.foundsAfter(last, NAMES_PAGE);
-    if (founds === undefined) return undefined;
-    if (founds.length === 0) break;
-    for (const found of founds) noted.set(nameOf(found), found);
-    last = founds.at(-1)!;
-    if (slices.isOver) await slices.next();
-  }
-  const missing: Uint8Array[] = [];
-  for (let last: Uint8Array = FIRST; ; ) {
-    const founds = database.foundsAfter(last, NAMES_PAGE);
-    if (founds.length === 0) break;
-    for (const found of founds) if (!noted.delete(nameOf(found))) missing.push(found);
-    last = founds.at(-1)!;
-    if (slices.isOver) await slices.next();
-  }
-  for (const found of noted.values()) {
-    hosts.remove(found);
-    if (slices.isOver) await slices.next();
-  }
-  return missing;
-}
-
-/** Whether both have the same names: as it is nearly always, and found out in some 50 ms for 100,000. */
-async function areEqual(hosts: Hosts, database: Database, slices: Slices): Promise<boolean> {
-  for (let last: Uint8Array = FIRST; ; ) {
-    const mine = database.namesAfter(last, NAMES_PAGE);
-    if (mine.names !== hosts.namesAfter(last, NAMES_PAGE)?.names) return false;
-    if (mine.last === null) return true;
-    last = mine.last;
-    if (slices.isOver) await slices.next();
-  }
-}
-
-function nameOf(found: Uint8Array): string {
-  return Buffer.from(found.buffer, found.byteOffset, found.byteLength).toString('latin1');
 }

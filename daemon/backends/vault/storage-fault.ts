@@ -73,3 +73,19 @@ function isOverQuota(folder: string): boolean {
     rmSync(probe, { force: true });
   }
 }
+
+/** A vault's file whose end is missing. */
+export function truncated(file: string): KeyholdError {
+  return new KeyholdError(
+    'vault_truncated',
+    `cannot open ${file}: it is cut short; move it away and restore a backup (run: keyhold restore FILE)`,
+  );
+}
+
+/** A vault's file that is damaged. */
+export function corrupt(file: string): KeyholdError {
+  return new KeyholdError(
+    'vault_corrupt',
+    `cannot open ${file}: it is damaged; move it away and restore a backup (run: keyhold restore FILE)`,
+  );
+}

@@ -1,7 +1,8 @@
 import { copyFileSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { openVault, type Vault } from '../../../../daemon/backends/vault/vault.ts';
+import type { Vault } from '../../../../daemon/backends/vault/file-vault.ts';
+import { openVault } from '../../../../daemon/backends/vault/vault.ts';
 import type { KeySource } from '../../../../daemon/backends/vault/vault-key.ts';
 import { heapSecret, type Secret, secretFromText } from '../../../../protocol/secret.ts';
 import { aHeld, text } from '../../../contracts/backend.ts';

@@ -1,6 +1,6 @@
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openRecords } from '../../../../daemon/backends/vault/records.ts';
+import { openRecords } from '../../../../daemon/backends/vault/open-records.ts';
 import { KeyholdError } from '../../../../protocol/errors.ts';
 import { expose, heapSecret, secretFromText } from '../../../../protocol/secret.ts';
 import { aHeld } from '../../../contracts/backend.ts';

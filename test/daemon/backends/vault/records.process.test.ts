@@ -3,7 +3,8 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFil
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openRecords, type Records } from '../../../../daemon/backends/vault/records.ts';
+import { openRecords } from '../../../../daemon/backends/vault/open-records.ts';
+import type { Records } from '../../../../daemon/backends/vault/records.ts';
 import { KeyholdError } from '../../../../protocol/errors.ts';
 import { expose, heapSecret, type Secret, secretFromText } from '../../../../protocol/secret.ts';
 import { aHeld } from '../../../contracts/backend.ts';
@@ -179,7 +180,7 @@ describe('records', () => {
   it('are open in one place only', () => {
     expect(() => open()).toThrow(fault('vault_in_use'));
     const program = `
-      import { openRecords } from '${new URL('../../../../daemon/backends/vault/records.ts', import.meta.url)}';
+      import { openRecords } from '${new URL('../../../../daemon/backends/vault/open-records.ts', import.meta.url)}';
       import { heapSecret } from '${new URL('../../../../protocol/secret.ts', import.meta.url)}';
       try {
         openRecords({ file: process.argv[1], key: heapSecret(new Uint8Array(32).fill(7)), keep: heapSecret });

@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wr
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openBackup, sealBackup } from '../../../../daemon/backends/backup.ts';
-import { openVault, type Vault } from '../../../../daemon/backends/vault/vault.ts';
+import type { Vault } from '../../../../daemon/backends/vault/file-vault.ts';
+import { openVault } from '../../../../daemon/backends/vault/vault.ts';
 import type { KeySource } from '../../../../daemon/backends/vault/vault-key.ts';
 import { KeyholdError } from '../../../../protocol/errors.ts';
 import { expose, heapSecret, type Secret, secretFromText } from '../../../../protocol/secret.ts';
