@@ -1,27 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Config } from '../protocol/config.ts';
 import type { Detail } from '../protocol/handler.ts';
-import type { Places } from '../protocol/places.ts';
 import { confined, nothing, views } from './access/views.ts';
 import { answerer } from './actions/index.ts';
 import { UnderWay } from './actions/under-way.ts';
-import type { Degradation } from './backends/backend.ts';
 import { openBackends } from './backends/index.ts';
 import { adoptSessionBus, liveSessionBus } from './backends/keyring/session-bus.ts';
 import { openLockMark } from './backends/lock-mark.ts';
 import { openMigrateJournal } from './backends/migrate-journal.ts';
 import { MigrateRecovery } from './backends/migrate-recovery.ts';
-import type { Argon2Params } from './backends/vault/passphrase.ts';
-import type { Clock } from './clock.ts';
+import type { Composed, Composition } from './composition.ts';
 import { Accounts } from './credentials/accounts.ts';
 import { Agent } from './credentials/agent.ts';
 import { Decider } from './credentials/decide.ts';
-import { type CredentialStore, openCredentialStore } from './credentials/held/credential-store.ts';
+import { openCredentialStore } from './credentials/held/credential-store.ts';
 import { openProfiles } from './credentials/profiles.ts';
 import { silentPolicy } from './credentials/unlocked/lease.ts';
 import { openRegion } from './credentials/unlocked/region.ts';
 import { Waiters } from './credentials/waiters.ts';
-import { type LookAt, WorkingFolders } from './credentials/working-folder.ts';
+import { WorkingFolders } from './credentials/working-folder.ts';
 import { Emitter } from './events/emitter.ts';
 import { Herald } from './events/herald.ts';
 import { Audit } from './history/audit/audit.ts';
@@ -29,12 +25,11 @@ import { Witness } from './history/audit/witness.ts';
 import { RestoreBin } from './history/erased/restore-bin.ts';
 import { Marks } from './history/tombstones/marks.ts';
 import { Tombstones } from './history/tombstones/tombstones.ts';
-import type { Log } from './log.ts';
 import { logging } from './log-lines.ts';
 import { Meter } from './metrics/meter.ts';
 import { timed } from './metrics/timed.ts';
 import { ChildWalls } from './native/child-walls.ts';
-import type { Native } from './native/native.ts';
+import { wallsMissing } from './native/walls-missing.ts';
 import { Refresher } from './oauth/refresher.ts';
 import { SignIn } from './oauth/sign-in.ts';
 import { Sidecar } from './processes/sidecar.ts';
@@ -53,55 +48,6 @@ const DRAIN_DEADLINE = 2_000;
 const KEEP_DEADLINE = 5_000;
 /** Seconds that the events process stays when nobody listens: somebody who comes again finds it warm. */
 const EVENTS_IDLE = 5;
-
-export type Composition = {
-  readonly places: Places;
-  readonly config: Config;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly native: Native | undefined;
-  /** The program of the keyring child. */
-  readonly keyringChild: string;
-  /** The program of the admin process. */
-  readonly adminChild: string;
-  /** The program of the upstream child. */
-  readonly upstreamChild: string;
-  /** The program of the events process. */
-  readonly eventsChild: string;
-  /** What was found wrong before composing: a configuration that cannot be read, say. */
-  readonly degradations: readonly Degradation[];
-  /** What the passphrase of a backup may cost. @default defaultArgon2 */
-  readonly backupCost?: Argon2Params | undefined;
-  /** Says whose a folder is. @default stat(2) */
-  readonly lookAt?: LookAt | undefined;
-  /** Called by every request as it begins. */
-  readonly came?: () => void;
-  /** The session that the agent was started in. @default elsewhere */
-  readonly startedIn?: StartedIn | undefined;
-  /** Called by the action `stop`. */
-  readonly stop: () => void;
-  /** Called by the action `restart`. */
-  readonly restart: () => Promise<void>;
-};
-
-/** Where an agent was started, as its environment tells: what it can find of a desktop depends on that. */
-export type StartedIn = 'systemd' | 'ssh' | 'desktop' | 'elsewhere';
-
-/** The whole agent, without its listening socket: connections go in at `reception`. */
-export type Composed = {
-  readonly credentials: CredentialStore;
-  /** Opens the backend; requests that come before it is open wait. Call it once the agent listens. */
-  readonly open: () => Promise<void>;
-  readonly reception: Reception;
-  /** The HTTP views, for connections of admin.sock. */
-  readonly admin: Sidecar;
-  /** What happens, for connections of events.sock. */
-  readonly events: Herald;
-  /** Milliseconds that ending may take because a service has not answered yet; 0 if none was asked for a change. */
-  readonly outFor: () => number;
-  /** Answers what has begun, keeps what was acknowledged, wipes what is in memory. */
-  readonly dispose: () => Promise<void>;
-};
 
 /** Builds the agent: who gets which part is decided here and nowhere else. */
 export function compose({
@@ -330,24 +276,4 @@ export function compose({
       region.dispose();
     },
   };
-}
-
-function wallsMissing(native: Native | undefined, protection: string): Degradation[] {
-  if (!native) {
-    return [
-      {
-        code: 'no-addon',
-        what: 'the native addon is missing: callers are told apart by the folder alone, and secrets lie in ordinary memory',
-        remedy: 'install a C compiler, then run: npm run build && keyhold install',
-      },
-    ];
-  }
-  if (protection !== 'plain') return [];
-  return [
-    {
-      code: 'no-locked-memory',
-      what: 'memory could not be locked: secrets may be swapped out',
-      remedy: 'raise the limit: ulimit -l, or LimitMEMLOCK= in the unit',
-    },
-  ];
 }
