@@ -208,6 +208,29 @@ describe('programs', () => {
   });
 });
 
+describe('a file', () => {
+  /** Tables: a reader looks something up in them, and none reads them from front to end. */
+  const tables = new Set([
+    'protocol/wire/actions.ts',
+    'protocol/services/manifest.ts',
+    'protocol/services/schema.ts',
+    'client/cli/help-topics.ts',
+  ]);
+  const folders = ['protocol', 'platform', 'client', 'daemon', 'scripts'];
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(ts|c|h)$/.test(name) && !/\.generated\./.test(name))
+      .map((name) => join(folder, name)),
+  );
+  const lengthOf = (path: string) => readFileSync(join(root, path), 'utf8').trimEnd().split('\n').length;
+
+  it('has at most 300 lines, unless it is a table', () => {
+    expect(files.length).toBeGreaterThan(500);
+    expect(files.filter((path) => !tables.has(path) && lengthOf(path) > 300)).toEqual([]);
+    expect([...tables].filter((path) => lengthOf(path) <= 300)).toEqual([]);
+  });
+});
+
 describe('the pure files', () => {
   /** Values and `now` in, values out: no I/O, no timers, no clock and no chance of their own. */
   const pure = [
@@ -250,7 +273,7 @@ describe('secrets', () => {
     'client/exec/fetch.ts': 'hands tokens to the environment of exec, or to the lines of env',
     'daemon/backends/secrets.ts': 'joins the secrets of a credential into what a backend keeps',
     'daemon/backends/vault/passphrase.ts': 'derives a key from a passphrase',
-    'daemon/backends/keyring/keyring.ts': 'hands a secret to the keyring',
+    'daemon/backends/keyring/write.ts': 'hands a secret to the keyring',
     'daemon/backends/keyring/item-key.ts': 'writes the key of the index or of a vault into its item',
   };
 
