@@ -97,7 +97,7 @@ describe('keyhold service open', () => {
   const opener = (home: string) => {
     const folder = join(home, 'bin');
     mkdirSync(folder);
-    writeFileSync(join(folder, 'xdg-open'), `#!/bin/sh\nprintf '%s' "$*" > '${home}/opened'\n`);
+    writeFileSync(join(folder, 'xdg-open'), `#!/bin/sh\ncd '${home}' && printf '%s' "$*" > draft && mv draft opened\n`);
     chmodSync(join(folder, 'xdg-open'), 0o755);
     return folder;
   };
